@@ -1,0 +1,84 @@
+/**
+ * The error table: every code a client can meet, its HTTP status, whether a retry can help, and what it means.
+ *
+ * Clients match on codes, never on texts. `kind` texts are display prefixes that are part of the client-visible message.
+ * Law: a code, once released, keeps its meaning and its status.
+ */
+export interface ErrorFacts {
+  status: number;
+  /** The same request may succeed later without change. */
+  retry: boolean;
+  about: string;
+}
+
+export const ERRORS = {
+  EMPTY_SQL: {status: 400, retry: false, about: 'The request holds no statement.'},
+  BATCH_PARSE_ERROR: {status: 400, retry: false, about: 'The text could not be split into statements.'},
+  PARAMS_WITH_BATCH: {status: 400, retry: false, about: 'Parameters were sent with more than one statement.'},
+  INVALID_SQL: {status: 400, retry: false, about: 'The statement could not be parsed or is not allowed.'},
+  INVALID_INPUT: {status: 400, retry: false, about: 'The request is malformed.'},
+  INVALID_PARAMETER: {status: 400, retry: false, about: 'A parameter value cannot be used.'},
+  SQL_EXECUTION_ERROR: {status: 400, retry: false, about: 'The statement was understood and failed.'},
+  NOT_SUPPORTED: {status: 400, retry: false, about: 'The statement is valid SQL that this release does not run.'},
+  PERMISSION_DENIED: {status: 403, retry: false, about: 'The caller may not do this.'},
+  MISSING_AUTHORIZATION: {status: 401, retry: false, about: 'No credentials were sent.'},
+  INVALID_CREDENTIALS: {status: 401, retry: false, about: 'The credentials are not valid.'},
+  TOKEN_EXPIRED: {status: 401, retry: false, about: 'The token is past its expiry; refresh it.'},
+  REMOTE_ACCESS_DENIED: {status: 403, retry: false, about: 'Only loopback callers are served.'},
+  NOT_FOUND: {status: 404, retry: false, about: 'There is no such route.'},
+  METHOD_NOT_ALLOWED: {status: 405, retry: false, about: 'The route exists, not with this method.'},
+  BODY_TOO_LARGE: {status: 413, retry: false, about: 'The request body exceeds the limit.'},
+  UNSUPPORTED_MEDIA_TYPE: {status: 415, retry: false, about: 'The body must be application/json.'},
+  STATEMENT_TIMEOUT: {status: 400, retry: true, about: 'The statement ran longer than allowed and was stopped.'},
+  SNAPSHOT_EXPIRED: {status: 400, retry: true, about: 'The data version a statement read from is gone.'},
+  WRITE_CONFLICT: {status: 409, retry: true, about: 'The write kept meeting concurrent changes; try again.'},
+  WRITE_QUEUE_FULL: {status: 503, retry: true, about: 'Too many writes wait for the disk; try again.'},
+  MEMORY_LIMIT: {status: 503, retry: true, about: 'The hot tier is at its hard limit; try again after a flush.'},
+  DISK_FULL: {status: 503, retry: true, about: 'No space to prepare the log; heals when space is freed.'},
+  READ_ONLY: {status: 503, retry: false, about: 'A disk write failed earlier; the server only reads until it is restarted.'},
+  COMMIT_UNKNOWN: {status: 503, retry: false, about: 'The disk failed during commit; after a restart the write may be there or not.'},
+  LIMIT_EXCEEDED: {status: 400, retry: false, about: 'A limit named in the message was exceeded.'},
+  DATA_CORRUPTED: {status: 500, retry: false, about: 'A file of the database is damaged; it is named in the message.'},
+  SHUTTING_DOWN: {status: 503, retry: true, about: 'The server is stopping.'},
+  INTERNAL_ERROR: {status: 500, retry: false, about: 'A bug in the server; details are in its log.'},
+} as const satisfies Record<string, ErrorFacts>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Where in a statement's text an error lies. `offset` in UTF-16 units from 0; `line` and `column` from 1. */
+export interface SqlPosition {
+  offset: number;
+  line: number;
+  column: number;
+}
+
+/** The one class of expected failures. Anything else that is thrown is a bug and becomes INTERNAL_ERROR at the edge. */
+export class DbError extends Error {
+  readonly code: ErrorCode;
+  readonly position: SqlPosition | undefined;
+
+  constructor(code: ErrorCode, message: string, options: {position?: SqlPosition; cause?: unknown} = {}) {
+    super(message, options.cause === undefined ? undefined : {cause: options.cause});
+    this.name = 'DbError';
+    this.code = code;
+    this.position = options.position;
+  }
+}
+
+/** Display prefixes of execution failures; they are part of the message clients see. */
+export const fail = {
+  invalidSql: (text: string) => new DbError('INVALID_SQL', `Invalid SQL: ${text}`),
+  notFound: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Not found: ${text}`),
+  tableNotFound: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Table not found: ${text}`),
+  namespaceNotFound: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Namespace not found: ${text}`),
+  alreadyExists: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Already exists: ${text}`),
+  invalidOperation: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Invalid operation: ${text}`),
+  schemaEvolution: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Invalid schema evolution: ${text}`),
+  systemColumn: (text: string) => new DbError('SQL_EXECUTION_ERROR', `System column violation: ${text}`),
+  constraint: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Constraint violation: ${text}`),
+  conflict: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Conflict: ${text}`),
+  execution: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Execution error: ${text}`),
+  unauthorized: (text: string) => new DbError('PERMISSION_DENIED', `Unauthorized: ${text}`),
+  permissionDenied: (text: string) => new DbError('PERMISSION_DENIED', `Permission denied: ${text}`),
+  notSupported: (text: string) => new DbError('NOT_SUPPORTED', `Not supported: ${text}`),
+};

@@ -1,0 +1,20 @@
+/**
+ * Blob: where segment files lie. Backends: file system, memory (S3 later). One contract suite runs on each.
+ *
+ * Laws: `put` resolves when the object is durable and complete under its name; a failed or interrupted put leaves nothing under that
+ * name. Names are never reused and objects are never changed. Paths are relative, use `/`, and stay inside the storage's base.
+ */
+export interface Blob {
+  put(path: string, bytes: Uint8Array): Promise<void>;
+  /** Like put, but replaces what is there (manifest mirrors only). Readers see the old or the new object, never a mix. */
+  replace(path: string, bytes: Uint8Array): Promise<void>;
+  /** Bytes [start, end) of the object. Throws DATA_CORRUPTED naming the path if it is missing or shorter. */
+  read(path: string, start: number, end: number): Promise<Buffer>;
+  size(path: string): Promise<number | undefined>;
+  /** No error if there is none. */
+  remove(path: string): Promise<void>;
+  /** All object paths below a prefix, sorted. Leftovers of interrupted puts are not listed. */
+  list(prefix: string): Promise<string[]>;
+  /** Removes leftovers of puts that were interrupted by a crash, below `prefix`. Returns how many. */
+  sweep(prefix: string): Promise<number>;
+}

@@ -1,0 +1,51 @@
+/**
+ * Cold: the door to flushed rows. Segments are Parquet files sorted by primary key; see `manifest.ts` for what is listed.
+ *
+ * Laws: a segment is read back and compared value by value before anybody is told of it. A listed file that is missing, short or
+ * damaged is an error that names it, never skipped. 64-bit integers, decimals and microseconds come back exactly.
+ */
+import type {KeyRange, RowBytes} from '../hot/hot.ts';
+import type {Value} from '../model/datatype.ts';
+import type {Row} from '../model/row.ts';
+import type {Schema} from '../model/schema.ts';
+import type {Manifest, Segment} from './manifest.ts';
+
+/** What the query knows that lets segments and row groups be skipped. Skipping is only ever an optimisation. */
+export interface ColdFilter {
+  readonly keys?: KeyRange;
+  /** `column op literal` facts that must hold for every wanted row, by column id. */
+  readonly bounds?: readonly {columnId: number; min?: Value; max?: Value}[];
+}
+
+/** A cold row at a known place. Valid until the iteration moves on. */
+export interface ColdRow {
+  readonly row: Row;
+  readonly key: Uint8Array;
+  readonly segment: Segment;
+  readonly position: number;
+}
+
+export interface SegmentSource {
+  readonly schema: Schema;
+  /** Folder below the storage's base, and the file name. */
+  readonly path: string;
+  readonly name: string;
+  readonly storageId: string;
+  readonly createdAt: number;
+  /** In key order, tombstones included. */
+  readonly rows: Iterable<{key: Uint8Array; row: RowBytes}>;
+}
+
+export interface Cold {
+  /** Encodes off the event loop, puts, reads back, verifies. The caller publishes the result in a log record. */
+  writeSegment(source: SegmentSource, signal: AbortSignal): Promise<Segment>;
+  /** Live rows (vectors applied; tombstone rows included) of one scope in key order, merged over segments. */
+  scan(schema: Schema, manifest: Manifest, filter: ColdFilter, columns: readonly number[] | undefined, reverse: boolean): AsyncIterable<ColdRow[]>;
+  /** The live row of one key (may be a tombstone), or undefined. Prunes by key range and key filter; newest segment first. */
+  get(schema: Schema, manifest: Manifest, key: Uint8Array): Promise<ColdRow | undefined>;
+  /** Which of the sorted keys are live in which segment, at which position. For deletion vectors and key checks. */
+  locate(schema: Schema, manifest: Manifest, keys: readonly Uint8Array[]): Promise<{keyIndex: number; segment: Segment; position: number; isTombstone: boolean}[]>;
+  /** Forgets cached footers of these segments. */
+  forget(segmentPaths: readonly string[]): void;
+  stats(): {cachedFooters: number; cacheBytes: number; footerHits: number; footerMisses: number; segmentsPruned: number; segmentsRead: number};
+}

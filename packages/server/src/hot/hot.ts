@@ -1,0 +1,77 @@
+/**
+ * Hot: the newest version of every key that is not (only) in a segment, in memory.
+ *
+ * Rows lie as bytes in slabs; each scope keeps the addresses of its rows in key order, in small sorted chunks that are copied
+ * on write. A snapshot is the list of chunks at one moment: taking one is O(chunks), synchronous, and needs no unpinning, since a
+ * slab lives while anybody still holds it.
+ *
+ *     scope ─ chunk [a a a a] ─ chunk [a a a] …      a = address → slab bytes: scope index, key, row
+ *
+ * Laws: only durable rows are applied, in seq order, each batch in one synchronous turn; so what is here at any moment is exactly the
+ * state at the watermark. A snapshot never changes. A key has at most one version here. A scope without rows costs nothing.
+ */
+import type {Incarnation, ScopeKey, Seq} from '../model/names.ts';
+
+/** Bytes of one row version as `model/row-codec.ts` lays them out, at `offset` in `buffer`. */
+export interface RowBytes {
+  readonly buffer: Buffer;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** A row version with its key, for passing into and out of the hot tier. Bytes are copied in, never out. */
+export interface KeyedRow {
+  readonly scope: ScopeKey;
+  readonly key: Uint8Array;
+  readonly row: RowBytes;
+}
+
+/** Inclusive bounds in key order; undefined = open. */
+export interface KeyRange {
+  readonly from?: Uint8Array;
+  readonly to?: Uint8Array;
+}
+
+export interface HotSnapshot {
+  readonly rowCount: number;
+  readonly bytes: number;
+  get(key: Uint8Array): RowBytes | undefined;
+  /** Rows in key order (or reverse), tombstones included. `visit` returns false to stop. `key` is only valid during the call. */
+  scan(range: KeyRange, reverse: boolean, visit: (row: RowBytes, key: Uint8Array) => boolean): void;
+  /** The same as an iterable, for slow consumers that pause between rows. */
+  rows(range?: KeyRange): Iterable<{key: Uint8Array; row: RowBytes}>;
+}
+
+/** Per-scope counters, kept as rows come and go. */
+export interface HotScopeStats {
+  readonly scope: ScopeKey;
+  readonly rowCount: number;
+  readonly bytes: number;
+  readonly minSeq: Seq;
+  /** When the oldest row that is still here was applied, clock ms. */
+  readonly oldestMs: number;
+  readonly lastWriteMs: number;
+}
+
+export interface Hot {
+  /** Puts a version in place of any older one of its key. */
+  put(row: KeyedRow): void;
+  /** Newest version of the key, tombstones included. */
+  get(scope: ScopeKey, key: Uint8Array): RowBytes | undefined;
+  snapshot(scope: ScopeKey): HotSnapshot;
+  /** Removes every key of the scope whose version has seq ≤ boundary: those are in a published segment now. */
+  retire(scope: ScopeKey, boundary: Seq): void;
+  /** Removes one key, whatever its version (system tables). */
+  remove(scope: ScopeKey, key: Uint8Array): void;
+  /** Removes all scopes of one table life. */
+  drop(incarnation: Incarnation): void;
+  scopes(incarnation: Incarnation): IterableIterator<HotScopeStats>;
+  scopeStats(scope: ScopeKey): HotScopeStats | undefined;
+  /** Bytes of all slabs and indexes, free space in slabs included; what the memory budget looks at. */
+  bytes(): number;
+  rowCount(): number;
+  /** Every row of every scope, for a checkpoint: an immutable list captured now, readable in slices later. */
+  captureAll(): Iterable<KeyedRow>;
+  /** Moves live rows out of slabs that are mostly dead, one slab a call. Returns false when there was nothing to do. */
+  evacuateOne(): boolean;
+}

@@ -1,0 +1,62 @@
+/**
+ * Schemas: what one version of a table looks like.
+ *
+ * Laws: `columns` holds the user's columns in CREATE TABLE order, later ADDs after them. System columns (`_seq`, `_deleted`)
+ * are not in the list: they are appended wherever all columns are shown. Column ids are never reused within a table.
+ * A schema version is kept while a record or a segment uses it.
+ */
+import type {DataType, Value} from './datatype.ts';
+import type {Incarnation, TableName} from './names.ts';
+
+export type TableKindName = 'user' | 'shared' | 'stream' | 'system';
+export type AccessLevel = 'public' | 'private' | 'restricted' | 'dba';
+
+/** How an omitted column is filled at INSERT. */
+export type ColumnDefault =
+  | {readonly kind: 'none'}
+  | {readonly kind: 'literal'; readonly value: Value}
+  | {readonly kind: 'function'; readonly name: 'NOW' | 'CURRENT_TIMESTAMP' | 'SNOWFLAKE_ID' | 'UUID_V7' | 'ULID' | 'CURRENT_USER'};
+
+export interface Column {
+  /** From 1, never reused; the Parquet field id. */
+  readonly id: number;
+  readonly name: string;
+  readonly type: DataType;
+  readonly isNullable: boolean;
+  readonly default: ColumnDefault;
+  /** What rows written before this column existed read as; null unless the column was added with a default. */
+  readonly initial: Value;
+  readonly comment?: string;
+}
+
+/** Rows ≥ `rows` in the table, or the oldest unflushed row older than `seconds`; both given = whichever comes first. */
+export interface FlushPolicy {
+  readonly rows?: number;
+  readonly seconds?: number;
+}
+
+export interface TableOptions {
+  readonly storageId: string;
+  readonly flushPolicy: FlushPolicy | null;
+  readonly accessLevel: AccessLevel | null;
+  readonly deletedRetentionHours: number;
+  readonly ttlSeconds: number | null;
+}
+
+export interface Schema {
+  readonly incarnation: Incarnation;
+  readonly name: TableName;
+  readonly kind: TableKindName;
+  /** From 1; +1 at each effective ALTER. */
+  readonly version: number;
+  readonly columns: readonly Column[];
+  /** Index in `columns`. -1 only for stream tables without a key. */
+  readonly primaryKey: number;
+  readonly options: TableOptions;
+  /** Microseconds since the epoch. */
+  readonly createdAt: bigint;
+  readonly updatedAt: bigint;
+}
+
+export const SEQ_COLUMN = '_seq';
+export const DELETED_COLUMN = '_deleted';

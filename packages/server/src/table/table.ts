@@ -1,0 +1,57 @@
+/**
+ * Table: the query doors to rows. Everything above speaks to user rows through these and only with a `Scope`.
+ *
+ *     read    snapshot() ─ point(), scan()      hot over cold at one moment, newest version per key
+ *     write   insert(), update(), remove()      latch keys → check → append → durable → visible → answer
+ *
+ * Laws: one statement reads one moment. A version is visible only once durable. Per key and scope there is at most one live row, under
+ * any concurrency, over hot ∪ cold. Either all rows of a call are written or none. A key's writers queue until the one before them is
+ * durable, so no answer ever depends on a write that could still be lost.
+ */
+import type {ColdFilter} from '../cold/cold.ts';
+import type {KeyRange} from '../hot/hot.ts';
+import type {Value} from '../model/datatype.ts';
+import type {Row} from '../model/row.ts';
+import type {Schema} from '../model/schema.ts';
+import type {Scope} from '../model/session.ts';
+
+export interface ScanRequest {
+  readonly keys: KeyRange;
+  readonly isReverse: boolean;
+  /** Facts that let cold row groups be skipped; the caller still evaluates its whole predicate. */
+  readonly bounds: ColdFilter['bounds'];
+  /** Column indexes that will be read; undefined = all. */
+  readonly columns: readonly number[] | undefined;
+  readonly includeTombstones: boolean;
+}
+
+/** One table at one moment. Hold it for one statement. */
+export interface TableSnapshot {
+  readonly schema: Schema;
+  /** Newest version of the key: a live row, or undefined. Synchronous when the key is hot or nothing was flushed. */
+  point(key: Uint8Array, includeTombstones: boolean): Row | undefined | Promise<Row | undefined>;
+  /**
+   * Rows in key order. `visit` is called row by row, with a cursor that is only valid during the call; returning false stops.
+   * Returns a promise only if cold rows take part or the scan is long (it breathes every few thousand rows and looks at `signal`).
+   */
+  scan(request: ScanRequest, visit: (row: Row) => boolean, signal: AbortSignal): void | Promise<void>;
+  /** Hot row count, cold row count, segments in all and after pruning: for EXPLAIN. */
+  describe(request: ScanRequest): {hotRows: number; coldRows: number; segments: {name: string; rowCount: number; pruned: string | undefined}[]};
+  /** Ends the hold on segment files. */
+  close(): void;
+}
+
+/** What an UPDATE or DELETE decides for one newest row: new values in column order, 'delete', or undefined = leave. */
+export type Change = (row: Row) => readonly Value[] | 'delete' | undefined;
+
+export interface Tables {
+  /** Throws SQL_EXECUTION_ERROR if the table was dropped meanwhile. */
+  snapshot(scope: Scope, schema: Schema): TableSnapshot;
+  /** Values in column order of `schema`, already of the right type. Throws Already exists on a taken key. Returns the rows written. */
+  insert(scope: Scope, schema: Schema, rows: readonly (readonly Value[])[]): Promise<number>;
+  /**
+   * Scans `request`, offers each live row to `change`, and writes what it returns. `change` is called again on the newest version under
+   * the key's latch, so it must be pure. Returns the number of rows written; a new version equal to the old is not written.
+   */
+  change(scope: Scope, schema: Schema, request: ScanRequest, change: Change, signal: AbortSignal): Promise<number>;
+}
