@@ -4,9 +4,9 @@
  * Laws: a segment is read back and compared value by value before anybody is told of it. A listed file that is missing, short or
  * damaged is an error that names it, never skipped. 64-bit integers, decimals and microseconds come back exactly.
  */
-import type {KeyRange, RowBytes} from '../hot/hot.ts';
+import type {KeyRange} from '../hot/hot.ts';
 import type {Value} from '../model/datatype.ts';
-import type {Row} from '../model/row.ts';
+import type {Row, RowBytes} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Manifest, Segment} from './manifest.ts';
 

@@ -11,13 +11,7 @@
  * state at the watermark. A snapshot never changes. A key has at most one version here. A scope without rows costs nothing.
  */
 import type {Incarnation, ScopeKey, Seq} from '../model/names.ts';
-
-/** Bytes of one row version as `model/row-codec.ts` lays them out, at `offset` in `buffer`. */
-export interface RowBytes {
-  readonly buffer: Buffer;
-  readonly offset: number;
-  readonly length: number;
-}
+import type {RowBytes} from '../model/row.ts';
 
 /** A row version with its key, for passing into and out of the hot tier. Bytes are copied in, never out. */
 export interface KeyedRow {

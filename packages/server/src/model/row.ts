@@ -8,6 +8,13 @@
 import type {Value} from './datatype.ts';
 import type {Seq} from './names.ts';
 
+/** Bytes of one row version as `row-codec.ts` lays them out, at `offset` in `buffer`. */
+export interface RowBytes {
+  readonly buffer: Buffer;
+  readonly offset: number;
+  readonly length: number;
+}
+
 export interface Row {
   readonly seq: Seq;
   readonly isTombstone: boolean;
