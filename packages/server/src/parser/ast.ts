@@ -23,7 +23,23 @@ export interface TableRef extends Node {
 }
 
 export type BinaryOperator =
-  | '+' | '-' | '*' | '/' | '%' | '||' | '=' | '<>' | '<' | '<=' | '>' | '>=' | 'and' | 'or' | '->' | '->>' | '?';
+  | '+'
+  | '-'
+  | '*'
+  | '/'
+  | '%'
+  | '||'
+  | '='
+  | '<>'
+  | '<'
+  | '<='
+  | '>'
+  | '>='
+  | 'and'
+  | 'or'
+  | '->'
+  | '->>'
+  | '?';
 export type UnaryOperator = '-' | '+' | 'not';
 
 export interface TypeRef extends Node {
@@ -56,12 +72,37 @@ export type Expr = Node &
     | {readonly kind: 'isBoolean'; readonly operand: Expr; readonly value: boolean | null; readonly isNegated: boolean}
     | {readonly kind: 'isDistinct'; readonly left: Expr; readonly right: Expr; readonly isNegated: boolean}
     | {readonly kind: 'in'; readonly operand: Expr; readonly list: readonly Expr[]; readonly isNegated: boolean}
-    | {readonly kind: 'between'; readonly operand: Expr; readonly low: Expr; readonly high: Expr; readonly isNegated: boolean}
-    | {readonly kind: 'like'; readonly operand: Expr; readonly pattern: Expr; readonly escape: Expr | undefined; readonly isCaseless: boolean; readonly isNegated: boolean}
-    | {readonly kind: 'case'; readonly operand: Expr | undefined; readonly branches: readonly {readonly when: Expr; readonly then: Expr}[]; readonly otherwise: Expr | undefined}
+    | {
+        readonly kind: 'between';
+        readonly operand: Expr;
+        readonly low: Expr;
+        readonly high: Expr;
+        readonly isNegated: boolean;
+      }
+    | {
+        readonly kind: 'like';
+        readonly operand: Expr;
+        readonly pattern: Expr;
+        readonly escape: Expr | undefined;
+        readonly isCaseless: boolean;
+        readonly isNegated: boolean;
+      }
+    | {
+        readonly kind: 'case';
+        readonly operand: Expr | undefined;
+        readonly branches: readonly {readonly when: Expr; readonly then: Expr}[];
+        readonly otherwise: Expr | undefined;
+      }
     | {readonly kind: 'cast'; readonly operand: Expr; readonly type: TypeRef; readonly isTry: boolean}
     /** `name` upper case. CURRENT_USER, CURRENT_TIMESTAMP, CURRENT_DATE without parentheses are calls too. `COUNT(*)` has isStar. */
-    | {readonly kind: 'call'; readonly name: string; readonly args: readonly Expr[]; readonly isStar: boolean; readonly isDistinct: boolean; readonly filter: Expr | undefined}
+    | {
+        readonly kind: 'call';
+        readonly name: string;
+        readonly args: readonly Expr[];
+        readonly isStar: boolean;
+        readonly isDistinct: boolean;
+        readonly filter: Expr | undefined;
+      }
     /** EXTRACT(field FROM x) */
     | {readonly kind: 'extract'; readonly field: string; readonly operand: Expr}
     /** Valid SQL that only the analytic executor will run: subqueries, window calls, arrays. `what` names it for NOT_SUPPORTED. */

@@ -1,0 +1,133 @@
+/**
+ * Calls: `f(a, b)`, `COUNT(*)`, `SUM(DISTINCT x) FILTER (WHERE …)`, and the calls that the standard writes with words inside.
+ *
+ * The worded ones become plain calls, so that later rooms know one form: SUBSTRING(x FROM a FOR b) is SUBSTRING(x, a, b),
+ * POSITION(a IN b) is STRPOS(b, a), TRIM(BOTH c FROM x) is TRIM(x, c).
+ */
+import type {Expr} from './ast.ts';
+import type {TokenCursor} from './cursor.ts';
+import {POWER, parseAbove, parseExpression, parseExpressions} from './expression.ts';
+
+/** Stands at the name; `(` follows. */
+export function parseCall(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  const label = cursor.label('a function name');
+  const name = label.text.toUpperCase();
+  cursor.expectSymbol('(');
+  const call = (label.isQuoted ? undefined : wordedCall(cursor, start, name)) ?? plainCall(cursor, start, name);
+  cursor.height += 1;
+  return call;
+}
+
+function wordedCall(cursor: TokenCursor, start: number, name: string): Expr | undefined {
+  switch (name) {
+    case 'EXTRACT':
+      return extract(cursor, start);
+    case 'POSITION':
+      return position(cursor, start);
+    case 'TRIM':
+      return trim(cursor, start);
+    case 'SUBSTRING':
+      return substring(cursor, start);
+    default:
+      return undefined;
+  }
+}
+
+function plainCall(cursor: TokenCursor, start: number, name: string): Expr {
+  let isDistinct = false;
+  let isStar = false;
+  let args: Expr[] = [];
+  let what: string | undefined;
+  if (cursor.acceptSymbol('*')) isStar = true;
+  else if (!cursor.isSymbol(')')) {
+    isDistinct = cursor.acceptKeyword('DISTINCT');
+    if (!isDistinct) cursor.acceptKeyword('ALL');
+    args = parseExpressions(cursor);
+    if (cursor.keywords('ORDER', 'BY')) {
+      skipToClose(cursor);
+      what = 'ORDER BY inside a call';
+    }
+  }
+  cursor.expectSymbol(')');
+  if (cursor.keywords('WITHIN', 'GROUP')) {
+    skipBrackets(cursor);
+    what = 'WITHIN GROUP';
+  }
+  const filter = cursor.isKeyword('FILTER') && cursor.isSymbol('(', 1) ? filterClause(cursor) : undefined;
+  if (isOver(cursor)) {
+    cursor.next();
+    if (cursor.isSymbol('(')) cursor.skipBalanced();
+    else cursor.name('a window name');
+    what = 'window functions';
+  }
+  const end = cursor.previousEnd;
+  if (what !== undefined) return {kind: 'unsupported', start, end, what};
+  return {kind: 'call', start, end, name, args, isStar, isDistinct, filter};
+}
+
+function isOver(cursor: TokenCursor): boolean {
+  return cursor.isKeyword('OVER') && (cursor.isSymbol('(', 1) || cursor.isName(1));
+}
+
+function skipBrackets(cursor: TokenCursor): void {
+  if (!cursor.isSymbol('(')) throw cursor.expected("'('");
+  cursor.skipBalanced();
+}
+
+function skipToClose(cursor: TokenCursor): void {
+  while (!cursor.atEnd() && !cursor.isSymbol(')')) cursor.skipBalanced();
+}
+
+function filterClause(cursor: TokenCursor): Expr {
+  cursor.expectKeyword('FILTER');
+  cursor.expectSymbol('(');
+  cursor.expectKeyword('WHERE');
+  const filter = parseExpression(cursor);
+  cursor.expectSymbol(')');
+  return filter;
+}
+
+function extract(cursor: TokenCursor, start: number): Expr {
+  const field = cursor.stringOrName('a field such as YEAR').toUpperCase();
+  cursor.expectKeyword('FROM');
+  const operand = parseExpression(cursor);
+  cursor.expectSymbol(')');
+  return {kind: 'extract', start, end: cursor.previousEnd, field, operand};
+}
+
+function position(cursor: TokenCursor, start: number): Expr {
+  const part = parseAbove(cursor, POWER.range);
+  if (cursor.acceptKeyword('IN')) return simple(cursor, start, 'STRPOS', [parseAbove(cursor, POWER.range), part]);
+  cursor.expectSymbol(',');
+  return simple(cursor, start, 'POSITION', [part, ...parseExpressions(cursor)]);
+}
+
+function trim(cursor: TokenCursor, start: number): Expr {
+  const side = cursor.acceptOneOf('BOTH', 'LEADING', 'TRAILING');
+  const name = side === 'LEADING' ? 'LTRIM' : side === 'TRAILING' ? 'RTRIM' : 'TRIM';
+  if (cursor.acceptKeyword('FROM')) return simple(cursor, start, name, parseExpressions(cursor));
+  const args = parseExpressions(cursor);
+  if (args.length === 1 && cursor.acceptKeyword('FROM')) args.unshift(...parseExpressions(cursor));
+  return simple(cursor, start, name, args);
+}
+
+function substring(cursor: TokenCursor, start: number): Expr {
+  const args = parseExpressions(cursor);
+  if (args.length === 1) {
+    if (cursor.acceptKeyword('FROM')) {
+      args.push(parseExpression(cursor));
+      if (cursor.acceptKeyword('FOR')) args.push(parseExpression(cursor));
+    } else if (cursor.acceptKeyword('FOR')) {
+      const at = cursor.start;
+      args.push({kind: 'number', start: at, end: at, text: '1'}, parseExpression(cursor));
+    }
+  }
+  return simple(cursor, start, 'SUBSTRING', args);
+}
+
+function simple(cursor: TokenCursor, start: number, name: string, args: Expr[]): Expr {
+  cursor.expectSymbol(')');
+  const end = cursor.previousEnd;
+  return {kind: 'call', start, end, name, args, isStar: false, isDistinct: false, filter: undefined};
+}

@@ -1,0 +1,139 @@
+/**
+ * Column definitions: the bracketed list of CREATE TABLE, and the one of ALTER TABLE … ADD.
+ *
+ * Syntax only: names, types, keys and defaults are checked by the caller. What SQL has and we do not enforce (CHECK, REFERENCES,
+ * COLLATE …) is refused here, because a constraint that is read and dropped is a lie.
+ */
+import type {ColumnDef, Expr, Name} from './ast.ts';
+import type {TokenCursor} from './cursor.ts';
+import {parseDefaultExpression} from './expression.ts';
+import {isSerial, parseTypeRef} from './type-ref.ts';
+
+export const COLUMNS_MAX = 1000;
+
+export interface ColumnList {
+  readonly columns: readonly ColumnDef[];
+  /** Of a table constraint; keys written behind a column are flags of that column. */
+  readonly primaryKey: readonly Name[];
+}
+
+const INVALID = 'Invalid CREATE TABLE statement: ';
+
+/** `(column, …, [[CONSTRAINT name] PRIMARY KEY (column)])` */
+export function parseColumnDefs(cursor: TokenCursor): ColumnList {
+  const columns: ColumnDef[] = [];
+  let primaryKey: readonly Name[] = [];
+  cursor.expectSymbol('(');
+  if (cursor.isSymbol(')')) throw cursor.fail(`${INVALID}Table must have at least one column`);
+  do {
+    if (columns.length > 0 && cursor.isSymbol(')')) break;
+    const start = cursor.start;
+    if (!isTableConstraint(cursor)) {
+      if (columns.length === COLUMNS_MAX) throw cursor.limitExceeded(`Too many columns (maximum ${COLUMNS_MAX})`);
+      columns.push(parseColumnDef(cursor));
+      continue;
+    }
+    const key = tableConstraint(cursor);
+    if (primaryKey.length > 0) throw cursor.fail(`${INVALID}Multiple PRIMARY KEY definitions found`, start);
+    primaryKey = key;
+  } while (cursor.acceptSymbol(','));
+  cursor.expectSymbol(')');
+  return {columns, primaryKey};
+}
+
+function isTableConstraint(cursor: TokenCursor): boolean {
+  return (
+    cursor.isKeyword('CONSTRAINT') ||
+    cursor.areKeywords('PRIMARY', 'KEY') ||
+    cursor.areKeywords('FOREIGN', 'KEY') ||
+    ((cursor.isKeyword('UNIQUE') || cursor.isKeyword('CHECK') || cursor.isKeyword('EXCLUDE')) &&
+      cursor.isSymbol('(', 1))
+  );
+}
+
+function tableConstraint(cursor: TokenCursor): readonly Name[] {
+  if (cursor.acceptKeyword('CONSTRAINT')) cursor.name('a constraint name');
+  if (!cursor.keywords('PRIMARY', 'KEY')) throw refusedConstraint(cursor);
+  cursor.expectSymbol('(');
+  const column = cursor.name('a column name');
+  if (cursor.isSymbol(',')) throw cursor.fail(`${INVALID}Composite PRIMARY KEYs are not supported yet`);
+  if (!cursor.acceptSymbol(')')) throw cursor.fail(`${INVALID}Complex expressions in PRIMARY KEY not supported`);
+  return [column];
+}
+
+function refusedConstraint(cursor: TokenCursor) {
+  const word = cursor.raw.toUpperCase();
+  if (!['UNIQUE', 'CHECK', 'FOREIGN', 'EXCLUDE'].includes(word)) throw cursor.expected('PRIMARY KEY');
+  return cursor.fail(`${INVALID}${word === 'FOREIGN' ? 'FOREIGN KEY' : word} constraints are not supported`);
+}
+
+interface Options {
+  isPrimaryKey: boolean;
+  isNotNull: boolean;
+  isExplicitNull: boolean;
+  default: Expr | undefined;
+  isAutoIncrement: boolean;
+  isUnique: boolean;
+}
+
+/** `name type [option …]` */
+export function parseColumnDef(cursor: TokenCursor): ColumnDef {
+  const name = cursor.name('a column name');
+  const type = parseTypeRef(cursor);
+  const options: Options = {
+    isPrimaryKey: false,
+    isNotNull: false,
+    isExplicitNull: false,
+    default: undefined,
+    isAutoIncrement: isSerial(type),
+    isUnique: false,
+  };
+  while (!cursor.atEnd() && !cursor.isSymbol(',') && !cursor.isSymbol(')')) columnOption(cursor, options);
+  return {start: name.start, end: cursor.previousEnd, name, type, ...options};
+}
+
+function columnOption(cursor: TokenCursor, options: Options): void {
+  const start = cursor.start;
+  if (cursor.keywords('PRIMARY', 'KEY'))
+    options.isPrimaryKey = once(cursor, options.isPrimaryKey, 'PRIMARY KEY', start);
+  else if (cursor.keywords('NOT', 'NULL')) options.isNotNull = true;
+  else if (cursor.acceptKeyword('NULL')) options.isExplicitNull = true;
+  else if (cursor.acceptKeyword('UNIQUE')) options.isUnique = true;
+  else if (isIdentity(cursor)) options.isAutoIncrement = true;
+  else if (cursor.acceptKeyword('DEFAULT')) {
+    once(cursor, options.default !== undefined, 'DEFAULT', start);
+    options.default = parseDefaultExpression(cursor);
+  } else throw refusedOption(cursor);
+  if (options.isNotNull && options.isExplicitNull)
+    throw cursor.fail('A column cannot be both NULL and NOT NULL', start);
+  if (options.isAutoIncrement && options.default !== undefined) {
+    throw cursor.fail('A column that counts by itself cannot have a DEFAULT too', start);
+  }
+}
+
+function once(cursor: TokenCursor, wasGiven: boolean, what: string, start: number): true {
+  if (wasGiven && what === 'PRIMARY KEY') throw cursor.fail(`${INVALID}Multiple PRIMARY KEY definitions found`, start);
+  if (wasGiven) throw cursor.fail(`${what} is given twice`, start);
+  return true;
+}
+
+function isIdentity(cursor: TokenCursor): boolean {
+  if (cursor.acceptKeyword('AUTO_INCREMENT') || cursor.acceptKeyword('IDENTITY')) return true;
+  if (cursor.keywords('AUTO', 'INCREMENT')) return true;
+  if (!cursor.acceptKeyword('GENERATED')) return false;
+  if (!cursor.acceptKeyword('ALWAYS')) cursor.expectKeywords('BY', 'DEFAULT');
+  cursor.expectKeyword('AS');
+  if (cursor.isSymbol('(')) throw cursor.notSupported('generated columns');
+  cursor.expectKeyword('IDENTITY');
+  return true;
+}
+
+const REFUSED: ReadonlySet<string> = new Set(
+  'CHECK REFERENCES COLLATE COMMENT CONSTRAINT STORAGE COMPRESSION UNSIGNED ZEROFILL ON'.split(' '),
+);
+
+function refusedOption(cursor: TokenCursor) {
+  const word = cursor.raw.toUpperCase();
+  if (REFUSED.has(word)) return cursor.fail(`${INVALID}Column option ${word} is not supported`);
+  return cursor.expected('a column option, , or )');
+}

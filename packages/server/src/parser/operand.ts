@@ -1,0 +1,213 @@
+/**
+ * Operands: literals, names, calls, brackets, CASE, casts, and the prefix operators.
+ *
+ * What only the analytic executor will run (subqueries, window calls, arrays, rows) becomes one `unsupported` node; its tokens are
+ * consumed with their brackets balanced, so that the rest of the statement is still checked.
+ */
+import type {Expr, Name} from './ast.ts';
+import {parseCall} from './call.ts';
+import type {TokenCursor} from './cursor.ts';
+import {isSubquery, POWER, parseAbove, parseExpression, parseExpressions} from './expression.ts';
+import * as token from './tokenizer.ts';
+import {parseTypeRef} from './type-ref.ts';
+import {BARE_CALLS, RESERVED, RESERVED_FUNCTIONS} from './words.ts';
+
+const PARAMETER_MAX = 65_535;
+
+export function parseOperand(cursor: TokenCursor): Expr {
+  switch (cursor.kind) {
+    case token.WORD:
+      return word(cursor);
+    case token.QUOTED:
+      return cursor.isSymbol('(', 1) ? parseCall(cursor) : column(cursor);
+    case token.NUMBER:
+      return number(cursor);
+    case token.STRING:
+    case token.ESCAPED_STRING:
+      return string(cursor);
+    case token.BYTES:
+      return bytes(cursor);
+    case token.PARAM:
+      return param(cursor);
+    case 40: // (
+      return brackets(cursor);
+    case 43: // +
+      return sign(cursor, '+');
+    case 45: // -
+      return sign(cursor, '-');
+    default:
+      throw cursor.expected('an expression');
+  }
+}
+
+function number(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  let text = cursor.raw;
+  // `.5` and `5.` are numbers; everyone after us sees digits on both sides of a point.
+  if (text.startsWith('.')) text = `0${text}`;
+  text = text.replace(/\.(?![0-9])/, '.0');
+  cursor.next();
+  return {kind: 'number', start, end: cursor.previousEnd, text};
+}
+
+function string(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  const value = cursor.string();
+  return {kind: 'string', start, end: cursor.previousEnd, value};
+}
+
+function bytes(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  const hex = cursor.raw.slice(2, -1);
+  if (!/^(?:[0-9a-fA-F]{2})*$/.test(hex)) throw cursor.fail("X'…' must hold pairs of hexadecimal digits");
+  cursor.next();
+  return {kind: 'bytes', start, end: cursor.previousEnd, hex};
+}
+
+function param(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  const index = Number(cursor.raw.slice(1));
+  if (index < 1 || index > PARAMETER_MAX) throw cursor.fail(`Parameters are numbered $1 to $${PARAMETER_MAX}`);
+  cursor.next();
+  return {kind: 'param', start, end: cursor.previousEnd, index};
+}
+
+function sign(cursor: TokenCursor, op: '+' | '-'): Expr {
+  const start = cursor.start;
+  cursor.next();
+  const operand = parseAbove(cursor, POWER.sign);
+  cursor.height += 1;
+  return {kind: 'unary', start, end: operand.end, op, operand};
+}
+
+function brackets(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  if (isSubquery(cursor, 1)) return skipped(cursor, start, 'subqueries');
+  cursor.next();
+  const expr = parseExpression(cursor);
+  if (cursor.acceptSymbol(',')) {
+    parseExpressions(cursor);
+    cursor.expectSymbol(')');
+    return {kind: 'unsupported', start, end: cursor.previousEnd, what: 'row constructors'};
+  }
+  cursor.expectSymbol(')');
+  return expr;
+}
+
+function skipped(cursor: TokenCursor, start: number, what: string): Expr {
+  cursor.skipBalanced();
+  return {kind: 'unsupported', start, end: cursor.previousEnd, what};
+}
+
+function word(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  const upper = cursor.raw.toUpperCase();
+  switch (upper) {
+    case 'NULL':
+      cursor.next();
+      return {kind: 'null', start, end: cursor.previousEnd};
+    case 'TRUE':
+    case 'FALSE':
+      cursor.next();
+      return {kind: 'boolean', start, end: cursor.previousEnd, value: upper === 'TRUE'};
+    case 'NOT':
+      return not(cursor);
+    case 'CASE':
+      return caseWhen(cursor);
+    case 'CAST':
+    case 'TRY_CAST':
+      return cursor.isSymbol('(', 1) ? cast(cursor, upper === 'TRY_CAST') : column(cursor);
+    case 'EXISTS':
+      return cursor.isSymbol('(', 1) ? keywordThenSkip(cursor, 'subqueries') : column(cursor);
+    case 'ROW':
+      return cursor.isSymbol('(', 1) ? keywordThenSkip(cursor, 'row constructors') : column(cursor);
+    case 'ARRAY':
+      if (cursor.isSymbol('[', 1) || cursor.isSymbol('(', 1)) return keywordThenSkip(cursor, 'arrays');
+  }
+  return named(cursor, upper);
+}
+
+/** What begins with a word that is no keyword of its own: a call, a typed string or a column. */
+function named(cursor: TokenCursor, upper: string): Expr {
+  if (BARE_CALLS.has(upper)) return bareCall(cursor, upper);
+  const isReserved = RESERVED.has(upper);
+  if (cursor.isSymbol('(', 1) && (!isReserved || RESERVED_FUNCTIONS.has(upper))) return parseCall(cursor);
+  const next = cursor.kindAhead(1);
+  if ((next === token.STRING || next === token.ESCAPED_STRING) && !isReserved) return typed(cursor);
+  if (isReserved && !(upper === 'DEFAULT' && cursor.isSymbol('.', 1))) throw cursor.expected('an expression');
+  // `DOUBLE PRECISION '…'` and the like are the only types of several words before a string.
+  if (upper === 'DOUBLE' && cursor.isKeyword('PRECISION', 1)) return typed(cursor);
+  if ((upper === 'TIMESTAMP' || upper === 'TIME') && /^WITH(?:OUT)?$/i.test(cursor.rawAhead(1))) return typed(cursor);
+  return column(cursor);
+}
+
+function bareCall(cursor: TokenCursor, name: string): Expr {
+  if (cursor.isSymbol('(', 1)) return parseCall(cursor);
+  const start = cursor.start;
+  cursor.next();
+  const end = cursor.previousEnd;
+  return {kind: 'call', start, end, name, args: [], isStar: false, isDistinct: false, filter: undefined};
+}
+
+function typed(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  const type = parseTypeRef(cursor);
+  const value = cursor.string();
+  return {kind: 'typed', start, end: cursor.previousEnd, type, value};
+}
+
+function column(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  const parts: Name[] = [cursor.name('a column name')];
+  while (cursor.acceptSymbol('.')) {
+    if (parts.length === 3) throw cursor.fail('A column name has at most three parts: namespace.table.column');
+    parts.push(cursor.label('a column name'));
+  }
+  if (cursor.isSymbol('(')) throw cursor.fail('Functions are not in namespaces');
+  const last = parts.pop()!;
+  return {kind: 'column', start, end: cursor.previousEnd, qualifier: parts, column: last};
+}
+
+function not(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  cursor.next();
+  const operand = parseAbove(cursor, POWER.not);
+  cursor.height += 1;
+  return {kind: 'unary', start, end: operand.end, op: 'not', operand};
+}
+
+function keywordThenSkip(cursor: TokenCursor, what: string): Expr {
+  const start = cursor.start;
+  cursor.next();
+  return skipped(cursor, start, what);
+}
+
+function cast(cursor: TokenCursor, isTry: boolean): Expr {
+  const start = cursor.start;
+  cursor.next();
+  cursor.expectSymbol('(');
+  const operand = parseExpression(cursor);
+  cursor.expectKeyword('AS');
+  const type = parseTypeRef(cursor);
+  cursor.expectSymbol(')');
+  cursor.height += 1;
+  return {kind: 'cast', start, end: cursor.previousEnd, operand, type, isTry};
+}
+
+function caseWhen(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  cursor.expectKeyword('CASE');
+  const operand = cursor.isKeyword('WHEN') ? undefined : parseExpression(cursor);
+  const branches: {when: Expr; then: Expr}[] = [];
+  cursor.expectKeyword('WHEN');
+  do {
+    const when = parseExpression(cursor);
+    cursor.expectKeyword('THEN');
+    // biome-ignore lint/suspicious/noThenProperty: the tree is never awaited, and THEN is the word of the language.
+    branches.push({when, then: parseExpression(cursor)});
+  } while (cursor.acceptKeyword('WHEN'));
+  const otherwise = cursor.acceptKeyword('ELSE') ? parseExpression(cursor) : undefined;
+  cursor.expectKeyword('END');
+  cursor.height += 1;
+  return {kind: 'case', start, end: cursor.previousEnd, operand, branches, otherwise};
+}

@@ -1,0 +1,68 @@
+/**
+ * Type names: `TEXT`, `DECIMAL(10, 2)`, `DOUBLE PRECISION`, `TIMESTAMP(3) WITH TIME ZONE`.
+ *
+ * The words and arguments are kept as written; which types exist is known by the type table, not here.
+ */
+import type {TypeRef} from './ast.ts';
+import type {TokenCursor} from './cursor.ts';
+import {NUMBER, WORD} from './tokenizer.ts';
+import {RESERVED} from './words.ts';
+
+const ARGUMENTS_MAX = 1000;
+
+const SERIALS: ReadonlySet<string> = new Set(['SERIAL', 'SMALLSERIAL', 'BIGSERIAL', 'SERIAL2', 'SERIAL4', 'SERIAL8']);
+
+export function isSerial(type: TypeRef): boolean {
+  return SERIALS.has(type.name);
+}
+
+export function parseTypeRef(cursor: TokenCursor): TypeRef {
+  const start = cursor.start;
+  let name = typeWord(cursor);
+  name += secondWords(cursor, name);
+  const args = cursor.isSymbol('(') ? typeArguments(cursor) : [];
+  if (name === 'TIMESTAMP' || name === 'TIME') name += timeZoneWords(cursor);
+  if (cursor.isSymbol('[')) throw cursor.notSupported('array types');
+  return {start, end: cursor.previousEnd, name, args};
+}
+
+function typeWord(cursor: TokenCursor): string {
+  const word = cursor.raw.toUpperCase();
+  // ARRAY is reserved in expressions and a type that is kept as text.
+  if (cursor.kind !== WORD || (word !== 'ARRAY' && RESERVED.has(word) && word !== 'BINARY'))
+    throw cursor.expected('a type');
+  cursor.next();
+  return word;
+}
+
+function secondWords(cursor: TokenCursor, name: string): string {
+  if (name === 'DOUBLE') return cursor.keywords('PRECISION') ? ' PRECISION' : '';
+  if (name !== 'CHARACTER' && name !== 'CHAR') return '';
+  if (cursor.keywords('VARYING')) return ' VARYING';
+  return cursor.keywords('LARGE', 'OBJECT') ? ' LARGE OBJECT' : '';
+}
+
+function timeZoneWords(cursor: TokenCursor): string {
+  if (cursor.keywords('WITH', 'TIME', 'ZONE')) return ' WITH TIME ZONE';
+  return cursor.keywords('WITHOUT', 'TIME', 'ZONE') ? ' WITHOUT TIME ZONE' : '';
+}
+
+function typeArguments(cursor: TokenCursor): string[] {
+  const args: string[] = [];
+  cursor.expectSymbol('(');
+  do {
+    if (args.length === ARGUMENTS_MAX)
+      throw cursor.limitExceeded(`A type has too many arguments (maximum ${ARGUMENTS_MAX})`);
+    args.push(typeArgument(cursor));
+  } while (cursor.acceptSymbol(','));
+  cursor.expectSymbol(')');
+  return args;
+}
+
+function typeArgument(cursor: TokenCursor): string {
+  const text = cursor.raw;
+  if (cursor.isString()) cursor.string();
+  else if (cursor.kind === NUMBER || cursor.kind === WORD) cursor.next();
+  else throw cursor.expected('a type argument');
+  return text;
+}
