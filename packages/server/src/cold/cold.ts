@@ -27,7 +27,7 @@ export interface ColdRow {
 
 export interface SegmentSource {
   readonly schema: Schema;
-  /** Folder below the storage's base, and the file name. */
+  /** Whole path below the storage's base; `name` is its last part. */
   readonly path: string;
   readonly name: string;
   readonly storageId: string;
@@ -40,12 +40,29 @@ export interface Cold {
   /** Encodes off the event loop, puts, reads back, verifies. The caller publishes the result in a log record. */
   writeSegment(source: SegmentSource, signal: AbortSignal): Promise<Segment>;
   /** Live rows (vectors applied; tombstone rows included) of one scope in key order, merged over segments. */
-  scan(schema: Schema, manifest: Manifest, filter: ColdFilter, columns: readonly number[] | undefined, reverse: boolean): AsyncIterable<ColdRow[]>;
+  scan(
+    schema: Schema,
+    manifest: Manifest,
+    filter: ColdFilter,
+    columns: readonly number[] | undefined,
+    reverse: boolean,
+  ): AsyncIterable<ColdRow[]>;
   /** The live row of one key (may be a tombstone), or undefined. Prunes by key range and key filter; newest segment first. */
   get(schema: Schema, manifest: Manifest, key: Uint8Array): Promise<ColdRow | undefined>;
   /** Which of the sorted keys are live in which segment, at which position. For deletion vectors and key checks. */
-  locate(schema: Schema, manifest: Manifest, keys: readonly Uint8Array[]): Promise<{keyIndex: number; segment: Segment; position: number; isTombstone: boolean}[]>;
+  locate(
+    schema: Schema,
+    manifest: Manifest,
+    keys: readonly Uint8Array[],
+  ): Promise<{keyIndex: number; segment: Segment; position: number; isTombstone: boolean}[]>;
   /** Forgets cached footers of these segments. */
   forget(segmentPaths: readonly string[]): void;
-  stats(): {cachedFooters: number; cacheBytes: number; footerHits: number; footerMisses: number; segmentsPruned: number; segmentsRead: number};
+  stats(): {
+    cachedFooters: number;
+    cacheBytes: number;
+    footerHits: number;
+    footerMisses: number;
+    segmentsPruned: number;
+    segmentsRead: number;
+  };
 }

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict';
+import {mkdtemp, rm, writeFile} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {after, describe, test} from 'node:test';
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import type {Disk} from '../std/disk.ts';
+import {realDisk} from '../std/real-disk.ts';
+import type {Blob} from './blob.ts';
+import {openFsBlob} from './fs-blob.ts';
+import {memoryBlob} from './memory-blob.ts';
+
+const root = await mkdtemp(join(tmpdir(), 'kalamdb-blob-'));
+after(() => rm(root, {recursive: true}));
+
+const diskFull = Object.assign(new Error('no space'), {code: 'ENOSPC'});
+let folderCount = 0;
+
+/** Each backend: a fresh blob, a way to make the next put fail, and a way to leave what a crash in a put leaves. */
+const backends: [name: string, open: () => {blob: Blob; failNextPut(): void; crashPut(path: string): Promise<void>}][] = [
+  [
+    'memory',
+    () => {
+      const blob = memoryBlob();
+      const failNextPut = () => blob.failNext('put', diskFull);
+      const crashPut = async (path: string) => {
+        failNextPut();
+        await assert.rejects(blob.put(path, Buffer.from('half')));
+      };
+      return {blob, failNextPut, crashPut};
+    },
+  ],
+  [
+    'file system',
+    () => {
+      const base = join(root, `${folderCount++}`, 'deep');
+      let isFailing = false;
+      const disk: Disk = {
+        ...realDisk,
+        async open(path, mode) {
+          const file = await realDisk.open(path, mode);
+          const write = async (bytes: Uint8Array, position: number) => {
+            if (isFailing) {
+              isFailing = false;
+              await file.write(bytes.subarray(0, 1), position);
+              throw diskFull;
+            }
+            return file.write(bytes, position);
+          };
+          return {
+            read: (position, length) => file.read(position, length),
+            write,
+            writeNow: (bytes, position) => file.writeNow(bytes, position),
+            datasync: () => file.datasync(),
+            datasyncNow: () => file.datasyncNow(),
+            size: () => file.size(),
+            close: () => file.close(),
+          };
+        },
+      };
+      return {
+        blob: openFsBlob({disk, base}),
+        failNextPut: () => {
+          isFailing = true;
+        },
+        crashPut: path => writeFile(join(base, `${path}.tmp`), 'half'),
+      };
+    },
+  ],
+];
+
+const hasCode = (code: string, text: RegExp) => (error: unknown) =>
+  error instanceof DbError && error.code === code && text.test(error.message);
+
+for (const [name, open] of backends) {
+  describe(`blob: ${name}`, () => {
+    test('what was put is read back, whole and in ranges', async () => {
+      const {blob} = open();
+      await blob.put('ns/t/u/a.parquet', Buffer.from('0123456789'));
+      assert.equal(String(await blob.read('ns/t/u/a.parquet', 0, 10)), '0123456789');
+      assert.equal(String(await blob.read('ns/t/u/a.parquet', 3, 6)), '345');
+      assert.equal(await blob.size('ns/t/u/a.parquet'), 10);
+      assert.equal(await blob.size('ns/t/u/b.parquet'), undefined);
+    });
+
+    test('a missing or short object is damage, and is named', async () => {
+      const {blob} = open();
+      await blob.put('x/short', Buffer.from('abc'));
+      await assert.rejects(blob.read('x/short', 1, 9), hasCode('DATA_CORRUPTED', /x\/short/));
+      await assert.rejects(blob.read('x/none', 0, 1), hasCode('DATA_CORRUPTED', /x\/none/));
+    });
+
+    test('a name is used once; only replace changes an object', async () => {
+      const {blob} = open();
+      await blob.put('m/manifest.json', Buffer.from('one'));
+      await assert.rejects(blob.put('m/manifest.json', Buffer.from('two')));
+      await blob.replace('m/manifest.json', Buffer.from('three'));
+      await blob.replace('m/new.json', Buffer.from('new'));
+      assert.equal(String(await blob.read('m/manifest.json', 0, 5)), 'three');
+      assert.deepEqual(await blob.list('m'), ['m/manifest.json', 'm/new.json']);
+    });
+
+    test('a failed put leaves nothing under its name and can be repeated', async () => {
+      const {blob, failNextPut} = open();
+      failNextPut();
+      await assert.rejects(blob.put('a/b', Buffer.from('abc')));
+      assert.equal(await blob.size('a/b'), undefined);
+      assert.deepEqual(await blob.list(''), []);
+      await blob.put('a/b', Buffer.from('abc'));
+      assert.deepEqual(await blob.list(''), ['a/b']);
+    });
+
+    test('leftovers of a crash are never listed and are swept below the prefix alone', async () => {
+      const {blob, crashPut} = open();
+      await blob.put('a/kept', Buffer.from('k'));
+      await blob.put('b/kept', Buffer.from('k'));
+      await crashPut('a/lost');
+      await crashPut('b/lost');
+      assert.deepEqual(await blob.list(''), ['a/kept', 'b/kept']);
+      assert.equal(await blob.sweep('a/'), 1);
+      assert.equal(await blob.sweep(''), 1);
+      assert.equal(await blob.sweep(''), 0);
+      assert.deepEqual(await blob.list(''), ['a/kept', 'b/kept']);
+    });
+
+    test('list is sorted, recursive, and takes a prefix as a folder', async () => {
+      const {blob} = open();
+      for (const path of ['t/b', 't/a/2', 't/a/1', 'tt/c']) await blob.put(path, Buffer.from('.'));
+      assert.deepEqual(await blob.list(''), ['t/a/1', 't/a/2', 't/b', 'tt/c']);
+      assert.deepEqual(await blob.list('t'), ['t/a/1', 't/a/2', 't/b']);
+      assert.deepEqual(await blob.list('t/a/'), ['t/a/1', 't/a/2']);
+      assert.deepEqual(await blob.list('nothing'), []);
+    });
+
+    test('remove is quiet about what is not there', async () => {
+      const {blob} = open();
+      await blob.put('a/b', Buffer.from('.'));
+      await blob.remove('a/b');
+      await blob.remove('a/b');
+      assert.equal(await blob.size('a/b'), undefined);
+    });
+
+    const outside = ['', '/etc/passwd', '../x', 'a/../../x', 'a//b', 'a/./b', 'a/\0', 'a\\b', 'a/', 'x'.repeat(2000)];
+    for (const path of outside) {
+      test(`no path leads out of the base: ${JSON.stringify(path.slice(0, 20))}`, async () => {
+        const {blob} = open();
+        const isRefused = hasCode('INVALID_INPUT', /Invalid object path/);
+        await assert.rejects(blob.put(path, Buffer.from('.')), isRefused);
+        await assert.rejects(blob.read(path, 0, 1), isRefused);
+        await assert.rejects(blob.remove(path), isRefused);
+      });
+    }
+  });
+}
+
+test('a full disk is an error that a retry can heal', async () => {
+  const [, open] = backends[1]!;
+  const {blob, failNextPut} = open();
+  failNextPut();
+  await assert.rejects(blob.put('a', Buffer.from('abc')), hasCode('DISK_FULL', /No space/));
+});

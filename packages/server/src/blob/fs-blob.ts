@@ -1,0 +1,192 @@
+/**
+ * File-system blob: objects are files below one base folder.
+ *
+ *     put = create `<path>.tmp` → write → datasync → rename → sync folder       (folders that were missing: made and synced first)
+ *
+ * Laws: an object is never seen under its name before its bytes are durable. What a crash leaves ends in `.tmp`, is never listed, and
+ * is removed by `sweep` alone. No path leads out of the base.
+ */
+import assert from 'node:assert/strict';
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import type {Disk, DiskFile} from '../std/disk.ts';
+import type {Blob} from './blob.ts';
+import {checkObjectPath, checkPrefix, missingObject, shortObject} from './object-path.ts';
+
+const LEFTOVER = '.tmp';
+/** Folders remembered as existing; forgetting them costs a system call each. */
+const KNOWN_FOLDERS_MAX = 20_000;
+
+export function openFsBlob(options: {disk: Disk; base: string}): Blob {
+  const {disk} = options;
+  const base = options.base.length > 1 ? options.base.replace(/\/+$/, '') : options.base;
+  const knownFolders = new Set<string>();
+
+  return {
+    async put(path, bytes) {
+      checkOwnName(path);
+      assert((await sizeOf(disk, `${base}/${path}`)) === undefined, `an object name is used once: ${path}`);
+      await makeFolders(disk, folderOf(`${base}/${path}`), knownFolders);
+      await writeObject(disk, `${base}/${path}`, bytes);
+      await nameObject(disk, `${base}/${path}`).catch(async error => {
+        throw await afterCleanup(disk, `${base}/${path}`, error);
+      });
+    },
+    async replace(path, bytes) {
+      checkOwnName(path);
+      await makeFolders(disk, folderOf(`${base}/${path}`), knownFolders);
+      await writeObject(disk, `${base}/${path}`, bytes);
+      await nameObject(disk, `${base}/${path}`);
+    },
+    async read(path, start, end) {
+      checkObjectPath(path);
+      const file = await openIfThere(disk, `${base}/${path}`);
+      if (file === undefined) throw missingObject(path);
+      try {
+        const bytes = await file.read(start, end - start);
+        if (bytes.length < end - start) throw shortObject(path, {end, size: start + bytes.length});
+        return bytes;
+      } finally {
+        await file.close();
+      }
+    },
+    async size(path) {
+      checkObjectPath(path);
+      return sizeOf(disk, `${base}/${path}`);
+    },
+    async remove(path) {
+      checkObjectPath(path);
+      await removeIfThere(disk, `${base}/${path}`);
+    },
+    async list(prefix) {
+      checkPrefix(prefix);
+      const files = await filesBelow(disk, base, prefix.replace(/\/$/, ''));
+      return files.filter(path => !path.endsWith(LEFTOVER)).sort();
+    },
+    async sweep(prefix) {
+      checkPrefix(prefix);
+      const files = await filesBelow(disk, base, prefix.replace(/\/$/, ''));
+      const leftovers = files.filter(path => path.endsWith(LEFTOVER));
+      for (const path of leftovers) await removeIfThere(disk, `${base}/${path}`);
+      return leftovers.length;
+    },
+  };
+}
+
+function checkOwnName(path: string): void {
+  checkObjectPath(path);
+  if (path.endsWith(LEFTOVER)) throw new DbError('INVALID_INPUT', `Object path '${path}' must not end in ${LEFTOVER}.`);
+}
+
+async function writeObject(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = path + LEFTOVER;
+  try {
+    await removeIfThere(disk, temporary);
+    const file = await disk.open(temporary, 'create');
+    try {
+      await file.write(bytes, 0);
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw await afterCleanup(disk, temporary, error);
+  }
+}
+
+async function nameObject(disk: Disk, path: string): Promise<void> {
+  try {
+    await disk.rename(path + LEFTOVER, path);
+  } catch (error) {
+    throw await afterCleanup(disk, path + LEFTOVER, error);
+  }
+  await disk.syncDirectory(folderOf(path));
+}
+
+/** The error to report: the first one. A leftover that cannot be removed now is `sweep`'s to remove. */
+async function afterCleanup(disk: Disk, path: string, error: unknown): Promise<unknown> {
+  await removeIfThere(disk, path).catch(() => undefined);
+  if (errorCode(error) !== 'ENOSPC') return error;
+  return new DbError('DISK_FULL', `No space left to write '${path}'.`, {cause: error});
+}
+
+/** Makes the missing folders from the top down; each is durable in its parent before anything is put into it. */
+async function makeFolders(disk: Disk, folder: string, known: Set<string>): Promise<void> {
+  if (folder === '' || folder === '.' || folder === '/' || known.has(folder)) return;
+  const parent = folderOf(folder);
+  await makeFolders(disk, parent, known);
+  const isNew = await disk.makeDirectory(folder).then(
+    () => true,
+    error => {
+      if (errorCode(error) === 'EEXIST') return false;
+      throw error;
+    },
+  );
+  if (isNew) await disk.syncDirectory(parent === '' ? '/' : parent);
+  if (known.size >= KNOWN_FOLDERS_MAX) known.clear();
+  known.add(folder);
+}
+
+/** Paths relative to `base` of all files below `prefix`. The contract of Disk has no stat: a folder is what can be listed. */
+async function filesBelow(disk: Disk, base: string, prefix: string): Promise<string[]> {
+  const files: string[] = [];
+  const folders = [prefix];
+  for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
+    for (const name of await disk.list(folder === '' ? base : `${base}/${folder}`)) {
+      const path = folder === '' ? name : `${folder}/${name}`;
+      if (await isFile(disk, `${base}/${path}`)) files.push(path);
+      else folders.push(path);
+    }
+  }
+  return files;
+}
+
+async function isFile(disk: Disk, path: string): Promise<boolean> {
+  let file: DiskFile | undefined;
+  try {
+    file = await disk.open(path, 'read');
+    await file.read(0, 1);
+    return true;
+  } catch (error) {
+    if (['EISDIR', 'ENOENT', 'EACCES'].includes(errorCode(error) ?? '')) return false;
+    throw error;
+  } finally {
+    await file?.close();
+  }
+}
+
+async function openIfThere(disk: Disk, path: string): Promise<DiskFile | undefined> {
+  try {
+    return await disk.open(path, 'read');
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function sizeOf(disk: Disk, path: string): Promise<number | undefined> {
+  const file = await openIfThere(disk, path);
+  if (file === undefined) return undefined;
+  try {
+    return await file.size();
+  } finally {
+    await file.close();
+  }
+}
+
+async function removeIfThere(disk: Disk, path: string): Promise<void> {
+  try {
+    await disk.remove(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+function errorCode(error: unknown): string | undefined {
+  return (error as {code?: string} | undefined)?.code;
+}
+
+/** The folder of a path; '' for the root's own children (`/x`), '.' for a bare name. */
+function folderOf(path: string): string {
+  const end = path.lastIndexOf('/');
+  return end < 0 ? '.' : path.slice(0, end);
+}

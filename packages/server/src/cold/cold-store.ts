@@ -1,0 +1,184 @@
+/**
+ * Cold store: the implementation of `cold.ts` over blobs.
+ *
+ *     write   pack rows → encoder thread (encode, decode, compare) → put → read back, same bytes → facts for the manifest
+ *     read    prune by manifest → footer (cached) → prune row groups → byte ranges → columns decoded when looked at
+ */
+import {crc32} from 'node:zlib';
+import type {Blob} from '../blob/blob.ts';
+import {compareKeys} from '../model/key-codec.ts';
+import type {Incarnation} from '../model/names.ts';
+import type {Schema} from '../model/schema.ts';
+import type {Cold, ColdRow, SegmentSource} from './cold.ts';
+import {vectorContains} from './deletion-vector.ts';
+import {type Encoder, inlineEncoder, threadEncoder} from './encoder.ts';
+import {FooterCache} from './footer-cache.ts';
+import type {Manifest, Segment} from './manifest.ts';
+import {packRows} from './packed-rows.ts';
+import {keyBounds, pruneReason} from './prune.ts';
+import {
+  damagedSegment,
+  elementsFor,
+  groupOfKey,
+  loadGroup,
+  openSegment,
+  type ReadContext,
+  rowOfKey,
+} from './segment-reader.ts';
+import {scanSegments} from './segment-scan.ts';
+
+const FOOTER_CACHE_BYTES = 32 * 1024 * 1024;
+
+export interface ColdOptions {
+  readonly blobOf: (storageId: string) => Blob;
+  readonly schemaOf: (incarnation: Incarnation, version: number) => Schema;
+  readonly footerCacheBytes?: number;
+  /** Encode on the calling thread: simulations need one order of events. */
+  readonly inlineEncoding?: boolean;
+}
+
+type Located = Awaited<ReturnType<Cold['locate']>>;
+
+interface Counters {
+  segmentsPruned: number;
+  segmentsRead: number;
+}
+
+export function createCold(options: ColdOptions): Cold {
+  const encoder = options.inlineEncoding === true ? inlineEncoder() : threadEncoder();
+  const footers = new FooterCache(options.footerCacheBytes ?? FOOTER_CACHE_BYTES);
+  const context: ReadContext = {blobOf: options.blobOf, schemaOf: options.schemaOf, footers};
+  const counters: Counters = {segmentsPruned: 0, segmentsRead: 0};
+
+  return {
+    writeSegment: (source, signal) => writeSegment(options, encoder, source, signal),
+    async *scan(schema, manifest, filter, columns, isReverse) {
+      const segments = manifest.segments.filter(segment => {
+        const writer = options.schemaOf(schema.incarnation, segment.schemaVersion);
+        return pruneReason(segment, filter, schema, writer) === undefined;
+      });
+      counters.segmentsPruned += manifest.segments.length - segments.length;
+      counters.segmentsRead += segments.length;
+      yield* scanSegments(context, {schema, segments, vectors: manifest.vectors, filter, columns, isReverse});
+    },
+    get: (schema, manifest, key) => getRow(context, counters, schema, manifest, key),
+    locate: (schema, manifest, keys) => locateRows(context, counters, schema, manifest, keys),
+    forget(segmentPaths) {
+      for (const path of segmentPaths) footers.forget(path);
+    },
+    stats: () => ({
+      cachedFooters: footers.size,
+      cacheBytes: footers.bytes,
+      footerHits: footers.hits,
+      footerMisses: footers.misses,
+      ...counters,
+    }),
+  };
+}
+
+async function writeSegment(
+  options: ColdOptions,
+  encoder: Encoder,
+  source: SegmentSource,
+  signal: AbortSignal,
+): Promise<Segment> {
+  const {schema, name, path, storageId, createdAt} = source;
+  const rows = await packRows(source.rows, signal);
+  const versions = Array.from({length: schema.version}, (_, i) => options.schemaOf(schema.incarnation, i + 1));
+  const {bytes, facts} = await encoder.encode({schema, versions, rows}, signal);
+  signal.throwIfAborted();
+
+  const blob = options.blobOf(storageId);
+  await blob.put(path, bytes);
+  const stored = await blob.read(path, 0, bytes.length);
+  if (crc32(stored) !== facts.checksum || !stored.equals(bytes)) {
+    await blob.remove(path);
+    throw damagedSegment({path}, new Error('It does not read back as it was written.'));
+  }
+  return {name, path, storageId, createdAt, ...facts};
+}
+
+async function getRow(
+  context: ReadContext,
+  counters: Counters,
+  schema: Schema,
+  manifest: Manifest,
+  key: Uint8Array,
+): Promise<ColdRow | undefined> {
+  for (let i = manifest.segments.length - 1; i >= 0; i--) {
+    const segment = manifest.segments[i]!;
+    const open = isInside(segment, key) ? await openSegment(context, segment, schema) : undefined;
+    const groupIndex = open === undefined ? undefined : groupOfKey(open.footer, key);
+    if (open === undefined || groupIndex === undefined) {
+      counters.segmentsPruned++;
+      continue;
+    }
+    counters.segmentsRead++;
+    const group = open.footer.groups[groupIndex]!;
+    const decoded = await loadGroup(context, open, group, elementsFor(open.map, undefined));
+    const index = rowOfKey(decoded, key);
+    const vector = manifest.vectors.get(segment.name);
+    if (index === undefined) continue;
+    if (vector === undefined || !vectorContains(vector, group.rowStart + index)) return decoded.row(index);
+  }
+  return undefined;
+}
+
+function isInside(segment: Segment, key: Uint8Array): boolean {
+  const {min, max} = keyBounds(segment);
+  return compareKeys(min, key) <= 0 && compareKeys(key, max) <= 0;
+}
+
+async function locateRows(
+  context: ReadContext,
+  counters: Counters,
+  schema: Schema,
+  manifest: Manifest,
+  keys: readonly Uint8Array[],
+): Promise<Located> {
+  const located: Located = [];
+  let missing = keys.map((_, keyIndex) => keyIndex);
+  for (let i = manifest.segments.length - 1; i >= 0 && missing.length > 0; i--) {
+    const segment = manifest.segments[i]!;
+    const candidates = missing.filter(keyIndex => isInside(segment, keys[keyIndex]!));
+    const found = candidates.length === 0 ? [] : await locateInSegment(context, segment, schema, keys, candidates);
+    if (candidates.length === 0) counters.segmentsPruned++;
+    else counters.segmentsRead++;
+    const vector = manifest.vectors.get(segment.name);
+    const live = found.filter(({position}) => vector === undefined || !vectorContains(vector, position));
+    located.push(...live);
+    const done = new Set(live.map(({keyIndex}) => keyIndex));
+    if (done.size > 0) missing = missing.filter(keyIndex => !done.has(keyIndex));
+  }
+  return located.sort((a, b) => a.keyIndex - b.keyIndex);
+}
+
+/** Where the candidate keys lie in one segment, dead or alive. Keys are sorted, so each row group is read once. */
+async function locateInSegment(
+  context: ReadContext,
+  segment: Segment,
+  schema: Schema,
+  keys: readonly Uint8Array[],
+  candidates: readonly number[],
+): Promise<Located> {
+  const open = await openSegment(context, segment, schema);
+  const byGroup = new Map<number, number[]>();
+  for (const keyIndex of candidates) {
+    const group = groupOfKey(open.footer, keys[keyIndex]!);
+    if (group === undefined) continue;
+    const list = byGroup.get(group);
+    if (list === undefined) byGroup.set(group, [keyIndex]);
+    else list.push(keyIndex);
+  }
+  const found: Located = [];
+  for (const [groupIndex, keyIndexes] of byGroup) {
+    const group = open.footer.groups[groupIndex]!;
+    const decoded = await loadGroup(context, open, group, elementsFor(open.map, []));
+    for (const keyIndex of keyIndexes) {
+      const index = rowOfKey(decoded, keys[keyIndex]!);
+      if (index === undefined) continue;
+      found.push({keyIndex, segment, position: group.rowStart + index, isTombstone: decoded.isTombstone(index)});
+    }
+  }
+  return found;
+}

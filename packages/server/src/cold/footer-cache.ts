@@ -1,0 +1,70 @@
+/**
+ * Footer cache: parsed footers by segment path, least recently used out first, bounded by bytes. Simultaneous readers share one load.
+ */
+import type {Footer} from './footer.ts';
+
+export class FooterCache {
+  hits = 0;
+  misses = 0;
+  readonly #bytesMax: number;
+  readonly #entries = new Map<string, Footer>();
+  readonly #loading = new Map<string, Promise<Footer>>();
+  #bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The cached footer at once, or a promise of the loaded one. A failed load is not remembered. */
+  get(path: string, load: () => Promise<Footer>): Footer | Promise<Footer> {
+    const cached = this.#entries.get(path);
+    if (cached !== undefined) {
+      this.hits++;
+      this.#entries.delete(path);
+      this.#entries.set(path, cached);
+      return cached;
+    }
+    this.misses++;
+    const underway = this.#loading.get(path);
+    if (underway !== undefined) return underway;
+    const loading = load();
+    this.#loading.set(path, loading);
+    return loading.then(
+      footer => {
+        if (this.#loading.get(path) === loading) this.#keep(path, footer);
+        return footer;
+      },
+      error => {
+        if (this.#loading.get(path) === loading) this.#loading.delete(path);
+        throw error;
+      },
+    );
+  }
+
+  forget(path: string): void {
+    this.#loading.delete(path);
+    const footer = this.#entries.get(path);
+    if (footer === undefined) return;
+    this.#entries.delete(path);
+    this.#bytes -= footer.memoryBytes;
+  }
+
+  #keep(path: string, footer: Footer): void {
+    this.#loading.delete(path);
+    if (footer.memoryBytes > this.#bytesMax) return;
+    this.#entries.set(path, footer);
+    this.#bytes += footer.memoryBytes;
+    for (const oldest of this.#entries.keys()) {
+      if (this.#bytes <= this.#bytesMax) return;
+      this.forget(oldest);
+    }
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Row group: up to a few thousand decoded rows of a segment, column by column, each column decoded when it is first looked at.
+ *
+ * Values come back as the reader's schema wants them: columns are found by id, a column the segment does not have reads its
+ * `initial`, one whose type was widened since is cast.
+ */
+import assert from 'node:assert/strict';
+import {crc32} from 'node:zlib';
+import type {DecodedArray, SchemaElement, SchemaTree} from 'hyparquet';
+import {readColumn} from 'hyparquet/src/column.js';
+import {DEFAULT_PARSERS} from 'hyparquet/src/convert.js';
+import type {DataType, Value} from '../model/datatype.ts';
+import {encodeKey} from '../model/key-codec.ts';
+import type {Row} from '../model/row.ts';
+import type {Schema} from '../model/schema.ts';
+import {castValue, toJson} from '../model/values.ts';
+import type {ColdRow} from './cold.ts';
+import {fromPhysical, type Physical} from './column-codec.ts';
+import type {Chunk, Footer, RowGroup} from './footer.ts';
+import type {Segment} from './manifest.ts';
+
+/** How the columns of a reader's schema are found in one segment. */
+export interface ColumnMap {
+  readonly reader: Schema;
+  /** By column index of the reader: where it lies in the file and as which type; undefined = not there. */
+  readonly columns: readonly (
+    | {readonly element: number; readonly type: DataType; readonly isCast: boolean}
+    | undefined
+  )[];
+  readonly keyElement: number;
+  readonly keyType: DataType;
+  readonly seqElement: number;
+  readonly deletedElement: number;
+}
+
+/** `writer` is the schema version the segment was written with. */
+export function mapColumns(footer: Footer, reader: Schema, writer: Schema): ColumnMap {
+  const writerTypes = new Map(writer.columns.map(column => [column.id, column.type]));
+  const columns = reader.columns.map(column => {
+    const element = footer.byColumnId.get(column.id);
+    const type = writerTypes.get(column.id);
+    if (element === undefined || type === undefined) return undefined;
+    return {element, type, isCast: !isSameType(type, column.type)};
+  });
+  const key = columns[reader.primaryKey];
+  assert(key !== undefined, 'a segment holds the primary key');
+  return {
+    reader,
+    columns,
+    keyElement: key.element,
+    keyType: reader.columns[reader.primaryKey]!.type,
+    seqElement: footer.elements.length - 2,
+    deletedElement: footer.elements.length - 1,
+  };
+}
+
+function isSameType(a: DataType, b: DataType): boolean {
+  if (a.name !== 'decimal' || b.name !== 'decimal') return a.name === b.name;
+  return a.precision === b.precision && a.scale === b.scale;
+}
+
+/** The bytes of one column chunk, checked against their CRC when given in, decoded on demand. */
+export class DecodedGroup {
+  /** Undefined only while a segment is verified before it has a name. */
+  readonly segment: Segment | undefined;
+  readonly map: ColumnMap;
+  readonly group: RowGroup;
+  readonly #elements: readonly SchemaElement[];
+  readonly #bytes = new Map<number, Uint8Array>();
+  readonly #decoded: (ArrayLike<Physical> | undefined)[] = [];
+  #keys: Uint8Array[] | undefined;
+
+  constructor(options: {
+    segment: Segment | undefined;
+    map: ColumnMap;
+    group: RowGroup;
+    elements: readonly SchemaElement[];
+  }) {
+    this.segment = options.segment;
+    this.map = options.map;
+    this.group = options.group;
+    this.#elements = options.elements;
+  }
+
+  has(element: number): boolean {
+    return this.#bytes.has(element) || this.#decoded[element] !== undefined;
+  }
+
+  /** Throws a plain Error if the bytes are not those that were written. */
+  give(element: number, bytes: Uint8Array): void {
+    if (crc32(bytes) !== this.group.chunks[element]!.crc) {
+      throw new Error(`Column ${this.#elements[element]!.name} does not match its checksum.`);
+    }
+    this.#bytes.set(element, bytes);
+  }
+
+  /** The physical values of one column. */
+  physical(element: number): ArrayLike<Physical> {
+    const known = this.#decoded[element];
+    if (known !== undefined) return known;
+    const bytes = this.#bytes.get(element);
+    assert(bytes !== undefined, 'only columns that were asked for are read');
+    const values = decodeChunk(bytes, this.#elements[element]!, this.group.rowCount);
+    this.#decoded[element] = values;
+    this.#bytes.delete(element);
+    return values;
+  }
+
+  value(column: number, index: number): Value {
+    const {columns, reader} = this.map;
+    const place = columns[column];
+    if (place === undefined) return reader.columns[column]!.initial;
+    const value = fromPhysical(place.type, this.physical(place.element)[index]);
+    return place.isCast && value !== null ? castValue(value, place.type, reader.columns[column]!.type) : value;
+  }
+
+  key(index: number): Uint8Array {
+    this.#keys ??= new Array(this.group.rowCount);
+    const known = this.#keys[index];
+    if (known !== undefined) return known;
+    const value = this.value(this.map.reader.primaryKey, index);
+    assert(value !== null, 'a key is never null');
+    const key = encodeKey(this.map.keyType, value);
+    this.#keys[index] = key;
+    return key;
+  }
+
+  seq(index: number): bigint {
+    return this.physical(this.map.seqElement)[index] as bigint;
+  }
+
+  isTombstone(index: number): boolean {
+    return this.physical(this.map.deletedElement)[index] === true;
+  }
+
+  row(index: number): ColdRow {
+    return new GroupRow(this, index);
+  }
+}
+
+class GroupRow implements ColdRow, Row {
+  readonly #group: DecodedGroup;
+  readonly #index: number;
+
+  constructor(group: DecodedGroup, index: number) {
+    this.#group = group;
+    this.#index = index;
+  }
+
+  get row(): Row {
+    return this;
+  }
+  get key(): Uint8Array {
+    return this.#group.key(this.#index);
+  }
+  get segment(): Segment {
+    return this.#group.segment!;
+  }
+  get position(): number {
+    return this.#group.group.rowStart + this.#index;
+  }
+  get seq(): bigint {
+    return this.#group.seq(this.#index);
+  }
+  get isTombstone(): boolean {
+    return this.#group.isTombstone(this.#index);
+  }
+  value(column: number): Value {
+    return this.#group.value(column, this.#index);
+  }
+  json(column: number): string {
+    return toJson(this.#group.map.reader.columns[column]!.type, this.value(column));
+  }
+}
+
+/** Physical values of one column chunk. Throws a plain Error if they cannot be decoded or are not `rowCount`. */
+export function decodeChunk(bytes: Uint8Array, element: SchemaElement, rowCount: number): ArrayLike<Physical> {
+  const leaf: SchemaTree = {element, children: [], count: 1, path: [element.name]};
+  const root: SchemaTree = {element: {name: 'root', num_children: 1}, children: [leaf], count: 2, path: []};
+  const {data} = readColumn(
+    {view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0},
+    {groupStart: 0, groupRows: rowCount, selectStart: 0, selectEnd: rowCount},
+    {
+      pathInSchema: [element.name],
+      type: element.type!,
+      element,
+      schemaPath: [root, leaf],
+      codec: 'SNAPPY',
+      parsers: DEFAULT_PARSERS,
+      utf8: false,
+    },
+  );
+  const values = data.length === 1 ? data[0]! : data.flatMap((page: DecodedArray) => Array.from(page));
+  if (values.length !== rowCount)
+    throw new Error(`Column ${element.name} holds ${values.length} of ${rowCount} values.`);
+  return values as ArrayLike<Physical>;
+}
+
+export function chunkBytes(file: Buffer, chunk: Chunk): Buffer {
+  return file.subarray(chunk.start, chunk.end);
+}
