@@ -35,8 +35,16 @@ export const ERRORS = {
   WRITE_QUEUE_FULL: {status: 503, retry: true, about: 'Too many writes wait for the disk; try again.'},
   MEMORY_LIMIT: {status: 503, retry: true, about: 'The hot tier is at its hard limit; try again after a flush.'},
   DISK_FULL: {status: 503, retry: true, about: 'No space to prepare the log; heals when space is freed.'},
-  READ_ONLY: {status: 503, retry: false, about: 'A disk write failed earlier; the server only reads until it is restarted.'},
-  COMMIT_UNKNOWN: {status: 503, retry: false, about: 'The disk failed during commit; after a restart the write may be there or not.'},
+  READ_ONLY: {
+    status: 503,
+    retry: false,
+    about: 'A disk write failed earlier; the server only reads until it is restarted.',
+  },
+  COMMIT_UNKNOWN: {
+    status: 503,
+    retry: false,
+    about: 'The disk failed during commit; after a restart the write may be there or not.',
+  },
   LIMIT_EXCEEDED: {status: 400, retry: false, about: 'A limit named in the message was exceeded.'},
   DATA_CORRUPTED: {status: 500, retry: false, about: 'A file of the database is damaged; it is named in the message.'},
   SHUTTING_DOWN: {status: 503, retry: true, about: 'The server is stopping.'},
@@ -56,6 +64,8 @@ export interface SqlPosition {
 export class DbError extends Error {
   readonly code: ErrorCode;
   readonly position: SqlPosition | undefined;
+  /** The statement that failed; set by the edge that knows it, shown to admins only. */
+  details: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: {position?: SqlPosition; cause?: unknown} = {}) {
     super(message, options.cause === undefined ? undefined : {cause: options.cause});

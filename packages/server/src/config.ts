@@ -1,0 +1,271 @@
+/**
+ * Config: every setting as one row of facts, and the values they have in this run.
+ *
+ *     default  <  server.toml  <  environment          the right one wins
+ *
+ * Laws: a value that cannot be used stops the start with an error that names its key and where it came from. An unknown key is a warning
+ * that names the nearest known one. Nothing below `database.ts` sees this file: rooms get plain options.
+ */
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import {parse, TomlError} from 'smol-toml';
+
+interface OptionFacts {
+  /** KALAMDB_… variable, if there is one. */
+  readonly env?: string;
+  readonly default: string | number;
+  readonly about: string;
+  /** Smallest and largest value of a number; whole numbers only. */
+  readonly range?: readonly [number, number];
+  readonly unit?: 's' | 'ms' | 'h' | 'days' | 'bytes' | 'rows';
+  readonly oneOf?: readonly string[];
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+const DAY_S = 86_400;
+
+/** By path in server.toml. The part before the first dot is the category. */
+export const OPTIONS = {
+  'server.host': {
+    env: 'KALAMDB_SERVER_HOST',
+    default: '127.0.0.1',
+    about: 'Address to listen on; loopback only until accounts exist.',
+  },
+  'server.port': {env: 'KALAMDB_SERVER_PORT', default: 8080, range: [1, 65_535], about: 'Port of the HTTP API.'},
+  'storage.data_path': {env: 'KALAMDB_DATA_DIR', default: './data', about: 'Directory of all data.'},
+  'storage.durability': {
+    default: 'D2',
+    oneOf: ['D2', 'D1', 'D0'],
+    about: 'When a write is answered: D2 after it is on disk, D1 after the operating system has it, D0 from memory.',
+  },
+  'storage.shared_tables_template': {
+    default: '{namespace}/{tableName}',
+    about: 'Path of the segments of a shared table.',
+  },
+  'storage.user_tables_template': {
+    default: '{namespace}/{tableName}/{userId}',
+    about: "Path of the segments of one user's table.",
+  },
+  'logging.level': {
+    env: 'KALAMDB_LOG_LEVEL',
+    default: 'info',
+    oneOf: ['error', 'warn', 'info', 'debug', 'trace'],
+    about: 'Least important messages that are written.',
+  },
+  'logging.format': {
+    default: 'compact',
+    oneOf: ['compact', 'json'],
+    about: 'compact = lines for people, json = one object per line.',
+  },
+  'logging.slow_query_threshold_ms': {
+    default: 1200,
+    unit: 'ms',
+    range: [0, 3_600_000],
+    about: 'Statements that take longer are logged.',
+  },
+  'limits.default_query_limit': {
+    default: 50,
+    unit: 'rows',
+    range: [0, 1_000_000],
+    about: 'Rows of a SELECT without LIMIT; 0 = no default.',
+  },
+  'limits.max_query_limit': {
+    default: 1000,
+    unit: 'rows',
+    range: [0, 1_000_000],
+    about: 'Most rows of any SELECT; 0 = no maximum.',
+  },
+  'flush.default_row_limit': {
+    default: 10_000,
+    unit: 'rows',
+    range: [1, 999_999],
+    about: 'Rows in memory that start a flush of a table.',
+  },
+  'flush.check_interval_seconds': {
+    default: 5,
+    unit: 's',
+    range: [0, DAY_S],
+    about: 'How often flush policies are looked at; 0 = never.',
+  },
+  'flush.small_scope_age_seconds': {
+    default: 300,
+    unit: 's',
+    range: [1, DAY_S],
+    about: 'Small scopes are flushed at this age.',
+  },
+  'memory.soft_limit_bytes': {
+    default: 512 * MIB,
+    unit: 'bytes',
+    range: [16 * MIB, 1024 * GIB],
+    about: 'Hot bytes that cause early flushes.',
+  },
+  'memory.hard_limit_bytes': {
+    default: GIB,
+    unit: 'bytes',
+    range: [16 * MIB, 1024 * GIB],
+    about: 'Hot bytes at which writes are refused.',
+  },
+  'checkpoint.log_bytes': {
+    default: 256 * MIB,
+    unit: 'bytes',
+    range: [MIB, 64 * GIB],
+    about: 'Log written between two checkpoints.',
+  },
+  'jobs.max_concurrent': {default: 10, range: [1, 64], about: 'Jobs that run at once.'},
+  'jobs.max_retries': {default: 3, range: [0, 100], about: 'Further attempts of a failed job.'},
+  'jobs.retry_backoff_ms': {
+    default: 100,
+    unit: 'ms',
+    range: [1, 3_600_000],
+    about: 'Wait before the first retry; doubles each time.',
+  },
+  'jobs.keep_finished_days': {
+    default: 30,
+    unit: 'days',
+    range: [0, 3650],
+    about: 'How long finished jobs stay in system.jobs.',
+  },
+  'execution.handler_timeout_seconds': {
+    default: 30,
+    unit: 's',
+    range: [1, 3600],
+    about: 'Longest time of one request.',
+  },
+  'execution.max_parameters': {default: 50, range: [0, 10_000], about: 'Most parameters of one statement.'},
+  'execution.max_parameter_size_bytes': {
+    default: 512 * KIB,
+    unit: 'bytes',
+    range: [1, 64 * MIB],
+    about: 'Largest parameter.',
+  },
+  'security.max_request_body_size': {
+    default: 10 * MIB,
+    unit: 'bytes',
+    range: [KIB, 256 * MIB],
+    about: 'Largest request body.',
+  },
+  'performance.keepalive_timeout': {
+    default: 75,
+    unit: 's',
+    range: [1, 3600],
+    about: 'Idle time after which a connection is closed.',
+  },
+  'performance.max_connections': {default: 25_000, range: [1, 1_000_000], about: 'Connections at once.'},
+  'retention.default_deleted_retention_hours': {
+    default: 168,
+    unit: 'h',
+    range: [0, 876_000],
+    about: 'How long deleted rows are kept for catch-up.',
+  },
+} as const satisfies Record<string, OptionFacts>;
+
+export type OptionKey = keyof typeof OPTIONS;
+
+type Choice<Facts> = Facts extends {oneOf: readonly (infer Word)[]}
+  ? Word
+  : Facts extends {default: number}
+    ? number
+    : string;
+
+export type Config = {readonly [Key in OptionKey]: Choice<(typeof OPTIONS)[Key]>};
+
+export interface ConfigSources {
+  /** Text of server.toml, and its name for messages. */
+  readonly file?: {readonly name: string; readonly text: string};
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** Throws INVALID_INPUT naming the key. */
+export function readConfig({file, env}: ConfigSources): {config: Config; warnings: string[]} {
+  const config: Record<string, string | number> = {};
+  for (const [key, facts] of optionRows()) config[key] = facts.default;
+  const warnings = file === undefined ? [] : applyFile(config, file);
+  for (const [key, facts] of optionRows()) {
+    const text = facts.env === undefined ? undefined : env[facts.env];
+    if (text === undefined) continue;
+    const value = typeof facts.default === 'number' && /^\s*-?\d+\s*$/.test(text) ? Number(text) : text;
+    config[key] = checkValue(facts, value, `environment variable ${facts.env}`);
+  }
+  checkTogether(config as Config);
+  return {config: config as Config, warnings};
+}
+
+function optionRows(): [OptionKey, OptionFacts][] {
+  return Object.entries(OPTIONS) as [OptionKey, OptionFacts][];
+}
+
+function applyFile(config: Record<string, string | number>, {name, text}: {name: string; text: string}): string[] {
+  const warnings: string[] = [];
+  for (const [key, value] of flatten(parseToml(name, text), '')) {
+    if (Object.hasOwn(OPTIONS, key)) config[key] = checkValue(OPTIONS[key as OptionKey], value, `${key} in ${name}`);
+    else warnings.push(`Unknown key ${key} in ${name} is ignored. ${nearest(key)}`);
+  }
+  return warnings;
+}
+
+function parseToml(name: string, text: string): object {
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    throw new DbError(
+      'INVALID_INPUT',
+      `${name} is not valid TOML: ${error.message.split('\n')[0]} (line ${error.line}, column ${error.column})`,
+    );
+  }
+}
+
+function* flatten(table: object, prefix: string): Generator<[key: string, value: unknown]> {
+  for (const [name, value] of Object.entries(table)) {
+    const isTable = typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+    if (isTable) yield* flatten(value, `${prefix}${name}.`);
+    else yield [prefix + name, value];
+  }
+}
+
+function checkValue(facts: OptionFacts, value: unknown, where: string): string | number {
+  const wrong = (expected: string) =>
+    new DbError('INVALID_INPUT', `${where} must be ${expected}, not ${JSON.stringify(value)}.`);
+  if (typeof facts.default === 'string') {
+    if (facts.oneOf !== undefined && !facts.oneOf.includes(value as string))
+      throw wrong(`one of ${facts.oneOf.join(', ')}`);
+    if (typeof value !== 'string' || value.trim() === '') throw wrong('a text that is not empty');
+    return value;
+  }
+  const [min, max] = facts.range ?? [0, Number.MAX_SAFE_INTEGER];
+  const unit = facts.unit === undefined ? '' : ` (${facts.unit})`;
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
+    throw wrong(`a whole number from ${min} to ${max}${unit}`);
+  }
+  return value;
+}
+
+function checkTogether(config: Config): void {
+  const soft = config['memory.soft_limit_bytes'];
+  const hard = config['memory.hard_limit_bytes'];
+  if (soft > hard)
+    throw new DbError(
+      'INVALID_INPUT',
+      `memory.soft_limit_bytes (${soft}) must not exceed memory.hard_limit_bytes (${hard}).`,
+    );
+}
+
+function nearest(key: string): string {
+  const distances = optionRows().map(([known]): [string, number] => [known, editDistance(key, known)]);
+  const [known, distance] = distances.reduce((best, next) => (next[1] < best[1] ? next : best));
+  return distance <= Math.max(3, key.length / 3) ? `Did you mean ${known}?` : '';
+}
+
+/** Levenshtein's distance: inserted, removed and changed characters. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({length: b.length + 1}, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

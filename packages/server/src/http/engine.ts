@@ -1,0 +1,49 @@
+/**
+ * Engine: what the HTTP edge asks of the database behind it. Types only; `database.ts` hands in the implementation.
+ *
+ * Laws: `RunSql` throws DbError for everything a caller can mend; anything else it throws is a bug. When `signal` aborts it stops as soon as
+ * it safely can and rejects; a write that already reached the log is still answered as what it became.
+ */
+import type {ResultColumn} from '@kalamdb/protocol/values.ts';
+import type {Param} from '../expr/expr.ts';
+import type {Session} from '../model/session.ts';
+
+export interface StatementResult {
+  /** Absent for statements that have no rows to show. */
+  readonly columns?: readonly ResultColumn[];
+  /** Each one a JSON array text, in column order. */
+  readonly rows?: readonly string[];
+  readonly rowCount: number;
+  readonly message?: string;
+  readonly asUser: string;
+  /** An implicit limit cut the rows. */
+  readonly isTruncated?: boolean;
+}
+
+export interface SqlRequest {
+  readonly sql: string;
+  readonly params: readonly Param[];
+  /** For unqualified names; undefined = the server's default. */
+  readonly namespace: string | undefined;
+  readonly session: Session;
+  /** Aborts when the caller went away or the time is up; its reason is the DbError to throw. */
+  readonly signal: AbortSignal;
+}
+
+export type RunSql = (request: SqlRequest) => Promise<readonly StatementResult[]> | readonly StatementResult[];
+
+/** The opened database, as far as `main.ts` and the edge need it. */
+export interface Database {
+  readonly runSql: RunSql;
+  /** Lines for the operator: where data lies, how durable it is, how much memory it may take. */
+  describeStart(): string[];
+  close(): Promise<void>;
+}
+
+/** Satisfied by pino. */
+export interface Logger {
+  debug(facts: object, text: string): void;
+  info(facts: object, text: string): void;
+  warn(facts: object, text: string): void;
+  error(facts: object, text: string): void;
+}

@@ -1,0 +1,88 @@
+/**
+ * Guard: may this caller be served at all, and as whom.
+ *
+ * A server without accounts trusts the machine it runs on, and nothing else. A web page opened on the same machine is not trusted: it could
+ * send requests to loopback too. So four facts are asked for, each of which a page from elsewhere cannot fake:
+ *
+ *     peer address    loopback                    nobody on the network
+ *     Host            localhost, 127/8, [::1]     no page whose name was re-bound to 127.0.0.1
+ *     Origin          absent or loopback          no page of another site
+ *     Content-Type    application/json            no plain form post, which browsers send without asking
+ *
+ * Law: all four hold before a byte of the body is looked at.
+ */
+import type {IncomingMessage} from 'node:http';
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import {developmentSession} from '../auth/auth.ts';
+import type {Session} from '../model/session.ts';
+
+const LOOPBACK_V4 = /^127\.(?:\d{1,3})\.(?:\d{1,3})\.(?:\d{1,3})$/;
+
+/** An address as sockets report it, or a host name as a config or URL has it. */
+export function isLoopback(host: string): boolean {
+  const name = host.toLowerCase().replace(/^\[(.*)\]$/, '$1');
+  return name === 'localhost' || name === '::1' || LOOPBACK_V4.test(name.replace(/^::ffff:/, ''));
+}
+
+/** Throws REMOTE_ACCESS_DENIED unless peer, Host and Origin are of this machine. */
+export function checkLocal(request: IncomingMessage): void {
+  if (!isLocalPeer(request))
+    throw new DbError('REMOTE_ACCESS_DENIED', 'Access denied: only callers on this machine are served.');
+  const {host, origin} = request.headers;
+  if (host === undefined || !isLoopback(hostName(host))) {
+    throw new DbError(
+      'REMOTE_ACCESS_DENIED',
+      'Access denied: the Host header must name this machine, such as 127.0.0.1:8080.',
+    );
+  }
+  if (origin !== undefined && !isLoopback(originHost(origin))) {
+    throw new DbError('REMOTE_ACCESS_DENIED', 'Access denied: requests from pages of other sites are not served.');
+  }
+}
+
+export function isLocalPeer(request: IncomingMessage): boolean {
+  return isLoopback(request.socket.remoteAddress ?? '');
+}
+
+/** The caller by `Authorization` and `X-USER-ID`. Throws INVALID_CREDENTIALS or what a bad user id throws. */
+export function signIn(request: IncomingMessage): Session {
+  const {authorization} = request.headers;
+  if (authorization !== undefined && !/^Bearer(?: |$)/.test(authorization)) {
+    throw new DbError('INVALID_CREDENTIALS', 'Invalid credentials: only the Bearer scheme is accepted.');
+  }
+  const userId = request.headers['x-user-id'];
+  return developmentSession(userId === undefined ? undefined : oneUserId(request, String(userId)));
+}
+
+/** Throws UNSUPPORTED_MEDIA_TYPE unless the body is announced as plain JSON. */
+export function checkJson(request: IncomingMessage): void {
+  const type = request.headers['content-type'] ?? '';
+  const isJson = type === 'application/json' || /^application\/json\s*(?:;|$)/i.test(type);
+  if (isJson && (request.headers['content-encoding'] ?? 'identity') === 'identity') return;
+  throw new DbError(
+    'UNSUPPORTED_MEDIA_TYPE',
+    'The request body must be sent as Content-Type: application/json, uncompressed.',
+  );
+}
+
+/** Node joins repeated headers by a comma, which would make a third name of two; and it reads header bytes as latin1. */
+function oneUserId(request: IncomingMessage, userId: string): string {
+  if (userId.includes(',') && (request.headersDistinct['x-user-id']?.length ?? 0) > 1) {
+    throw new DbError('INVALID_INPUT', 'The X-USER-ID header was sent more than once.');
+  }
+  try {
+    return strictUtf8.decode(Buffer.from(userId, 'latin1'));
+  } catch (cause) {
+    throw new DbError('INVALID_INPUT', 'The X-USER-ID header is not valid UTF-8.', {cause});
+  }
+}
+
+const strictUtf8 = new TextDecoder('utf-8', {fatal: true});
+
+function hostName(host: string): string {
+  return /^(\[[^\]]*\]|[^:]*)(?::\d{1,5})?$/.exec(host)?.[1] ?? '';
+}
+
+function originHost(origin: string): string {
+  return /^https?:\/\/(.+)$/i.exec(origin) === null ? '' : hostName(origin.slice(origin.indexOf('//') + 2));
+}

@@ -1,0 +1,76 @@
+/**
+ * Health: is the server alive, and the view of a cluster of one that the command line tool asks for.
+ */
+import type {IncomingMessage, ServerResponse} from 'node:http';
+import {hostname} from 'node:os';
+import {memoryUsage} from 'node:process';
+import {sendJson} from './answer.ts';
+import type {RouteContext} from './routes.ts';
+
+export function health(_request: IncomingMessage, response: ServerResponse, {options, isClosing}: RouteContext): void {
+  const status = isClosing() ? 'stopping' : 'healthy';
+  sendJson(
+    response,
+    isClosing() ? 503 : 200,
+    JSON.stringify({status, version: options.version, api_version: 'v1', build_date: options.buildDate}),
+  );
+}
+
+/** One node leads everything there is; the fields are those of a cluster, so that clients need to know one shape only. */
+export function clusterHealth(
+  request: IncomingMessage,
+  response: ServerResponse,
+  {options, startMs}: RouteContext,
+): void {
+  const uptimeSeconds = Math.floor((options.clock.monotonicMs() - startMs) / 1000);
+  const node = {
+    node_id: 1,
+    role: 'leader',
+    status: 'active',
+    api_addr: `http://${request.headers.host}`,
+    is_self: true,
+    is_leader: true,
+    replication_lag: 0,
+    catchup_progress_pct: null,
+    hostname: hostname(),
+    memory_usage_mb: Math.round(memoryUsage.rss() / 1048576),
+    cpu_usage_percent: null,
+    uptime_seconds: uptimeSeconds,
+    uptime_human: humanDuration(uptimeSeconds),
+  };
+  const body = {
+    status: 'healthy',
+    version: options.version,
+    build_date: options.buildDate,
+    is_cluster_mode: false,
+    cluster_id: 'cluster',
+    node_id: 1,
+    is_leader: true,
+    total_groups: 1,
+    groups_leading: 1,
+    current_term: 1,
+    last_applied: null,
+    millis_since_quorum_ack: null,
+    nodes: [node],
+  };
+  sendJson(response, 200, JSON.stringify(body));
+}
+
+/** The two largest units: `3d 4h`, `1m 30s`, `0s`. */
+export function humanDuration(seconds: number): string {
+  const units: [size: number, letter: string][] = [
+    [86_400, 'd'],
+    [3600, 'h'],
+    [60, 'm'],
+    [1, 's'],
+  ];
+  const first = units.findIndex(([size]) => seconds >= size);
+  if (first === -1) return '0s';
+  let rest = seconds;
+  const parts = units.slice(first, first + 2).map(([size, letter]) => {
+    const count = Math.floor(rest / size);
+    rest %= size;
+    return `${count}${letter}`;
+  });
+  return parts.join(' ');
+}

@@ -1,0 +1,74 @@
+/**
+ * Routes: every path the server knows, as a table.
+ */
+import type {IncomingMessage, ServerResponse} from 'node:http';
+import {sendJson} from './answer.ts';
+import type {BodyBudget} from './body.ts';
+import {checkLocal, isLocalPeer} from './guard.ts';
+import {clusterHealth, health} from './health.ts';
+import type {HttpServerOptions} from './server.ts';
+import {sqlRoute} from './sql-route.ts';
+
+/** What a handler works with besides its request. */
+export interface RouteContext {
+  readonly options: HttpServerOptions;
+  readonly requestId: string;
+  readonly bodies: BodyBudget;
+  readonly startMs: number;
+  isClosing(): boolean;
+}
+
+export type Handler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  context: RouteContext,
+) => void | Promise<void>;
+
+interface Route {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly handler: Handler;
+}
+
+const ROUTES: readonly Route[] = [
+  {method: 'GET', path: '/', handler: pointer},
+  {method: 'GET', path: '/health', handler: localOnly('Health endpoint', health)},
+  {method: 'GET', path: '/healthz', handler: localOnly('Health endpoint', health)},
+  {method: 'GET', path: '/v1/api/healthcheck', handler: localOnly('Health endpoint', health)},
+  {method: 'GET', path: '/v1/api/cluster/health', handler: localOnly('Cluster health', clusterHealth)},
+  {method: 'POST', path: '/v1/api/sql', handler: sqlRoute},
+];
+
+const byPath = new Map<string, ReadonlyMap<string, Handler>>();
+for (const {path} of ROUTES) {
+  const handlers = new Map(
+    ROUTES.filter(route => route.path === path).map(({method, handler}) => [method as string, handler]),
+  );
+  const get = handlers.get('GET');
+  if (get !== undefined) handlers.set('HEAD', get);
+  byPath.set(path, handlers);
+}
+
+/** The handler, the methods that would have been right, or undefined for an unknown path. */
+export function findRoute(method: string, url: string): Handler | {allow: string} | undefined {
+  const query = url.indexOf('?');
+  const handlers = byPath.get(query === -1 ? url : url.slice(0, query));
+  if (handlers === undefined) return undefined;
+  return handlers.get(method) ?? {allow: [...handlers.keys()].join(', ')};
+}
+
+/** A person who opened the address in a browser, or a program that looks around. */
+function pointer(request: IncomingMessage, response: ServerResponse, {options}: RouteContext): void {
+  checkLocal(request);
+  const body = {name: 'KalamDB', version: options.version, sql: 'POST /v1/api/sql', health: 'GET /health'};
+  sendJson(response, 200, JSON.stringify(body));
+}
+
+function localOnly(what: string, handler: Handler): Handler {
+  return (request, response, context) => {
+    if (!isLocalPeer(request))
+      return sendJson(response, 403, JSON.stringify({error: `Access denied. ${what} is localhost-only.`}));
+    checkLocal(request);
+    return handler(request, response, context);
+  };
+}

@@ -1,0 +1,154 @@
+/**
+ * Server: sockets in, answers out. `node:http` with every limit set, a route table, and an orderly end.
+ *
+ *     connection ─ limits ─ request ─ request id ─ route ─ handler ─ answer
+ *
+ * Laws: every request is answered, a handler that throws included. Closing lets requests that began finish, closes idle connections at once,
+ * and cuts the rest when the drain time is over.
+ */
+import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http';
+import type {AddressInfo, Socket} from 'node:net';
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import type {Clock} from '../std/clock.ts';
+import {errorJson, sendJson, statusOf} from './answer.ts';
+import {BodyBudget, type BodyLimits} from './body.ts';
+import type {Logger, RunSql} from './engine.ts';
+import {findRoute, type RouteContext} from './routes.ts';
+import {expected} from './sql-route.ts';
+
+export interface HttpLimits extends BodyLimits {
+  readonly handlerTimeoutMs: number;
+  readonly slowQueryMs: number;
+  readonly keepAliveMs: number;
+  readonly connectionsMax: number;
+}
+
+export interface HttpServerOptions {
+  readonly runSql: RunSql;
+  readonly host: string;
+  /** 0 = any free one. */
+  readonly port: number;
+  readonly limits: HttpLimits;
+  readonly logger: Logger;
+  readonly version: string;
+  readonly buildDate: string;
+  readonly clock: Clock;
+}
+
+export interface HttpServer {
+  /** Rejects with the socket's error, such as EADDRINUSE. */
+  listen(): Promise<{port: number}>;
+  /** Resolves when the last connection is gone. */
+  close(): Promise<void>;
+}
+
+const HEADERS_MS = 5000;
+const REQUEST_MS = 60_000;
+const HEADER_BYTES_MAX = 16_384;
+const BACKLOG = 4096;
+const BODIES_BYTES_MAX = 256 * 1024 * 1024;
+const DRAIN_MS = 10_000;
+const IDLE_SWEEP_MS = 50;
+
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const {clock, logger, limits} = options;
+  const bodies = new BodyBudget(BODIES_BYTES_MAX);
+  const startMs = clock.monotonicMs();
+  const idPrefix = `${clock.nowMs().toString(36)}-`;
+  let requestCount = 0;
+  let closing = false;
+  const isClosing = () => closing;
+
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    const requestId = requestIdOf(request) ?? idPrefix + ++requestCount;
+    response.setHeader('x-request-id', requestId);
+    if (closing) response.setHeader('connection', 'close');
+    void answer(request, response, {options, requestId, bodies, startMs, isClosing});
+  };
+
+  const server = createServer(
+    {
+      keepAliveTimeout: limits.keepAliveMs,
+      headersTimeout: HEADERS_MS,
+      requestTimeout: REQUEST_MS,
+      connectionsCheckingInterval: 1000,
+      maxHeaderSize: HEADER_BYTES_MAX,
+      noDelay: true,
+    },
+    onRequest,
+  );
+  server.maxConnections = limits.connectionsMax;
+  server.on('checkContinue', onRequest);
+  server.on('clientError', refuseMalformed);
+  server.on('drop', () =>
+    logger.warn({connectionsMax: limits.connectionsMax}, 'A connection was dropped: there are too many.'),
+  );
+
+  return {
+    listen: () => listen(server, options),
+    close: () => {
+      closing = true;
+      return drain(server);
+    },
+  };
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse, context: RouteContext): Promise<void> {
+  try {
+    const found = findRoute(request.method ?? '', request.url ?? '');
+    if (typeof found === 'function') await found(request, response, context);
+    else if (found === undefined) response.writeHead(404, {'content-length': 0}).end();
+    else {
+      const error = new DbError('METHOD_NOT_ALLOWED', `Use ${found.allow} here.`);
+      sendJson(response, statusOf(error), errorJson(error, undefined, 0), {allow: found.allow});
+    }
+  } catch (thrown) {
+    const error = expected(thrown, context.requestId, context.options.logger);
+    if (response.headersSent) response.destroy();
+    else sendJson(response, statusOf(error), errorJson(error, undefined, 0));
+  }
+}
+
+/** The caller's own id, if it is short and harmless to log. */
+function requestIdOf(request: IncomingMessage): string | undefined {
+  const id = request.headers['x-request-id'];
+  return typeof id === 'string' && /^[\x21-\x7e]{1,128}$/.test(id) ? id : undefined;
+}
+
+/** Bytes that are no HTTP request, or headers that are too long or too slow. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const statuses: Record<string, string> = {
+    HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
+    ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+  };
+  socket.end(
+    `HTTP/1.1 ${statuses[error.code ?? ''] ?? '400 Bad Request'}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
+  );
+}
+
+function listen(server: Server, {host, port, logger}: HttpServerOptions): Promise<{port: number}> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({host, port, backlog: BACKLOG}, () => {
+      server.off('error', reject);
+      server.on('error', err => logger.error({err}, 'The listening socket failed.'));
+      resolve({port: (server.address() as AddressInfo).port});
+    });
+  });
+}
+
+function drain(server: Server): Promise<void> {
+  return new Promise(resolve => {
+    const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
+    const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+    server.close(() => {
+      clearInterval(sweep);
+      clearTimeout(cut);
+      resolve();
+    });
+  });
+}
