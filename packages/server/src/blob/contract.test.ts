@@ -17,57 +17,58 @@ const diskFull = Object.assign(new Error('no space'), {code: 'ENOSPC'});
 let folderCount = 0;
 
 /** Each backend: a fresh blob, a way to make the next put fail, and a way to leave what a crash in a put leaves. */
-const backends: [name: string, open: () => {blob: Blob; failNextPut(): void; crashPut(path: string): Promise<void>}][] = [
+const backends: [name: string, open: () => {blob: Blob; failNextPut(): void; crashPut(path: string): Promise<void>}][] =
   [
-    'memory',
-    () => {
-      const blob = memoryBlob();
-      const failNextPut = () => blob.failNext('put', diskFull);
-      const crashPut = async (path: string) => {
-        failNextPut();
-        await assert.rejects(blob.put(path, Buffer.from('half')));
-      };
-      return {blob, failNextPut, crashPut};
-    },
-  ],
-  [
-    'file system',
-    () => {
-      const base = join(root, `${folderCount++}`, 'deep');
-      let isFailing = false;
-      const disk: Disk = {
-        ...realDisk,
-        async open(path, mode) {
-          const file = await realDisk.open(path, mode);
-          const write = async (bytes: Uint8Array, position: number) => {
-            if (isFailing) {
-              isFailing = false;
-              await file.write(bytes.subarray(0, 1), position);
-              throw diskFull;
-            }
-            return file.write(bytes, position);
-          };
-          return {
-            read: (position, length) => file.read(position, length),
-            write,
-            writeNow: (bytes, position) => file.writeNow(bytes, position),
-            datasync: () => file.datasync(),
-            datasyncNow: () => file.datasyncNow(),
-            size: () => file.size(),
-            close: () => file.close(),
-          };
-        },
-      };
-      return {
-        blob: openFsBlob({disk, base}),
-        failNextPut: () => {
-          isFailing = true;
-        },
-        crashPut: path => writeFile(join(base, `${path}.tmp`), 'half'),
-      };
-    },
-  ],
-];
+    [
+      'memory',
+      () => {
+        const blob = memoryBlob();
+        const failNextPut = () => blob.failNext('put', diskFull);
+        const crashPut = async (path: string) => {
+          failNextPut();
+          await assert.rejects(blob.put(path, Buffer.from('half')));
+        };
+        return {blob, failNextPut, crashPut};
+      },
+    ],
+    [
+      'file system',
+      () => {
+        const base = join(root, `${folderCount++}`, 'deep');
+        let isFailing = false;
+        const disk: Disk = {
+          ...realDisk,
+          async open(path, mode) {
+            const file = await realDisk.open(path, mode);
+            const write = async (bytes: Uint8Array, position: number) => {
+              if (isFailing) {
+                isFailing = false;
+                await file.write(bytes.subarray(0, 1), position);
+                throw diskFull;
+              }
+              return file.write(bytes, position);
+            };
+            return {
+              read: (position, length) => file.read(position, length),
+              write,
+              writeNow: (bytes, position) => file.writeNow(bytes, position),
+              datasync: () => file.datasync(),
+              datasyncNow: () => file.datasyncNow(),
+              size: () => file.size(),
+              close: () => file.close(),
+            };
+          },
+        };
+        return {
+          blob: openFsBlob({disk, base}),
+          failNextPut: () => {
+            isFailing = true;
+          },
+          crashPut: path => writeFile(join(base, `${path}.tmp`), 'half'),
+        };
+      },
+    ],
+  ];
 
 const hasCode = (code: string, text: RegExp) => (error: unknown) =>
   error instanceof DbError && error.code === code && text.test(error.message);

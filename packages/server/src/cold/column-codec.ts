@@ -8,6 +8,7 @@
 import type {SchemaElement} from 'hyparquet';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Column} from '../model/schema.ts';
+import {uuidText} from '../model/values.ts';
 
 /** Decimals up to this precision fit INT64. */
 const INT64_DIGITS = 18;
@@ -135,8 +136,4 @@ function asBuffer(bytes: Uint8Array): Buffer {
 function signed128(bytes: Uint8Array): bigint {
   const buffer = asBuffer(bytes);
   return (buffer.readBigInt64BE(0) << 64n) | buffer.readBigUInt64BE(8);
-}
-
-function uuidText(hex: string): string {
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
