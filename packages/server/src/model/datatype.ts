@@ -17,8 +17,22 @@
 export type Value = null | boolean | number | bigint | string | Uint8Array;
 
 export type TypeName =
-  | 'boolean' | 'smallint' | 'int' | 'bigint' | 'float' | 'double' | 'decimal' | 'text' | 'timestamp' | 'datetime'
-  | 'date' | 'time' | 'json' | 'bytes' | 'uuid' | 'file';
+  | 'boolean'
+  | 'smallint'
+  | 'int'
+  | 'bigint'
+  | 'float'
+  | 'double'
+  | 'decimal'
+  | 'text'
+  | 'timestamp'
+  | 'datetime'
+  | 'date'
+  | 'time'
+  | 'json'
+  | 'bytes'
+  | 'uuid'
+  | 'file';
 
 export type DataType =
   | {readonly name: Exclude<TypeName, 'decimal'>}

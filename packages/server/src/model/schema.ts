@@ -15,7 +15,10 @@ export type AccessLevel = 'public' | 'private' | 'restricted' | 'dba';
 export type ColumnDefault =
   | {readonly kind: 'none'}
   | {readonly kind: 'literal'; readonly value: Value}
-  | {readonly kind: 'function'; readonly name: 'NOW' | 'CURRENT_TIMESTAMP' | 'SNOWFLAKE_ID' | 'UUID_V7' | 'ULID' | 'CURRENT_USER'};
+  | {
+      readonly kind: 'function';
+      readonly name: 'NOW' | 'CURRENT_TIMESTAMP' | 'SNOWFLAKE_ID' | 'UUID_V7' | 'ULID' | 'CURRENT_USER';
+    };
 
 export interface Column {
   /** From 1, never reused; the Parquet field id. */

@@ -1,0 +1,306 @@
+/**
+ * Row codec: the bytes of one row version. Log, hot tier and checkpoints hold these same bytes.
+ *
+ *     u32 length │ u8 flags │ u8 0 │ u16 columns │ i64 seq │ u32 schema version │ columns × u32 mark │ fixed area │ fragment,fragment,…
+ *
+ * Little endian. A mark is the end of the column's JSON fragment, from the start of the row; bit 31 says that the fragment holds a
+ * backslash, bit 30 that the column is null. The fixed area holds the binary values of fixed-width columns, so that a predicate reads a
+ * number without parsing. Fragments are separated by commas: all of them are one slice of the wire's row.
+ * Laws: names are never stored. `columns` and the schema version are those of the writer; readers match columns by id, read `initial`
+ * where the writer had none, and cast where the type was widened. A row is at most ROW_BYTES_MAX long.
+ */
+import assert from 'node:assert/strict';
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import type {DataType, Value} from './datatype.ts';
+import {type Seq, tableText} from './names.ts';
+import type {Row, RowBytes} from './row.ts';
+import type {Schema} from './schema.ts';
+import {sameType, TYPES} from './type-table.ts';
+import {castValue, fromJson, toJson} from './values.ts';
+
+export const FLAG_TOMBSTONE = 1;
+export const FLAG_COLD_PREDECESSOR = 2;
+export const ROW_BYTES_MAX = 16 * 1024 * 1024;
+
+const FLAGS_AT = 4;
+const COLUMNS_AT = 6;
+const SEQ_AT = 8;
+const VERSION_AT = 16;
+const MARKS_AT = 20;
+const BACKSLASH_BIT = 0x8000_0000;
+const NULL_BIT = 0x4000_0000;
+const END_MASK = 0x3fff_ffff;
+const COMMA = 0x2c;
+const SCRATCH_BYTES = 64 * 1024;
+
+/** Where the columns of one schema lie in its rows. */
+interface Layout {
+  /** Per column, the place of its binary value from the start of the row; 0 = it has none. */
+  readonly fixedAt: readonly number[];
+  readonly fragmentsAt: number;
+}
+
+const layouts = new WeakMap<Schema, Layout>();
+
+function layoutOf(schema: Schema): Layout {
+  const known = layouts.get(schema);
+  if (known !== undefined) return known;
+  let at = MARKS_AT + 4 * schema.columns.length;
+  const fixedAt = schema.columns.map(({type}) => {
+    const {fixedBytes} = TYPES[type.name];
+    at += fixedBytes;
+    return fixedBytes === 0 ? 0 : at - fixedBytes;
+  });
+  const layout = {fixedAt, fragmentsAt: at};
+  layouts.set(schema, layout);
+  return layout;
+}
+
+/** Rows are built here and then copied out at their exact size. */
+let scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+
+/** The row with seq 0. `values` are in column order, in memory form. Throws LIMIT_EXCEEDED if it is larger than ROW_BYTES_MAX. */
+export function encodeRow(schema: Schema, values: readonly Value[], flags: number): Buffer {
+  const {columns} = schema;
+  assert(values.length === columns.length, 'a row has one value per column');
+  const {fixedAt, fragmentsAt} = layoutOf(schema);
+  ensure(fragmentsAt, schema);
+  scratch.fill(0, 0, fragmentsAt);
+  scratch[FLAGS_AT] = flags;
+  scratch.writeUInt16LE(columns.length, COLUMNS_AT);
+  scratch.writeUInt32LE(schema.version, VERSION_AT);
+  let at = fragmentsAt;
+  for (let i = 0; i < columns.length; i++) {
+    const {type} = columns[i]!;
+    const value = values[i]!;
+    const fragment = toJson(type, value);
+    ensure(at + 1 + fragment.length * 3, schema);
+    if (i > 0) scratch[at++] = COMMA;
+    at += isAscii(type) ? scratch.write(fragment, at, 'latin1') : scratch.write(fragment, at, 'utf8');
+    let mark = at;
+    if (value === null) mark += NULL_BIT;
+    else if (fixedAt[i] !== 0) writeFixed(type, value, fixedAt[i]!);
+    else if (typeof value === 'string' && fragment.length !== value.length + 2) mark += BACKSLASH_BIT;
+    scratch.writeUInt32LE(mark, MARKS_AT + 4 * i);
+  }
+  if (at > ROW_BYTES_MAX) throw tooLarge(schema);
+  scratch.writeUInt32LE(at, 0);
+  const row = Buffer.allocUnsafe(at);
+  scratch.copy(row, 0, 0, at);
+  if (scratch.length > SCRATCH_BYTES * 16) scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  return row;
+}
+
+function ensure(bytes: number, schema: Schema): void {
+  if (bytes <= scratch.length) return;
+  if (bytes > ROW_BYTES_MAX * 3 + 1024) throw tooLarge(schema);
+  const larger = Buffer.allocUnsafeSlow(Math.max(bytes, scratch.length * 2));
+  scratch.copy(larger);
+  scratch = larger;
+}
+
+function tooLarge(schema: Schema): DbError {
+  return new DbError('LIMIT_EXCEEDED', `A row of '${tableText(schema.name)}' is larger than ${ROW_BYTES_MAX} bytes.`);
+}
+
+function isAscii(type: DataType): boolean {
+  return type.name !== 'text' && type.name !== 'json' && type.name !== 'file';
+}
+
+function writeFixed(type: DataType, value: Exclude<Value, null>, at: number): void {
+  switch (type.name) {
+    case 'boolean':
+      scratch[at] = value === true ? 1 : 0;
+      break;
+    case 'smallint':
+      scratch.writeInt16LE(value as number, at);
+      break;
+    case 'int':
+    case 'date':
+      scratch.writeInt32LE(value as number, at);
+      break;
+    case 'float':
+      scratch.writeFloatLE(value as number, at);
+      break;
+    case 'double':
+      scratch.writeDoubleLE(value as number, at);
+      break;
+    case 'decimal':
+      scratch.writeBigUInt64LE(BigInt.asUintN(64, value as bigint), at);
+      scratch.writeBigInt64LE((value as bigint) >> 64n, at + 8);
+      break;
+    default:
+      scratch.writeBigInt64LE(value as bigint, at);
+  }
+}
+
+function readFixed(type: DataType, buffer: Buffer, at: number): Value {
+  switch (type.name) {
+    case 'boolean':
+      return buffer[at] === 1;
+    case 'smallint':
+      return buffer.readInt16LE(at);
+    case 'int':
+    case 'date':
+      return buffer.readInt32LE(at);
+    case 'float':
+      return buffer.readFloatLE(at);
+    case 'double':
+      return buffer.readDoubleLE(at);
+    case 'decimal':
+      return (buffer.readBigInt64LE(at + 8) << 64n) | buffer.readBigUInt64LE(at);
+    default:
+      return buffer.readBigInt64LE(at);
+  }
+}
+
+export function setRowSeq(buffer: Buffer, offset: number, seq: Seq): void {
+  buffer.writeBigInt64LE(seq, offset + SEQ_AT);
+}
+
+export function rowSeq(row: RowBytes): Seq {
+  return row.buffer.readBigInt64LE(row.offset + SEQ_AT);
+}
+
+export function setRowFlags(buffer: Buffer, offset: number, flags: number): void {
+  buffer[offset + FLAGS_AT] = flags;
+}
+
+export function rowFlags(row: RowBytes): number {
+  return row.buffer[row.offset + FLAGS_AT]!;
+}
+
+export function rowSchemaVersion(row: RowBytes): number {
+  return row.buffer.readUInt32LE(row.offset + VERSION_AT);
+}
+
+/** How rows of one writer's schema are read with the columns of another. */
+interface Reading {
+  readonly writer: Schema;
+  readonly layout: Layout;
+  readonly columns: readonly ReadColumn[];
+  /** The reader's columns are the writer's, in the same order and of the same types. */
+  readonly isIdentity: boolean;
+}
+
+interface ReadColumn {
+  /** The writer's column, or -1 for one that it did not have. */
+  readonly source: number;
+  readonly from: DataType;
+  readonly to: DataType;
+  readonly isCast: boolean;
+  readonly fixedAt: number;
+  readonly initial: Value;
+  readonly initialJson: string;
+}
+
+const readings = new WeakMap<Schema, WeakMap<Schema, Reading>>();
+
+function readingOf(reader: Schema, writer: Schema): Reading {
+  let known = readings.get(reader);
+  if (known === undefined) {
+    known = new WeakMap();
+    readings.set(reader, known);
+  }
+  let reading = known.get(writer);
+  if (reading === undefined) {
+    reading = newReading(reader, writer);
+    known.set(writer, reading);
+  }
+  return reading;
+}
+
+function newReading(reader: Schema, writer: Schema): Reading {
+  const layout = layoutOf(writer);
+  const columns = reader.columns.map(({id, type, initial}): ReadColumn => {
+    const source = writer.columns.findIndex(column => column.id === id);
+    const from = writer.columns[source]?.type ?? type;
+    return {
+      source,
+      from,
+      to: type,
+      isCast: !sameType(from, type),
+      fixedAt: layout.fixedAt[source] ?? 0,
+      initial,
+      initialJson: toJson(type, initial),
+    };
+  });
+  const isSame = columns.every((column, i) => column.source === i && !column.isCast);
+  return {writer, layout, columns, isIdentity: isSame && columns.length === writer.columns.length};
+}
+
+/** A cursor over row bytes: `at` moves it. What it returned earlier stays valid, itself it shows the last row only. */
+export class RowView implements Row {
+  readonly #reader: Schema;
+  readonly #schemaOf: (version: number) => Schema;
+  #reading: Reading;
+  #buffer: Buffer = Buffer.alloc(0);
+  #offset = 0;
+
+  constructor(reader: Schema, schemaOf: (version: number) => Schema) {
+    this.#reader = reader;
+    this.#schemaOf = schemaOf;
+    this.#reading = readingOf(reader, reader);
+  }
+
+  at(row: RowBytes): this {
+    this.#buffer = row.buffer;
+    this.#offset = row.offset;
+    const version = row.buffer.readUInt32LE(row.offset + VERSION_AT);
+    if (version !== this.#reading.writer.version) {
+      const writer = version === this.#reader.version ? this.#reader : this.#schemaOf(version);
+      this.#reading = readingOf(this.#reader, writer);
+    }
+    return this;
+  }
+
+  get seq(): Seq {
+    return this.#buffer.readBigInt64LE(this.#offset + SEQ_AT);
+  }
+
+  get isTombstone(): boolean {
+    return (this.#buffer[this.#offset + FLAGS_AT]! & FLAG_TOMBSTONE) !== 0;
+  }
+
+  value(column: number): Value {
+    const plan = this.#reading.columns[column]!;
+    if (plan.source < 0) return plan.initial;
+    const buffer = this.#buffer;
+    const mark = buffer.readUInt32LE(this.#offset + MARKS_AT + 4 * plan.source);
+    if ((mark & NULL_BIT) !== 0) return null;
+    const value =
+      plan.fixedAt !== 0
+        ? readFixed(plan.from, buffer, this.#offset + plan.fixedAt)
+        : this.#parsed(plan, this.#offset + (mark & END_MASK), mark >= BACKSLASH_BIT);
+    return plan.isCast ? castValue(value, plan.from, plan.to) : value;
+  }
+
+  json(column: number): string {
+    const plan = this.#reading.columns[column]!;
+    if (plan.source < 0) return plan.initialJson;
+    if (plan.isCast) return toJson(plan.to, this.value(column));
+    const end = this.#offset + (this.#buffer.readUInt32LE(this.#offset + MARKS_AT + 4 * plan.source) & END_MASK);
+    const start = this.#fragmentStart(plan.source);
+    return plan.fixedAt === 0 ? this.#buffer.toString('utf8', start, end) : this.#buffer.toString('latin1', start, end);
+  }
+
+  /** The fragments of all columns joined by commas; one slice when the row was written with the reader's columns. */
+  jsonRow(): string {
+    const {layout, columns, isIdentity} = this.#reading;
+    if (!isIdentity) return columns.map((_, column) => this.json(column)).join(',');
+    const end = this.#buffer.readUInt32LE(this.#offset);
+    return this.#buffer.toString('utf8', this.#offset + layout.fragmentsAt, this.#offset + end);
+  }
+
+  #fragmentStart(source: number): number {
+    if (source === 0) return this.#offset + this.#reading.layout.fragmentsAt;
+    return this.#offset + (this.#buffer.readUInt32LE(this.#offset + MARKS_AT + 4 * (source - 1)) & END_MASK) + 1;
+  }
+
+  #parsed(plan: ReadColumn, end: number, hasBackslash: boolean): Value {
+    const start = this.#fragmentStart(plan.source);
+    if (plan.from.name === 'bytes') return fromJson(plan.from, this.#buffer.toString('latin1', start, end));
+    if (hasBackslash) return JSON.parse(this.#buffer.toString('utf8', start, end)) as string;
+    return this.#buffer.toString('utf8', start + 1, end - 1);
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Type table: how each data type is spelled, shown and laid out. Everything that lists types reads it from here.
+ *
+ * Laws: a spelling belongs to one type. `sqlName` of a type, parsed and resolved again, is the same type.
+ */
+
+import {type DbError, fail} from '@kalamdb/protocol/errors.ts';
+import type {DataTypeJson} from '@kalamdb/protocol/values.ts';
+import type {DataType, TypeName} from './datatype.ts';
+
+export interface TypeFacts {
+  /** Upper case words joined by one space, as the parser gives them. */
+  readonly spellings: readonly string[];
+  readonly sqlName: string;
+  readonly json: Extract<DataTypeJson, string> | 'Decimal';
+  /** Bytes of the binary value in a row's fixed-width area; 0 = only the JSON fragment holds it. */
+  readonly fixedBytes: number;
+}
+
+export const TYPES = {
+  boolean: {spellings: ['BOOLEAN', 'BOOL'], sqlName: 'BOOLEAN', json: 'Boolean', fixedBytes: 1},
+  smallint: {
+    spellings: ['SMALLINT', 'INT2', 'SMALLSERIAL', 'SERIAL2'],
+    sqlName: 'SMALLINT',
+    json: 'SmallInt',
+    fixedBytes: 2,
+  },
+  int: {
+    spellings: ['INT', 'INTEGER', 'INT4', 'MEDIUMINT', 'SERIAL', 'SERIAL4', 'SIGNED'],
+    sqlName: 'INT',
+    json: 'Int',
+    fixedBytes: 4,
+  },
+  bigint: {
+    spellings: ['BIGINT', 'INT8', 'INT64', 'BIGSERIAL', 'SERIAL8'],
+    sqlName: 'BIGINT',
+    json: 'BigInt',
+    fixedBytes: 8,
+  },
+  float: {spellings: ['FLOAT', 'REAL', 'FLOAT4'], sqlName: 'FLOAT', json: 'Float', fixedBytes: 4},
+  double: {
+    spellings: ['DOUBLE', 'DOUBLE PRECISION', 'FLOAT8', 'FLOAT64'],
+    sqlName: 'DOUBLE',
+    json: 'Double',
+    fixedBytes: 8,
+  },
+  decimal: {spellings: ['DECIMAL', 'NUMERIC'], sqlName: 'DECIMAL', json: 'Decimal', fixedBytes: 16},
+  text: {
+    spellings: [
+      ...['TEXT', 'STRING', 'VARCHAR', 'CHAR', 'CHARACTER', 'CHARACTER VARYING', 'CHAR VARYING', 'NVARCHAR', 'CLOB'],
+      ...['CHARACTER LARGE OBJECT', 'CHAR LARGE OBJECT', 'ARRAY', 'ENUM', 'SET', 'STRUCT'],
+    ],
+    sqlName: 'TEXT',
+    json: 'Text',
+    fixedBytes: 0,
+  },
+  timestamp: {
+    spellings: ['TIMESTAMP', 'TIMESTAMP WITH TIME ZONE', 'TIMESTAMP WITHOUT TIME ZONE', 'TIMESTAMPTZ'],
+    sqlName: 'TIMESTAMP',
+    json: 'Timestamp',
+    fixedBytes: 8,
+  },
+  datetime: {spellings: ['DATETIME'], sqlName: 'DATETIME', json: 'DateTime', fixedBytes: 8},
+  date: {spellings: ['DATE'], sqlName: 'DATE', json: 'Date', fixedBytes: 4},
+  time: {spellings: ['TIME', 'TIME WITHOUT TIME ZONE'], sqlName: 'TIME', json: 'Time', fixedBytes: 8},
+  json: {spellings: ['JSON', 'JSONB'], sqlName: 'JSON', json: 'Json', fixedBytes: 0},
+  bytes: {spellings: ['BYTES', 'BINARY', 'VARBINARY', 'BLOB', 'BYTEA'], sqlName: 'BYTES', json: 'Bytes', fixedBytes: 0},
+  uuid: {spellings: ['UUID'], sqlName: 'UUID', json: 'Uuid', fixedBytes: 0},
+  file: {spellings: ['FILE'], sqlName: 'FILE', json: 'File', fixedBytes: 0},
+} as const satisfies Record<TypeName, TypeFacts>;
+
+export const DECIMAL_PRECISION_MAX = 38;
+const DECIMAL_BARE = {name: 'decimal', precision: 38, scale: 10} as const;
+
+/** Names that end in `TEXT` and still are not taken as text. */
+const REFUSED = new Set(['TINYTEXT', 'MEDIUMTEXT', 'LONGTEXT']);
+
+const BY_SPELLING: ReadonlyMap<string, TypeName> = new Map(
+  (Object.keys(TYPES) as TypeName[]).flatMap(name => TYPES[name].spellings.map(spelling => [spelling, name] as const)),
+);
+
+/** The type that SQL spells so. Lengths of texts and precisions of times are accepted and not kept. */
+export function resolveType(name: string, args: readonly string[]): DataType {
+  const spelling = name.toUpperCase();
+  if (spelling === 'EMBEDDING' || spelling === 'FILE')
+    throw fail.notSupported(`${spelling} columns are not in this release`);
+  const type = BY_SPELLING.get(spelling) ?? (isTextLike(spelling) ? 'text' : undefined);
+  if (type === undefined) throw fail.invalidSql(`Unsupported custom data type '${name}'`);
+  return type === 'decimal' ? decimalType(args) : {name: type};
+}
+
+function isTextLike(spelling: string): boolean {
+  return (spelling.endsWith('TEXT') || spelling.endsWith('STRING')) && !REFUSED.has(spelling);
+}
+
+function decimalType(args: readonly string[]): DataType {
+  if (args.length === 0) return DECIMAL_BARE;
+  if (args.length > 2) throw fail.invalidSql(`DECIMAL takes a precision and a scale, got ${args.length} arguments`);
+  const precision = wholeNumber(args[0]!);
+  if (!(precision >= 1 && precision <= DECIMAL_PRECISION_MAX)) {
+    throw fail.invalidSql(`DECIMAL precision must be between 1 and ${DECIMAL_PRECISION_MAX}, got ${args[0]}`);
+  }
+  const scale = args.length === 2 ? wholeNumber(args[1]!) : 0;
+  if (Number.isNaN(scale)) throw fail.invalidSql(`DECIMAL scale must be a whole number, got ${args[1]}`);
+  if (scale > precision) throw fail.invalidSql(`DECIMAL scale (${args[1]}) cannot exceed precision (${precision})`);
+  return {name: 'decimal', precision, scale};
+}
+
+function wholeNumber(text: string): number {
+  return /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
+}
+
+/** `DECIMAL(10, 2)`, `TEXT`. */
+export function sqlName(type: DataType): string {
+  if (type.name === 'decimal') return `DECIMAL(${type.precision}, ${type.scale})`;
+  return TYPES[type.name].sqlName;
+}
+
+export function typeJson(type: DataType): DataTypeJson {
+  if (type.name === 'decimal') return {Decimal: {precision: type.precision, scale: type.scale}};
+  return TYPES[type.name].json;
+}
+
+export function sameType(a: DataType, b: DataType): boolean {
+  if (a.name !== 'decimal' || b.name !== 'decimal') return a.name === b.name;
+  return a.precision === b.precision && a.scale === b.scale;
+}
+
+/** The error of a value that is not one of its type: names the value, cut short, and the type. */
+export function cannotCast(text: string, type: DataType): DbError {
+  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return fail.invalidOperation(`Schema coercion failed: Unable to cast value '${shown}' to ${sqlName(type)}`);
+}
