@@ -22,6 +22,7 @@ export interface TableRef extends Node {
   readonly table: Name;
 }
 
+/** `and` and `or` stand in `logic` nodes only. */
 export type BinaryOperator =
   | '+'
   | '-'
@@ -53,7 +54,7 @@ export type Expr = Node &
   (
     | {readonly kind: 'null'}
     | {readonly kind: 'boolean'; readonly value: boolean}
-    /** Unsigned; text as written. */
+    /** Unsigned, digits kept as written; a point has digits on both sides (`.5` is `0.5`). Perhaps with an exponent. */
     | {readonly kind: 'number'; readonly text: string}
     | {readonly kind: 'string'; readonly value: string}
     /** X'01FF' */
@@ -146,7 +147,7 @@ export interface Insert extends Node {
   readonly kind: 'insert';
   readonly table: TableRef;
   readonly columns: readonly Name[] | undefined;
-  /** `'default'` stands for the word DEFAULT. */
+  /** `'default'` stands for the word DEFAULT. DEFAULT VALUES is one empty row for no columns. Rows may differ in length. */
   readonly rows: readonly (readonly (Expr | 'default')[])[];
   readonly wider: {readonly what: string; readonly start: number} | undefined;
 }

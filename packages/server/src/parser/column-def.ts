@@ -52,10 +52,10 @@ function isTableConstraint(cursor: TokenCursor): boolean {
 }
 
 function tableConstraint(cursor: TokenCursor): readonly Name[] {
-  if (cursor.acceptKeyword('CONSTRAINT')) cursor.name('a constraint name');
+  if (cursor.acceptKeyword('CONSTRAINT')) cursor.columnName('a constraint name');
   if (!cursor.keywords('PRIMARY', 'KEY')) throw refusedConstraint(cursor);
   cursor.expectSymbol('(');
-  const column = cursor.name('a column name');
+  const column = cursor.columnName();
   if (cursor.isSymbol(',')) throw cursor.fail(`${INVALID}Composite PRIMARY KEYs are not supported yet`);
   if (!cursor.acceptSymbol(')')) throw cursor.fail(`${INVALID}Complex expressions in PRIMARY KEY not supported`);
   return [column];
@@ -78,7 +78,7 @@ interface Options {
 
 /** `name type [option …]` */
 export function parseColumnDef(cursor: TokenCursor): ColumnDef {
-  const name = cursor.name('a column name');
+  const name = cursor.columnName();
   const type = parseTypeRef(cursor);
   const options: Options = {
     isPrimaryKey: false,

@@ -165,16 +165,21 @@ export class TokenCursor {
     return this.keywords('IF', 'NOT', 'EXISTS');
   }
 
+  /** A quoted name or a word that is not reserved. */
   isName(ahead = 0): boolean {
     const kind = this.kindAhead(ahead);
     if (kind === token.QUOTED) return true;
-    if (kind !== token.WORD) return false;
-    const word = this.rawAhead(ahead).toUpperCase();
-    return word === 'DEFAULT' || !RESERVED.has(word);
+    return kind === token.WORD && !RESERVED.has(this.rawAhead(ahead).toUpperCase());
   }
 
-  /** A quoted name or a word that is not reserved. `what` is for the error: `a column name`. */
+  /** A name, or the word DEFAULT, which names a namespace. `what` is for the error: `a namespace name`. */
   name(what = 'a name'): Name {
+    if (!this.isName() && !this.isKeyword('DEFAULT')) throw this.expected(what);
+    return this.label(what);
+  }
+
+  /** A name of a column or an alias, where DEFAULT is reserved as ever. */
+  columnName(what = 'a column name'): Name {
     if (!this.isName()) throw this.expected(what);
     return this.label(what);
   }
@@ -193,7 +198,7 @@ export class TokenCursor {
 
   /** `[namespace.]table` */
   tableRef(what = 'a table name'): TableRef {
-    const first = this.name(what);
+    const first = this.isSymbol('.', 1) ? this.name(what) : this.columnName(what);
     if (!this.acceptSymbol('.')) return {start: first.start, end: first.end, namespace: undefined, table: first};
     const table = this.label(what);
     if (this.isSymbol('.')) throw this.fail('A table name has at most two parts: namespace.table');

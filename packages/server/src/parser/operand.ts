@@ -158,7 +158,7 @@ function typed(cursor: TokenCursor): Expr {
 
 function column(cursor: TokenCursor): Expr {
   const start = cursor.start;
-  const parts: Name[] = [cursor.name('a column name')];
+  const parts: Name[] = [cursor.isSymbol('.', 1) ? cursor.name('a column name') : cursor.columnName()];
   while (cursor.acceptSymbol('.')) {
     if (parts.length === 3) throw cursor.fail('A column name has at most three parts: namespace.table.column');
     parts.push(cursor.label('a column name'));

@@ -53,7 +53,7 @@ function widerHead(cursor: TokenCursor): Wider | undefined {
   const start = cursor.start;
   if (cursor.acceptKeyword('WITH')) {
     cursor.acceptKeyword('RECURSIVE');
-    cursor.name('a query name');
+    cursor.columnName('a query name');
     return {what: 'WITH queries', start};
   }
   if (cursor.acceptKeyword('VALUES')) {
@@ -109,7 +109,7 @@ function itemAlias(cursor: TokenCursor): Name | undefined {
   if (cursor.acceptKeyword('AS')) return cursor.label('an alias');
   if (cursor.kind === QUOTED) return cursor.label();
   if (cursor.kind !== WORD || NOT_BARE_ALIASES.has(cursor.raw.toUpperCase())) return undefined;
-  return cursor.name('an alias');
+  return cursor.columnName('an alias');
 }
 
 function fromClause(cursor: TokenCursor, parts: Parts): Wider | undefined {
@@ -131,7 +131,6 @@ function widerFrom(cursor: TokenCursor): Wider | undefined {
   const start = cursor.start;
   if (cursor.acceptSymbol(',')) return {what: 'several tables in FROM', start};
   if (cursor.isSymbol('(')) return {what: 'column aliases in FROM', start};
-  if (cursor.isSymbol('*')) return {what: 'table * in FROM', start};
   if (cursor.isKeyword('TABLESAMPLE')) return {what: 'TABLESAMPLE', start};
   if (!['JOIN', 'INNER', 'LEFT', 'RIGHT', 'FULL', 'CROSS', 'NATURAL'].some(word => cursor.isKeyword(word)))
     return undefined;
@@ -142,12 +141,12 @@ function widerFrom(cursor: TokenCursor): Wider | undefined {
 
 /** `[AS] name`, where the name is not a word that goes on with the statement. */
 function tableAlias(cursor: TokenCursor, ...notAliases: string[]): Name | undefined {
-  if (cursor.acceptKeyword('AS')) return cursor.name('an alias');
+  if (cursor.acceptKeyword('AS')) return cursor.columnName('an alias');
   // OPTIONS follows the query of SUBSCRIBE TO, QUALIFY the one of the analytic dialect.
   if (!cursor.isName() || cursor.isKeyword('QUALIFY') || (cursor.isKeyword('OPTIONS') && cursor.isSymbol('(', 1)))
     return undefined;
-  if (cursor.isKeyword('DEFAULT') || notAliases.some(word => cursor.isKeyword(word))) return undefined;
-  return cursor.name('an alias');
+  if (notAliases.some(word => cursor.isKeyword(word))) return undefined;
+  return cursor.columnName('an alias');
 }
 
 function groupClause(cursor: TokenCursor, parts: Parts): Wider | undefined {
@@ -242,7 +241,7 @@ export function parseInsert(cursor: TokenCursor): Insert {
   const aliasStart = cursor.start;
   let wider: Insert['wider'];
   if (cursor.acceptKeyword('AS')) {
-    cursor.name('an alias');
+    cursor.columnName('an alias');
     wider = {what: 'an alias of the target of INSERT', start: aliasStart};
   }
   const columns = cursor.isSymbol('(') && !isSubquery(cursor, 0) ? columnNames(cursor) : undefined;
@@ -266,7 +265,7 @@ export function parseInsert(cursor: TokenCursor): Insert {
 function columnNames(cursor: TokenCursor): Name[] {
   const columns: Name[] = [];
   cursor.expectSymbol('(');
-  do columns.push(cursor.name('a column name'));
+  do columns.push(cursor.columnName());
   while (cursor.acceptSymbol(','));
   cursor.expectSymbol(')');
   return columns;
@@ -321,7 +320,7 @@ export function parseUpdate(cursor: TokenCursor): Update {
 
 function assignment(cursor: TokenCursor): Assignment {
   if (cursor.isSymbol('(')) throw cursor.notSupported('SET (a, b) = …');
-  const column = cursor.name('a column name');
+  const column = cursor.columnName();
   if (cursor.isSymbol('.')) throw cursor.fail('SET names a column of the table without the table');
   cursor.expectSymbol('=');
   return {column, value: value(cursor)};

@@ -12,6 +12,9 @@ const ARGUMENTS_MAX = 1000;
 
 const SERIALS: ReadonlySet<string> = new Set(['SERIAL', 'SMALLSERIAL', 'BIGSERIAL', 'SERIAL2', 'SERIAL4', 'SERIAL8']);
 
+/** Reserved in expressions, and types all the same. */
+const RESERVED_TYPES: ReadonlySet<string> = new Set(['ARRAY', 'BINARY']);
+
 export function isSerial(type: TypeRef): boolean {
   return SERIALS.has(type.name);
 }
@@ -28,9 +31,8 @@ export function parseTypeRef(cursor: TokenCursor): TypeRef {
 
 function typeWord(cursor: TokenCursor): string {
   const word = cursor.raw.toUpperCase();
-  // ARRAY is reserved in expressions and a type that is kept as text.
-  if (cursor.kind !== WORD || (word !== 'ARRAY' && RESERVED.has(word) && word !== 'BINARY'))
-    throw cursor.expected('a type');
+  if (cursor.kind !== WORD || word === 'PRECISION') throw cursor.expected('a type');
+  if (RESERVED.has(word) && !RESERVED_TYPES.has(word)) throw cursor.expected('a type');
   cursor.next();
   return word;
 }
@@ -62,7 +64,7 @@ function typeArguments(cursor: TokenCursor): string[] {
 function typeArgument(cursor: TokenCursor): string {
   const text = cursor.raw;
   if (cursor.isString()) cursor.string();
-  else if (cursor.kind === NUMBER || cursor.kind === WORD) cursor.next();
+  else if (cursor.kind === NUMBER || (cursor.kind === WORD && cursor.isName())) cursor.next();
   else throw cursor.expected('a type argument');
   return text;
 }
