@@ -6,8 +6,9 @@
  * Laws: an object is never seen under its name before its bytes are durable. What a crash leaves ends in `.tmp`, is never listed, and
  * is removed by `sweep` alone. No path leads out of the base.
  */
-import assert from 'node:assert/strict';
+
 import {DbError} from '@kalamdb/protocol/errors.ts';
+import {assert} from '../std/assert.ts';
 import type {Disk, DiskFile} from '../std/disk.ts';
 import type {Blob} from './blob.ts';
 import {checkObjectPath, checkPrefix, missingObject, shortObject} from './object-path.ts';

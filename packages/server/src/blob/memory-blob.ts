@@ -1,7 +1,7 @@
 /**
  * Memory blob: objects in a Map, for tests and simulations. Hooks make the next calls fail, or leave what a crash would leave.
  */
-import assert from 'node:assert/strict';
+import {assert} from '../std/assert.ts';
 import type {Blob} from './blob.ts';
 import {checkObjectPath, checkPrefix, missingObject, shortObject} from './object-path.ts';
 

@@ -327,3 +327,36 @@ test('footers are cached within their bytes and forgotten on request', async () 
   bench.cold.forget([bench.manifest.segments[0]!.path]);
   assert.equal(bench.cold.stats().cacheBytes, 0);
 });
+
+test('a segment takes rows written under several schema versions', async () => {
+  const old = schemaOf([columnOf(1, 'id', {name: 'int'})]);
+  const current = schemaOf([columnOf(1, 'id', {name: 'int'}), columnOf(2, 'n', {name: 'int'}, 5)], {version: 2});
+  const bench = openBench(current);
+  bench.schemas.push(old);
+  const rows = [
+    ...encodedRows(old, [sampleRow(old, [1], 1n)]),
+    ...encodedRows(current, [sampleRow(current, [2, 6], 2n)]),
+  ];
+  const name = 'mixed.parquet';
+  const source = {schema: current, name, path: name, storageId: 'local', createdAt: 0, rows};
+  const add = [await bench.cold.writeSegment(source, never)];
+  const delta = {
+    scope: SCOPE,
+    baseVersion: 0,
+    add,
+    remove: [],
+    vectors: new Map(),
+    flushedThrough: 2n,
+    batch: 0,
+    at: 0,
+  };
+  const manifest = applyDelta(emptyManifest(SCOPE), delta);
+  const values: unknown[] = [];
+  for await (const batch of bench.cold.scan(current, manifest, {}, undefined, false)) {
+    for (const {row} of batch) values.push([row.value(0), row.value(1), row.json(1)]);
+  }
+  assert.deepEqual(values, [
+    [1, 5, '5'],
+    [2, 6, '6'],
+  ]);
+});

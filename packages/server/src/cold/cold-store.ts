@@ -4,11 +4,12 @@
  *     write   pack rows → encoder thread (encode, decode, compare) → put → read back, same bytes → facts for the manifest
  *     read    prune by manifest → footer (cached) → prune row groups → byte ranges → columns decoded when looked at
  */
-import {crc32} from 'node:zlib';
+
 import type {Blob} from '../blob/blob.ts';
 import {compareKeys} from '../model/key-codec.ts';
 import type {Incarnation} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
+import {crc32} from '../std/crc32.ts';
 import type {Cold, ColdRow, SegmentSource} from './cold.ts';
 import {vectorContains} from './deletion-vector.ts';
 import {type Encoder, inlineEncoder, threadEncoder} from './encoder.ts';
@@ -84,7 +85,7 @@ async function writeSegment(
 ): Promise<Segment> {
   const {schema, name, path, storageId, createdAt} = source;
   const rows = await packRows(source.rows, signal);
-  const versions = Array.from({length: schema.version}, (_, i) => options.schemaOf(schema.incarnation, i + 1));
+  const versions = rows.schemaVersions.map(version => options.schemaOf(schema.incarnation, version));
   const {bytes, facts} = await encoder.encode({schema, versions, rows}, signal);
   signal.throwIfAborted();
 

@@ -4,8 +4,9 @@
  * As bytes: the count, then the gaps between neighbours, each as a LEB128 varint; in JSON these bytes as base64. A run of
  * neighbouring positions costs one byte each.
  */
-import assert from 'node:assert/strict';
+
 import {DbError} from '@kalamdb/protocol/errors.ts';
+import {assert} from '../std/assert.ts';
 
 export const EMPTY_VECTOR = new Uint32Array(0);
 

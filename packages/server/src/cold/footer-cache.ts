@@ -1,18 +1,17 @@
 /**
  * Footer cache: parsed footers by segment path, least recently used out first, bounded by bytes. Simultaneous readers share one load.
  */
+import {Lru} from '../std/lru.ts';
 import type {Footer} from './footer.ts';
 
 export class FooterCache {
   hits = 0;
   misses = 0;
-  readonly #bytesMax: number;
-  readonly #entries = new Map<string, Footer>();
+  readonly #entries: Lru<string, Footer>;
   readonly #loading = new Map<string, Promise<Footer>>();
-  #bytes = 0;
 
   constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+    this.#entries = new Lru(bytesMax);
   }
 
   get size(): number {
@@ -20,7 +19,7 @@ export class FooterCache {
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#entries.bytes;
   }
 
   /** The cached footer at once, or a promise of the loaded one. A failed load is not remembered. */
@@ -28,8 +27,6 @@ export class FooterCache {
     const cached = this.#entries.get(path);
     if (cached !== undefined) {
       this.hits++;
-      this.#entries.delete(path);
-      this.#entries.set(path, cached);
       return cached;
     }
     this.misses++;
@@ -51,20 +48,11 @@ export class FooterCache {
 
   forget(path: string): void {
     this.#loading.delete(path);
-    const footer = this.#entries.get(path);
-    if (footer === undefined) return;
     this.#entries.delete(path);
-    this.#bytes -= footer.memoryBytes;
   }
 
   #keep(path: string, footer: Footer): void {
     this.#loading.delete(path);
-    if (footer.memoryBytes > this.#bytesMax) return;
-    this.#entries.set(path, footer);
-    this.#bytes += footer.memoryBytes;
-    for (const oldest of this.#entries.keys()) {
-      if (this.#bytes <= this.#bytesMax) return;
-      this.forget(oldest);
-    }
+    this.#entries.set(path, footer, footer.memoryBytes);
   }
 }

@@ -6,10 +6,11 @@
  * The eight bytes before the metadata belong to no page, so other Parquet readers never look at them; they let us notice a damaged
  * footer before it is believed. The key-value entry `kalamdb` holds a CRC-32 per column chunk and the first key of each row group.
  */
-import {crc32} from 'node:zlib';
+
 import type {FieldRepetitionType, ParquetType, SchemaElement} from 'hyparquet';
 import {FieldRepetitionTypes, ParquetTypes} from 'hyparquet/src/constants.js';
 import {deserializeTCompactProtocol} from 'hyparquet/src/thrift.js';
+import {crc32} from '../std/crc32.ts';
 
 export const FOOTER_MARK = Buffer.from('KFC1');
 /** Mark and CRC before the metadata; length and magic after it. */

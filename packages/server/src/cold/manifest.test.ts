@@ -85,7 +85,7 @@ const bugs: [why: string, change: Partial<ManifestDelta>][] = [
 ];
 for (const [why, change] of bugs) {
   test(`a wrong delta is a bug: ${why}`, () =>
-    assert.throws(() => applyDelta(one, deltaOn(one, change)), assert.AssertionError));
+    assert.throws(() => applyDelta(one, deltaOn(one, change)), /broken law/));
 }
 
 test('deltas survive JSON, and a checkpoint restores the whole manifest', () => {

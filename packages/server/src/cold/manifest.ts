@@ -5,10 +5,11 @@
  * Laws: over all segments minus vectors a key occurs at most once. A segment's name is never used again. `batch` only grows. A delta names
  * the version it was made against; applying it to any other is a bug.
  */
-import assert from 'node:assert/strict';
+
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Incarnation, ScopeKey, Seq, UserId} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
+import {assert} from '../std/assert.ts';
 import {isSortedVector, vectorFromBase64, vectorToBase64} from './deletion-vector.ts';
 
 /** Smallest and largest value of one column over live and dead rows of a segment; JSON wire form; absent when all are null or too long. */
@@ -91,13 +92,13 @@ export function emptyManifest(scope: ScopeKey): Manifest {
 export function applyDelta(manifest: Manifest, delta: ManifestDelta): Manifest {
   assert(delta.scope.incarnation === manifest.scope.incarnation, 'a delta belongs to one table life');
   assert(delta.scope.owner === manifest.scope.owner, 'a delta belongs to one scope');
-  assert.equal(delta.baseVersion, manifest.version, 'a delta is applied to the version it was made against');
+  assert(delta.baseVersion === manifest.version, 'a delta is applied to the version it was made against');
   assert(delta.batch >= manifest.batch, 'batch numbers only grow');
   assert(delta.flushedThrough >= manifest.flushedThrough, 'flushedThrough only grows');
 
   const removed = new Set(delta.remove);
   const segments = manifest.segments.filter(segment => !removed.has(segment.name));
-  assert.equal(segments.length + removed.size, manifest.segments.length, 'a delta removes listed segments');
+  assert(segments.length + removed.size === manifest.segments.length, 'a delta removes listed segments');
   const known = new Set(manifest.segments.map(segment => segment.name));
   for (const segment of delta.add) {
     assert(!known.has(segment.name), `a segment name is never used again: ${segment.name}`);

@@ -5,6 +5,7 @@
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {RowBytes} from '../model/row.ts';
+import {rowSchemaVersion} from '../model/row-codec.ts';
 
 /** A segment is encoded in memory, at a few times this size. */
 const PACKED_BYTES_MAX = 512 * 1024 * 1024;
@@ -14,6 +15,8 @@ export interface PackedRows {
   readonly bytes: ArrayBuffer;
   readonly length: number;
   readonly rowCount: number;
+  /** Every schema version the rows were written with. */
+  readonly schemaVersions: readonly number[];
 }
 
 /** Copies the rows, letting the event loop breathe every few thousand. Throws LIMIT_EXCEEDED, or the signal's reason. */
@@ -24,6 +27,7 @@ export async function packRows(
   let out = Buffer.from(new ArrayBuffer(1 << 20));
   let length = 0;
   let rowCount = 0;
+  const versions = new Set<number>();
   for (const {key, row} of rows) {
     const end = length + 8 + key.length + row.length;
     if (end > out.length) out = grown(out, length, end);
@@ -32,11 +36,12 @@ export async function packRows(
     out.set(key, length + 8);
     row.buffer.copy(out, length + 8 + key.length, row.offset, row.offset + row.length);
     length = end;
+    versions.add(rowSchemaVersion(row));
     if (++rowCount % ROWS_PER_SLICE !== 0) continue;
     await new Promise(resolve => setImmediate(resolve));
     signal.throwIfAborted();
   }
-  return {bytes: out.buffer as ArrayBuffer, length, rowCount};
+  return {bytes: out.buffer as ArrayBuffer, length, rowCount, schemaVersions: [...versions]};
 }
 
 /** The entries again; keys and rows are views. */

@@ -4,8 +4,7 @@
  * Values come back as the reader's schema wants them: columns are found by id, a column the segment does not have reads its
  * `initial`, one whose type was widened since is cast.
  */
-import assert from 'node:assert/strict';
-import {crc32} from 'node:zlib';
+
 import type {DecodedArray, SchemaElement, SchemaTree} from 'hyparquet';
 import {readColumn} from 'hyparquet/src/column.js';
 import {DEFAULT_PARSERS} from 'hyparquet/src/convert.js';
@@ -13,7 +12,10 @@ import type {DataType, Value} from '../model/datatype.ts';
 import {encodeKey} from '../model/key-codec.ts';
 import type {Row} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
+import {sameType} from '../model/type-table.ts';
 import {castValue, toJson} from '../model/values.ts';
+import {assert} from '../std/assert.ts';
+import {crc32} from '../std/crc32.ts';
 import type {ColdRow} from './cold.ts';
 import {fromPhysical, type Physical} from './column-codec.ts';
 import type {Chunk, Footer, RowGroup} from './footer.ts';
@@ -40,7 +42,7 @@ export function mapColumns(footer: Footer, reader: Schema, writer: Schema): Colu
     const element = footer.byColumnId.get(column.id);
     const type = writerTypes.get(column.id);
     if (element === undefined || type === undefined) return undefined;
-    return {element, type, isCast: !isSameType(type, column.type)};
+    return {element, type, isCast: !sameType(type, column.type)};
   });
   const key = columns[reader.primaryKey];
   assert(key !== undefined, 'a segment holds the primary key');
@@ -52,11 +54,6 @@ export function mapColumns(footer: Footer, reader: Schema, writer: Schema): Colu
     seqElement: footer.elements.length - 2,
     deletedElement: footer.elements.length - 1,
   };
-}
-
-function isSameType(a: DataType, b: DataType): boolean {
-  if (a.name !== 'decimal' || b.name !== 'decimal') return a.name === b.name;
-  return a.precision === b.precision && a.scale === b.scale;
 }
 
 /** The bytes of one column chunk, checked against their CRC when given in, decoded on demand. */

@@ -5,8 +5,7 @@
  * one), Snappy, written one at a time. The file is decoded again at once and every value compared with its source, so whoever stores
  * exactly these bytes has stored exactly these rows.
  */
-import assert from 'node:assert/strict';
-import {crc32} from 'node:zlib';
+
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {SchemaElement} from 'hyparquet';
 import {ByteWriter, type ColumnSource, ParquetWriter} from 'hyparquet-writer';
@@ -15,6 +14,8 @@ import {compareKeys, decodeKey} from '../model/key-codec.ts';
 import {RowView} from '../model/row-codec.ts';
 import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
 import {compareValues, toJson} from '../model/values.ts';
+import {assert} from '../std/assert.ts';
+import {crc32} from '../std/crc32.ts';
 import {annotatedElement, isOrdered, isSameValue, type Physical, toPhysical} from './column-codec.ts';
 import {FACTS_KEY, FILTER_KEY, type FooterFacts, parseFooter, sealFooter} from './footer.ts';
 import {KeyFilterBuilder} from './key-filter.ts';

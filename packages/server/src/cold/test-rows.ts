@@ -117,6 +117,8 @@ export function randomRows(schema: Schema, count: number, random: () => number, 
     const values = schema.columns.map((column, index) =>
       index !== schema.primaryKey && random() < 0.2 ? null : randomValue(column.type, random),
     );
+    const key = values[schema.primaryKey];
+    if (typeof key === 'string') values[schema.primaryKey] = key.slice(0, 200);
     const row = sampleRow(schema, values, firstSeq + BigInt(i), random() < 0.1);
     byKey.set(Buffer.from(row.key).toString('hex'), row);
   }
