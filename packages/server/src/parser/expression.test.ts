@@ -148,6 +148,10 @@ const REFUSED: [sql: string, message: RegExp][] = [
 for (const [sql, message] of REFUSED)
   test(`refused: ${sql}`, () => assert.throws(() => parse(sql), {code: 'INVALID_SQL', message}));
 
+test('a megabyte of brackets is refused at once', () => {
+  assert.throws(() => parse('('.repeat(1_000_000)), {code: 'LIMIT_EXCEEDED'});
+});
+
 test('10,000 terms of a logic chain are one flat node', () => {
   const expr = parse(Array(10_000).fill('a = 1').join(' OR '));
   assert.equal(expr.kind === 'logic' && expr.terms.length, 10_000);

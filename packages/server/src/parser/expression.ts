@@ -255,8 +255,9 @@ function postfix(cursor: TokenCursor, operand: Expr): Expr {
 
 /** Whether a query begins at `ahead`, perhaps inside more brackets. */
 export function isSubquery(cursor: TokenCursor, ahead: number): boolean {
+  // Deeper brackets are refused anyway; without the bound every level would look through all of them.
   let at = ahead;
-  while (cursor.isSymbol('(', at)) at += 1;
+  while (at < NESTING_MAX && cursor.isSymbol('(', at)) at += 1;
   return cursor.isKeyword('SELECT', at) || cursor.isKeyword('WITH', at) || cursor.isKeyword('VALUES', at);
 }
 
