@@ -3,7 +3,16 @@
  *
  * Law: a terminal status never changes; every change of a stored status is a compare-and-set through `canMove`.
  */
-export const JOB_STATUSES = ['new', 'queued', 'running', 'retrying', 'completed', 'failed', 'cancelled', 'skipped'] as const;
+export const JOB_STATUSES = [
+  'new',
+  'queued',
+  'running',
+  'retrying',
+  'completed',
+  'failed',
+  'cancelled',
+  'skipped',
+] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 
 export const TRANSITIONS: Readonly<Record<JobStatus, readonly JobStatus[]>> = {

@@ -70,6 +70,13 @@ export const JOBS = defineSystemTable({
       isNullable: true,
       doc: 'The owner is taken for dead after this moment.',
     },
+    {
+      id: 33,
+      name: 'lease_key',
+      type: 'text',
+      isNullable: true,
+      doc: 'Table life that no other job works on meanwhile.',
+    },
   ],
 });
 

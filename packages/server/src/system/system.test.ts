@@ -90,7 +90,7 @@ test('jobs: the columns of May, then those of October, then ours; ids stand for 
       ...['idempotency_key', 'queue', 'priority', 'retry_count', 'max_retries', 'memory_used', 'cpu_used'],
       ...['created_at', 'updated_at', 'started_at', 'finished_at', 'node_id', 'leader_node_id'],
       ...['table_name', 'start_time', 'end_time', 'result', 'trace', 'memory_used_mb', 'cpu_used_percent'],
-      ...['error_message', 'progress', 'run_at', 'lease_owner', 'lease_expires_at'],
+      ...['error_message', 'progress', 'run_at', 'lease_owner', 'lease_expires_at', 'lease_key'],
     ],
   );
   for (const table of SYSTEM_TABLES) {

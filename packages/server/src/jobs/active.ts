@@ -1,0 +1,83 @@
+/**
+ * Active: the jobs that are not over, in the order they were made, and who holds which key.
+ *
+ * Laws: a unique key and a table each have at most one holder. A holder keeps both until it is removed, which happens once its work has
+ * stopped and its last status is stored: whoever takes the key next meets no leftovers.
+ */
+import type {AnyJobKind, JobRecord} from './job.ts';
+
+export interface ActiveJob {
+  record: JobRecord;
+  readonly kind: AnyJobKind;
+  /** False while the first row is being written; such a job is not run yet. */
+  isStored: boolean;
+  /** The newest write of its row: the next one waits for it. */
+  writes: Promise<void>;
+  /** There is news that the row in the store does not hold. */
+  isDirty: boolean;
+  /** Ends the try or the wait for the next one. */
+  stopper: AbortController | undefined;
+  /** Settles when the try has really ended; undefined while no try runs. */
+  work: Promise<void> | undefined;
+  readonly over: PromiseWithResolvers<JobRecord>;
+}
+
+export class ActiveJobs {
+  readonly #byId = new Map<string, ActiveJob>();
+  readonly #byKey = new Map<string, ActiveJob>();
+  readonly #byTable = new Map<string, ActiveJob>();
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  values(): IterableIterator<ActiveJob> {
+    return this.#byId.values();
+  }
+
+  get(jobId: string): ActiveJob | undefined {
+    return this.#byId.get(jobId);
+  }
+
+  byKey(uniqueKey: string): ActiveJob | undefined {
+    return this.#byKey.get(uniqueKey);
+  }
+
+  byTable(tableKey: string): ActiveJob | undefined {
+    return this.#byTable.get(tableKey);
+  }
+
+  /** Who stands in the way of a job with these keys. */
+  holder(uniqueKey: string | null, tableKey: string | null): ActiveJob | undefined {
+    const byKey = uniqueKey === null ? undefined : this.#byKey.get(uniqueKey);
+    return byKey ?? (tableKey === null ? undefined : this.#byTable.get(tableKey));
+  }
+
+  add(record: JobRecord, kind: AnyJobKind, isStored: boolean): ActiveJob {
+    const {idempotency_key: key, lease_key: table} = record;
+    if (this.holder(key, table) !== undefined || this.#byId.has(record.job_id)) {
+      throw new Error(`job ${record.job_id}: an id, a unique key and a table have one holder at a time`);
+    }
+    const job: ActiveJob = {
+      record,
+      kind,
+      isStored,
+      writes: Promise.resolve(),
+      isDirty: false,
+      stopper: undefined,
+      work: undefined,
+      over: Promise.withResolvers(),
+    };
+    this.#byId.set(record.job_id, job);
+    if (key !== null) this.#byKey.set(key, job);
+    if (table !== null) this.#byTable.set(table, job);
+    return job;
+  }
+
+  remove(job: ActiveJob): void {
+    const {job_id: id, idempotency_key: key, lease_key: table} = job.record;
+    this.#byId.delete(id);
+    if (key !== null) this.#byKey.delete(key);
+    if (table !== null) this.#byTable.delete(table);
+  }
+}
