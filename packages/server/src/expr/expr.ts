@@ -4,10 +4,18 @@
  * Used by SELECT, UPDATE, DELETE, defaults, and later by live filters. Pure: the same inputs give the same value; clock, ids and
  * session come in through `Env`. Semantics are PostgreSQL's: three-valued logic, truncating integer division, errors on overflow and
  * division by zero, text ordered by bytes.
+ *
+ *     parser's Expr + ColumnScope ─ compile.ts ─ TypedExpr {type, eval}
+ *                                    ├ operators.ts, like.ts, json.ts    what operators do
+ *                                    ├ functions.ts, text-functions.ts   scalar functions as a table
+ *                                    └ aggregates.ts                     aggregate functions as a table
+ *     WHERE tree + env ─ key-range.ts ─ which keys and segments can hold wanted rows
  */
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
+import type {Schema} from '../model/schema.ts';
 import type {Role} from '../model/session.ts';
+import type {Expr} from '../parser/ast.ts';
 
 /** What an expression may know besides its row. One per statement execution. */
 export interface Env {
@@ -34,4 +42,32 @@ export interface TypedExpr {
   readonly eval: Eval;
   /** Known without a row or an env. */
   readonly constant: {readonly value: Value} | undefined;
+  /** Index of the column this is, plain; SEQ_INDEX and DELETED_INDEX for the system columns. */
+  readonly column?: number;
+  /** Has no type of its own yet and takes that of its surroundings, like PostgreSQL's `unknown`. */
+  readonly open?: OpenValue;
+  /** Exact digits of a numeric literal, signed. */
+  readonly digits?: string;
+}
+
+export type OpenValue =
+  | {readonly kind: 'null'}
+  | {readonly kind: 'string'; readonly text: string}
+  | {readonly kind: 'param'; readonly index: number};
+
+export const SEQ_INDEX = -1;
+export const DELETED_INDEX = -2;
+
+/** Which names an expression may use. */
+export interface ColumnScope {
+  /** undefined: no FROM, so no columns. */
+  readonly schema: Schema | undefined;
+  /** Lower case. When given it hides the table's name. */
+  readonly alias: string | undefined;
+  /** The statement, for line and column of errors. */
+  readonly text: string;
+  /** Types of parameters that no context decides, by index from 0; text when unknown. */
+  readonly paramTypes?: readonly (DataType | undefined)[];
+  /** Asked first for every node: aggregates and grouped columns are answered by the query that owns them. */
+  readonly override?: (expr: Expr) => TypedExpr | undefined;
 }

@@ -1,0 +1,156 @@
+/**
+ * Calls: finds the function of a call in the table, gives its arguments their types, and checks their count.
+ *
+ * COALESCE and its like take any one type for all arguments and so are compiled here, not in the table.
+ */
+import type {DataType, Value} from '../model/datatype.ts';
+import {sqlName} from '../model/type-table.ts';
+import type {Expr} from '../parser/ast.ts';
+import {castTo, failAt, fold, implicitly, notSupportedAt, settled} from './coerce.ts';
+import {compare, unify} from './compare.ts';
+import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
+import {FUNCTIONS, type FunctionFacts} from './functions.ts';
+import {DOUBLE, isMoment, isNumeric, isTextual, TEXT, TIMESTAMP} from './numbers.ts';
+import {comparator} from './operators.ts';
+
+type Call = Extract<Expr, {kind: 'call'}>;
+
+export function compileCall(call: Call, args: readonly TypedExpr[], scope: ColumnScope): TypedExpr {
+  if (call.isStar || call.isDistinct || call.filter !== undefined) {
+    throw failAt(scope, call, `${call.name} is not an aggregate function`);
+  }
+  const special = SPECIAL[call.name];
+  if (special !== undefined) return special(call, args, scope);
+  const facts = FUNCTIONS.get(call.name);
+  if (facts === undefined)
+    throw failAt(scope, call, `Invalid function '${call.name.toLowerCase()}': it does not exist`);
+  checkCount(call, args.length, facts, scope);
+  const typed = args.map((arg, index) =>
+    argument(call, arg, facts.args[Math.min(index, facts.args.length - 1)]!, scope),
+  );
+  const types = typed.map(arg => arg.type);
+  const type = typeof facts.result === 'function' ? facts.result(types, typed) : facts.result;
+  const evaluate = callEval(facts, typed, types);
+  return facts.isVolatile ? {type, eval: evaluate, constant: undefined} : fold(type, evaluate, typed);
+}
+
+function checkCount(call: Call, count: number, facts: FunctionFacts, scope: ColumnScope): void {
+  const most = facts.isVariadic ? Number.POSITIVE_INFINITY : facts.args.length;
+  const least = facts.args.length - (facts.optional ?? 0);
+  if (count >= least && count <= most) return;
+  if (facts.args.length === 0) throw failAt(scope, call, `${call.name}() takes no arguments`);
+  const expected = most === least ? `${least}` : facts.isVariadic ? `at least ${least}` : `${least} to ${most}`;
+  throw failAt(scope, call, `${call.name}() takes ${expected} arguments, got ${count}`);
+}
+
+function argument(call: Call, arg: TypedExpr, want: FunctionFacts['args'][number], scope: ColumnScope): TypedExpr {
+  const typed = argumentAs(arg, want, scope);
+  if (typed !== undefined) return typed;
+  throw failAt(scope, call, `${call.name}() cannot take an argument of type ${sqlName(arg.type)}`);
+}
+
+function argumentAs(arg: TypedExpr, want: FunctionFacts['args'][number], scope: ColumnScope): TypedExpr | undefined {
+  switch (want) {
+    case 'any':
+      return settled(arg, scope);
+    case 'text':
+      return arg.open === undefined && isTextual(arg.type) ? arg : implicitly(arg, TEXT);
+    case 'number': {
+      const said = settled(arg, scope);
+      if (arg.open !== undefined) return isNumeric(said.type) ? said : implicitly(arg, DOUBLE);
+      return isNumeric(said.type) ? said : undefined;
+    }
+    case 'moment':
+      if (arg.open !== undefined) return implicitly(arg, TIMESTAMP);
+      return isMoment(arg.type) ? castTo(arg, TIMESTAMP) : undefined;
+    default:
+      return implicitly(arg, {name: want});
+  }
+}
+
+function callEval(facts: FunctionFacts, typed: readonly TypedExpr[], types: readonly DataType[]): Eval {
+  const evals = typed.map(arg => arg.eval);
+  const run = facts.eval;
+  const isStrict = facts.isStrict !== false;
+  if (evals.length === 0) return (_row, env) => run([], env, types);
+  return (row, env) => {
+    const values: Value[] = new Array(evals.length);
+    for (let i = 0; i < evals.length; i++) {
+      const value = evals[i]!(row, env);
+      if (value === null && isStrict) return null;
+      values[i] = value;
+    }
+    return run(values, env, types);
+  };
+}
+
+type Special = (call: Call, args: readonly TypedExpr[], scope: ColumnScope) => TypedExpr;
+
+const SPECIAL: Readonly<Record<string, Special>> = {
+  COALESCE: (call, args, scope) => {
+    const typed = unified(call, args, scope);
+    const evals = typed.map(arg => arg.eval);
+    const evaluate: Eval = (row, env) => {
+      for (const each of evals) {
+        const value = each(row, env);
+        if (value !== null) return value;
+      }
+      return null;
+    };
+    return fold(typed[0]!.type, evaluate, typed);
+  },
+  NULLIF: (call, args, scope) => {
+    if (args.length !== 2) throw failAt(scope, call, `NULLIF() takes 2 arguments, got ${args.length}`);
+    const [first, same] = [settled(args[0]!, scope), compare('=', args[0]!, args[1]!, scope)];
+    if (same === undefined) throw failAt(scope, call, 'NULLIF arguments cannot be compared');
+    return fold(first.type, (row, env) => (same.eval(row, env) === true ? null : first.eval(row, env)), [first, same]);
+  },
+  IFNULL: (call, args, scope) => SPECIAL.COALESCE!(call, args, scope),
+  NVL: (call, args, scope) => SPECIAL.COALESCE!(call, args, scope),
+  GREATEST: (call, args, scope) => extreme(call, args, scope, 1),
+  LEAST: (call, args, scope) => extreme(call, args, scope, -1),
+  COSINE_DISTANCE: (call, _args, scope) => {
+    throw notSupportedAt(scope, call.start, 'vector functions');
+  },
+};
+
+function unified(call: Call, args: readonly TypedExpr[], scope: ColumnScope): TypedExpr[] {
+  if (args.length === 0) throw failAt(scope, call, `${call.name}() takes at least 1 argument`);
+  const typed = unify(args, scope);
+  if (typed === undefined) throw failAt(scope, call, `${call.name} arguments have types that cannot be matched`);
+  return typed;
+}
+
+/** NULL arguments are left out, as PostgreSQL does. */
+function extreme(call: Call, args: readonly TypedExpr[], scope: ColumnScope, sign: 1 | -1): TypedExpr {
+  const typed = unified(call, args, scope);
+  const order = comparator(typed[0]!.type, typed[0]!.type)!;
+  const evaluate: Eval = (row, env) => {
+    let best: Value = null;
+    for (const arg of typed) {
+      const value = arg.eval(row, env);
+      if (value !== null && (best === null || order(value, best) * sign > 0)) best = value;
+    }
+    return best;
+  };
+  return fold(typed[0]!.type, evaluate, typed);
+}
+
+/** EXTRACT(field FROM x) is DATE_PART('field', x). */
+export function compileExtract(
+  expr: Extract<Expr, {kind: 'extract'}>,
+  operand: TypedExpr,
+  scope: ColumnScope,
+): TypedExpr {
+  const facts = FUNCTIONS.get('DATE_PART')!;
+  const time = operand.type.name === 'time' && operand.open === undefined ? operand : undefined;
+  const moment = time ?? argumentAs(operand, 'moment', scope);
+  if (moment === undefined)
+    throw failAt(scope, expr, `EXTRACT cannot take an argument of type ${sqlName(operand.type)}`);
+  const field = expr.field.toLowerCase();
+  const evaluate: Eval = (row, env) => {
+    const value = moment.eval(row, env);
+    return value === null ? null : facts.eval([field, value], env, [TEXT, TIMESTAMP]);
+  };
+  return fold(DOUBLE, evaluate, [moment]);
+}

@@ -1,0 +1,171 @@
+/**
+ * Coercion: how an expression takes the type that its surroundings ask for.
+ *
+ * Open values (string literals, NULL, parameters) are read as the wanted type; typed ones are widened when nothing can be lost, or cast
+ * when the statement says CAST or assigns to a column. A conversion of a parameter is done once per value, not per row.
+ */
+import {DbError, fail, type SqlPosition} from '@kalamdb/protocol/errors.ts';
+import type {DataType, Value} from '../model/datatype.ts';
+import type {Row} from '../model/row.ts';
+import {sameType, sqlName} from '../model/type-table.ts';
+import {castValue, parseText} from '../model/values.ts';
+import type {Node} from '../parser/ast.ts';
+import type {ColumnScope, Env, Eval, OpenValue, Param, TypedExpr} from './expr.ts';
+import {clip, integerOf, isInteger, isMoment, isNumeric, isTextual, numberAs, parseDigits, TEXT} from './numbers.ts';
+
+/** A row for expressions that read none. */
+export const NO_ROW: Row = {seq: 0n, isTombstone: false, value: () => null, json: () => 'null'};
+
+export const NO_ENV: Env = {
+  params: [],
+  nowMicros: 0n,
+  userId: '',
+  role: 'anonymous',
+  nextSnowflake: () => 0n,
+  uuidV7: () => '',
+  ulid: () => '',
+  random: () => 0,
+};
+
+/** Memo of conversions keeps only short parameters, so that a cached plan never holds a large one. */
+const MEMO_CHARACTERS_MAX = 1024;
+
+export function constantOf(type: DataType, value: Value): TypedExpr {
+  return {type, eval: () => value, constant: {value}};
+}
+
+/** Evaluates now what depends on nothing, so that errors of constants come at planning as in PostgreSQL. */
+export function fold(type: DataType, evaluate: Eval, inputs: readonly TypedExpr[]): TypedExpr {
+  if (inputs.some(input => input.constant === undefined)) return {type, eval: evaluate, constant: undefined};
+  return constantOf(type, evaluate(NO_ROW, NO_ENV));
+}
+
+/** Reads the expression as `type` without losing anything; undefined when only a CAST could. */
+export function implicitly(expr: TypedExpr, type: DataType): TypedExpr | undefined {
+  if (expr.open !== undefined) return openAs(expr.open, type);
+  if (sameType(expr.type, type)) return expr;
+  if (expr.digits !== undefined && isNumeric(type)) return constantOf(type, numberAs(expr.digits, type));
+  const isWidening =
+    (isNumeric(expr.type) && isNumeric(type)) ||
+    (isTextual(expr.type) && isTextual(type)) ||
+    (isMoment(expr.type) && isMoment(type));
+  return isWidening ? castTo(expr, type) : undefined;
+}
+
+/** CAST: any conversion the type table knows. Throws per row what cannot be converted. */
+export function castTo(expr: TypedExpr, type: DataType): TypedExpr {
+  if (expr.open !== undefined) return openAs(expr.open, type);
+  const from = expr.type;
+  if (sameType(from, type)) return expr;
+  const evaluate = expr.eval;
+  const convert = conversion(from, type);
+  return fold(
+    type,
+    (row, env) => {
+      const value = evaluate(row, env);
+      return value === null ? null : convert(value);
+    },
+    [expr],
+  );
+}
+
+/** TRY_CAST: null where CAST fails. */
+export function tryCastTo(expr: TypedExpr, type: DataType): TypedExpr {
+  const attempt = (convert: () => Value): Value => {
+    try {
+      return convert();
+    } catch (error) {
+      if (error instanceof DbError) return null;
+      throw error;
+    }
+  };
+  if (expr.open?.kind === 'string') {
+    const {text} = expr.open;
+    return constantOf(
+      type,
+      attempt(() => parseText(type, text)),
+    );
+  }
+  if (expr.open?.kind === 'param') {
+    const evaluate = openAs(expr.open, type).eval;
+    return {type, eval: (row, env) => attempt(() => evaluate(row, env)), constant: undefined};
+  }
+  const convert = conversion(expr.type, type);
+  const evaluate: Eval = (row, env) => {
+    const value = expr.eval(row, env);
+    return value === null ? null : attempt(() => convert(value));
+  };
+  return fold(type, evaluate, [expr]);
+}
+
+function conversion(from: DataType, to: DataType): (value: Value) => Value {
+  if (sameType(from, to)) return value => value;
+  if (isInteger(from) && isInteger(to)) return value => integerOf(BigInt(value as bigint), to);
+  if (isInteger(from) && to.name === 'double') return Number;
+  return value => castValue(value, from, to);
+}
+
+/** An open value read as `type`; text when nothing decides. */
+export function openAs(open: OpenValue, type: DataType): TypedExpr {
+  if (open.kind === 'null') return constantOf(type, null);
+  if (open.kind === 'string') return constantOf(type, parseText(type, open.text));
+  const at = open.index - 1;
+  let lastParam: Param | undefined;
+  let lastValue: Value = null;
+  const evaluate: Eval = (_row, env) => {
+    const param = env.params[at];
+    if (param === undefined) throw missingParam(open.index);
+    if (param === null || param === lastParam) return param === null ? null : lastValue;
+    const value = paramAs(param, type);
+    if (typeof param !== 'string' || param.length <= MEMO_CHARACTERS_MAX) {
+      lastParam = param;
+      lastValue = value;
+    }
+    return value;
+  };
+  return {type, eval: evaluate, constant: undefined};
+}
+
+/** An expression that must have a type: open values become what their parameter says, else text. */
+export function settled(expr: TypedExpr, scope: ColumnScope): TypedExpr {
+  if (expr.open === undefined) return expr;
+  const said = expr.open.kind === 'param' ? scope.paramTypes?.[expr.open.index - 1] : undefined;
+  return openAs(expr.open, said ?? TEXT);
+}
+
+export function missingParam(index: number): DbError {
+  return new DbError('INVALID_PARAMETER', `Parameter $${index} was not given.`);
+}
+
+/** A JSON parameter as a value of `type`. */
+export function paramAs(param: Exclude<Param, null>, type: DataType): Value {
+  if (typeof param === 'string') return type.name === 'text' ? param : parseText(type, param);
+  if (typeof param === 'boolean') return castValue(param, {name: 'boolean'}, type);
+  if (isNumeric(type)) return numberAs(param.number, type);
+  if (isTextual(type)) return parseText(type, param.number);
+  const {unscaled, scale} = parseDigits(param.number);
+  if (scale !== 0) throw fail.execution(`cannot use number ${clip(param.number)} as ${sqlName(type)}`);
+  return castValue(unscaled, {name: 'bigint'}, type);
+}
+
+/** Line and column of a node, for errors. */
+export function positionOf(text: string, offset: number): SqlPosition {
+  const before = text.slice(0, offset);
+  const lineStart = before.lastIndexOf('\n') + 1;
+  let line = 1;
+  for (let at = before.indexOf('\n'); at >= 0; at = before.indexOf('\n', at + 1)) line++;
+  return {offset, line, column: offset - lineStart + 1};
+}
+
+export function failAt(scope: {readonly text: string}, node: Node, message: string): DbError {
+  return new DbError('SQL_EXECUTION_ERROR', `Execution error: ${message}`, {
+    position: positionOf(scope.text, node.start),
+  });
+}
+
+export function notSupportedAt(scope: {readonly text: string}, offset: number, what: string): DbError {
+  const position = positionOf(scope.text, offset);
+  return new DbError('NOT_SUPPORTED', `Not supported: ${what} at line ${position.line}, column ${position.column}`, {
+    position,
+  });
+}

@@ -1,0 +1,414 @@
+/**
+ * Compile: a syntax tree becomes a typed closure over a row.
+ *
+ * Names and types are settled here, once per plan; what stays for each row is a call per node. Constants are folded. Lists of AND and OR
+ * terms and chains of one arithmetic operator are loops, so that thousands of terms are no depth; other depth is bounded by the parser.
+ */
+import {fail} from '@kalamdb/protocol/errors.ts';
+import type {DataType, Value} from '../model/datatype.ts';
+import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
+import {resolveType, sqlName} from '../model/type-table.ts';
+import {valueText} from '../model/values.ts';
+import type {BinaryOperator, Expr, Name, Node} from '../parser/ast.ts';
+import {AGGREGATES} from './aggregates.ts';
+import {compileCall, compileExtract} from './calls.ts';
+import {castTo, constantOf, failAt, fold, implicitly, notSupportedAt, openAs, settled, tryCastTo} from './coerce.ts';
+import {compare, inList, isDistinct, like, unify} from './compare.ts';
+import {type ColumnScope, DELETED_INDEX, type Eval, SEQ_INDEX, type TypedExpr} from './expr.ts';
+import {compileJson} from './json.ts';
+import {BIGINT, BOOLEAN, INT, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
+import {type ArithmeticOperator, arithmetic, type ComparisonOperator, negate} from './operators.ts';
+
+type Of<K extends Expr['kind']> = Extract<Expr, {kind: K}>;
+
+/** Every part has a type afterwards: open values became text or what their parameter says. */
+export function compileExpr(expr: Expr, scope: ColumnScope): TypedExpr {
+  return settled(compileOpen(expr, scope), scope);
+}
+
+/** A condition: boolean, with NULL as unknown. */
+export function compileCondition(expr: Expr, scope: ColumnScope, clause: string): TypedExpr {
+  const compiled = implicitly(compileOpen(expr, scope), BOOLEAN);
+  if (compiled === undefined) throw failAt(scope, expr, `argument of ${clause} must be type boolean`);
+  return compiled;
+}
+
+/** As compileExpr, but literals and parameters may stay open for a later type. */
+export function compileOpen(expr: Expr, scope: ColumnScope): TypedExpr {
+  const answered = scope.override?.(expr);
+  if (answered !== undefined) return answered;
+  switch (expr.kind) {
+    case 'null':
+      return {...constantOf(TEXT, null), open: {kind: 'null'}};
+    case 'boolean':
+      return constantOf(BOOLEAN, expr.value);
+    case 'number':
+      return numberLiteral(expr.text);
+    case 'string':
+      return {...constantOf(TEXT, expr.value), open: {kind: 'string', text: expr.value}};
+    case 'bytes':
+      return constantOf({name: 'bytes'}, hexBytes(expr, scope));
+    case 'typed':
+      return openAs({kind: 'string', text: expr.value}, resolveType(expr.type.name, expr.type.args));
+    case 'param':
+      return {...openAs({kind: 'param', index: expr.index}, TEXT), open: {kind: 'param', index: expr.index}};
+    case 'column':
+      return columnExpr(expr.qualifier, expr.column, expr, scope);
+    case 'unary':
+      return unary(expr, scope);
+    case 'binary':
+      return binary(expr, scope);
+    case 'logic':
+      return logic(expr.op, expr.terms, scope);
+    default:
+      return compileTest(expr, scope);
+  }
+}
+
+type TestKind =
+  | 'null'
+  | 'boolean'
+  | 'number'
+  | 'string'
+  | 'bytes'
+  | 'typed'
+  | 'param'
+  | 'column'
+  | 'unary'
+  | 'binary'
+  | 'logic';
+
+function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope): TypedExpr {
+  const sub = (part: Expr) => compileOpen(part, scope);
+  switch (expr.kind) {
+    case 'isNull':
+      return isNull(settled(sub(expr.operand), scope), expr.isNegated);
+    case 'isBoolean':
+      return isBoolean(compileCondition(expr.operand, scope, 'IS'), expr.value, expr.isNegated);
+    case 'isDistinct':
+      return met(isDistinct(sub(expr.left), sub(expr.right), expr.isNegated, scope), expr, scope, 'IS DISTINCT FROM');
+    case 'in':
+      return met(inList(sub(expr.operand), expr.list.map(sub), expr.isNegated, scope), expr, scope, 'IN');
+    case 'between':
+      return between(expr, scope);
+    case 'like': {
+      const escape = expr.escape && sub(expr.escape);
+      const {isCaseless, isNegated} = expr;
+      return met(like(sub(expr.operand), sub(expr.pattern), {escape, isCaseless, isNegated}), expr, scope, 'LIKE');
+    }
+    case 'case':
+      return caseExpr(expr, scope);
+    case 'cast': {
+      const type = resolveType(expr.type.name, expr.type.args);
+      return expr.isTry ? tryCastTo(sub(expr.operand), type) : castTo(sub(expr.operand), type);
+    }
+    case 'call':
+      if (AGGREGATES.has(expr.name)) throw failAt(scope, expr, `aggregate function ${expr.name} is not allowed here`);
+      return compileCall(expr, expr.args.map(sub), scope);
+    case 'extract':
+      return compileExtract(expr, sub(expr.operand), scope);
+    case 'unsupported':
+      throw notSupportedAt(scope, expr.start, expr.what);
+    default:
+      return expr satisfies never;
+  }
+}
+
+function met(compiled: TypedExpr | undefined, node: Node, scope: ColumnScope, what: string): TypedExpr {
+  if (compiled === undefined) throw failAt(scope, node, `operands of ${what} have types that cannot be compared`);
+  return compiled;
+}
+
+function numberLiteral(text: string): TypedExpr {
+  const type = literalType(text);
+  return {...constantOf(type, numberAs(text, type)), digits: text};
+}
+
+function hexBytes(expr: Of<'bytes'>, scope: ColumnScope): Uint8Array {
+  if (expr.hex.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(expr.hex))
+    throw failAt(scope, expr, 'invalid hexadecimal literal');
+  return new Uint8Array(Buffer.from(expr.hex, 'hex'));
+}
+
+export interface FoundColumn {
+  /** Index in the schema, or SEQ_INDEX, DELETED_INDEX. */
+  readonly index: number;
+  readonly type: DataType;
+  readonly column: Column | undefined;
+}
+
+export function hasDeleted(schema: Schema): boolean {
+  return schema.kind === 'user' || schema.kind === 'shared';
+}
+
+export function findColumn(schema: Schema, name: string): FoundColumn | undefined {
+  const index = schema.columns.findIndex(column => column.name === name);
+  if (index >= 0) return {index, type: schema.columns[index]!.type, column: schema.columns[index]};
+  if (name === SEQ_COLUMN && schema.kind !== 'system') return {index: SEQ_INDEX, type: BIGINT, column: undefined};
+  if (name === DELETED_COLUMN && hasDeleted(schema)) return {index: DELETED_INDEX, type: BOOLEAN, column: undefined};
+  return undefined;
+}
+
+/** Does `qualifier.` mean this scope's table? */
+export function isOfScope(qualifier: readonly Name[], scope: ColumnScope): boolean {
+  if (qualifier.length === 0) return true;
+  if (scope.schema === undefined || qualifier.length > 2) return false;
+  const {namespace, table} = scope.schema.name;
+  if (qualifier.length === 1) return qualifier[0]!.name === (scope.alias ?? table);
+  return scope.alias === undefined && qualifier[0]!.name === namespace && qualifier[1]!.name === table;
+}
+
+/** The column as an expression; errors name the nearest candidate. */
+export function columnExpr(qualifier: readonly Name[], name: Name, node: Node, scope: ColumnScope): TypedExpr {
+  const isHere = scope.schema !== undefined && isOfScope(qualifier, scope);
+  const found = isHere ? findColumn(scope.schema!, name.name) : undefined;
+  if (found === undefined) throw noField(qualifier, name, node, scope);
+  return {type: found.type, eval: columnEval(found.index), constant: undefined, column: found.index};
+}
+
+function columnEval(index: number): Eval {
+  if (index === SEQ_INDEX) return row => row.seq;
+  if (index === DELETED_INDEX) return row => row.isTombstone;
+  return row => row.value(index);
+}
+
+function noField(qualifier: readonly Name[], name: Name, node: Node, scope: ColumnScope) {
+  const full = [...qualifier.map(part => part.name), name.name].join('.');
+  const candidates = scope.schema?.columns.map(column => column.name) ?? [];
+  const near = candidates.filter(candidate => editDistance(candidate, name.name) <= (name.name.length < 4 ? 1 : 2));
+  const hint = near.length > 0 ? ` Did you mean ${near.slice(0, 3).join(', ')}?` : '';
+  return failAt(scope, node, `No field named ${full}.${hint}`);
+}
+
+/** Levenshtein distance; names longer than 64 characters are never near. */
+function editDistance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 2 || a.length > 64 || b.length > 64) return 3;
+  let previous = Array.from({length: b.length + 1}, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      current.push(Math.min(change, previous[j]! + 1, current[j - 1]! + 1));
+    }
+    previous = current;
+  }
+  return previous[b.length]!;
+}
+
+function unary(expr: Of<'unary'>, scope: ColumnScope): TypedExpr {
+  if (expr.op === 'not') {
+    const {eval: evaluate, ...rest} = compileCondition(expr.operand, scope, 'NOT');
+    const flip: Eval = (row, env) => {
+      const value = evaluate(row, env);
+      return value === null ? null : !value;
+    };
+    return fold(BOOLEAN, flip, [{eval: evaluate, ...rest}]);
+  }
+  if (expr.op === '-' && expr.operand.kind === 'number') return negativeLiteral(expr.operand.text);
+  const operand = compileOpen(expr.operand, scope);
+  const typed = operand.open === undefined ? operand : openAs(operand.open, scopeNumber(operand, scope));
+  const change = expr.op === '-' ? negate(typed.type) : isNumeric(typed.type) ? (value: Value) => value : undefined;
+  if (change === undefined) throw failAt(scope, expr, `operator ${expr.op} does not exist for ${sqlName(typed.type)}`);
+  const evaluate: Eval = (row, env) => {
+    const value = typed.eval(row, env);
+    return value === null ? null : change(value);
+  };
+  return fold(typed.type, evaluate, [typed]);
+}
+
+function scopeNumber(operand: TypedExpr, scope: ColumnScope): DataType {
+  const said = settled(operand, scope).type;
+  return isNumeric(said) ? said : BIGINT;
+}
+
+/** -9223372036854775808 and -2147483648 are literals of their type, though their positive forms are not. */
+function negativeLiteral(text: string): TypedExpr {
+  const digits = `-${text}`;
+  const type = /^0*2147483648$/.test(text) ? INT : /^0*9223372036854775808$/.test(text) ? BIGINT : literalType(text);
+  return {...constantOf(type, numberAs(digits, type)), digits};
+}
+
+const COMPARISONS: ReadonlySet<BinaryOperator> = new Set(['=', '<>', '<', '<=', '>', '>=']);
+
+function binary(expr: Of<'binary'>, scope: ColumnScope): TypedExpr {
+  if (expr.op === 'and' || expr.op === 'or') return logic(expr.op, spine(expr), scope);
+  if (COMPARISONS.has(expr.op)) {
+    const [left, right] = [compileOpen(expr.left, scope), compileOpen(expr.right, scope)];
+    const compared = compare(expr.op as ComparisonOperator, left, right, scope);
+    if (compared !== undefined) return compared;
+    throw failAt(scope, expr, `cannot compare ${sqlName(left.type)} with ${sqlName(right.type)}`);
+  }
+  return chain(expr, scope);
+}
+
+/** Left-nested AND or OR as a flat list. */
+function spine(expr: Of<'binary'>): Expr[] {
+  const terms: Expr[] = [];
+  let node: Expr = expr;
+  for (; node.kind === 'binary' && node.op === expr.op; node = node.left) terms.push(node.right);
+  terms.push(node);
+  return terms.reverse();
+}
+
+const CHAINED: ReadonlySet<BinaryOperator> = new Set(['+', '-', '*', '/', '%', '||', '->', '->>', '?']);
+
+/** Left-nested arithmetic, concatenation and JSON paths: compiled and run as a loop over steps. */
+function chain(expr: Of<'binary'>, scope: ColumnScope): TypedExpr {
+  const nodes: Of<'binary'>[] = [];
+  let node: Expr = expr;
+  for (; node.kind === 'binary' && CHAINED.has(node.op); node = node.left) {
+    if (nodes.length > 0 && scope.override?.(node) !== undefined) break;
+    nodes.push(node);
+  }
+  let current = compileOpen(node, scope);
+  let start = current;
+  let steps: {apply: (left: Value, right: Value) => Value; right: Eval}[] = [];
+  for (const at of nodes.reverse()) {
+    const step = chainStep(at, current, compileOpen(at.right, scope), scope);
+    if (steps.length === 0) start = step.left;
+    steps.push({apply: step.apply, right: step.right.eval});
+    if (steps.length === 1 && step.left.constant !== undefined && step.right.constant !== undefined) {
+      current = fold(step.type, stepsEval(start.eval, steps), []);
+      steps = [];
+    } else current = {type: step.type, eval: start.eval, constant: undefined};
+  }
+  return steps.length === 0 ? current : {...current, eval: stepsEval(start.eval, steps)};
+}
+
+function stepsEval(first: Eval, steps: readonly {apply: (left: Value, right: Value) => Value; right: Eval}[]): Eval {
+  if (steps.length === 1) {
+    const {apply, right} = steps[0]!;
+    return (row, env) => {
+      const a = first(row, env);
+      const b = right(row, env);
+      return a === null || b === null ? null : apply(a, b);
+    };
+  }
+  return (row, env) => {
+    let value = first(row, env);
+    for (const {apply, right} of steps) {
+      const operand = right(row, env);
+      value = value === null || operand === null ? null : apply(value, operand);
+    }
+    return value;
+  };
+}
+
+interface ChainStep {
+  readonly left: TypedExpr;
+  readonly right: TypedExpr;
+  readonly type: DataType;
+  readonly apply: (left: Value, right: Value) => Value;
+}
+
+function chainStep(node: Of<'binary'>, left: TypedExpr, right: TypedExpr, scope: ColumnScope): ChainStep {
+  if (node.op === '->' || node.op === '->>' || node.op === '?') return compileJson(node.op, left, right, node, scope);
+  if (node.op === '||') {
+    const [a, b] = [settled(left, scope), settled(right, scope)];
+    const [aType, bType] = [a.type, b.type];
+    if (a.type.name === 'bytes' && b.type.name === 'bytes') {
+      return {left: a, right: b, type: a.type, apply: (x, y) => Buffer.concat([x as Uint8Array, y as Uint8Array])};
+    }
+    return {left: a, right: b, type: TEXT, apply: (x, y) => joined(valueText(aType, x) + valueText(bType, y))};
+  }
+  const [a, b] = arithmeticPair(left, right, scope);
+  const operator = arithmetic(node.op as ArithmeticOperator, a.type, b.type);
+  if (operator !== undefined) return {left: a, right: b, ...operator};
+  throw failAt(scope, node, `operator does not exist: ${sqlName(a.type)} ${node.op} ${sqlName(b.type)}`);
+}
+
+export const TEXT_CHARACTERS_MAX = 16 * 1024 * 1024;
+
+function joined(text: string): string {
+  if (text.length > TEXT_CHARACTERS_MAX) throw fail.execution('the text is longer than 16 MB');
+  return text;
+}
+
+function arithmeticPair(left: TypedExpr, right: TypedExpr, scope: ColumnScope): [TypedExpr, TypedExpr] {
+  const pick = (open: TypedExpr, other: TypedExpr): TypedExpr => {
+    if (open.open === undefined) return open;
+    const said = settled(open, scope).type;
+    const type = isNumeric(said)
+      ? said
+      : other.open !== undefined
+        ? BIGINT
+        : other.type.name === 'date'
+          ? INT
+          : other.type;
+    return openAs(open.open, type);
+  };
+  return [pick(left, right), pick(right, left)];
+}
+
+function logic(op: 'and' | 'or', terms: readonly Expr[], scope: ColumnScope): TypedExpr {
+  const compiled = terms.map(term => compileCondition(term, scope, op.toUpperCase()));
+  const decisive = op === 'or';
+  const evals = compiled.map(term => term.eval);
+  if (compiled.some(term => term.constant?.value === decisive)) return constantOf(BOOLEAN, decisive);
+  if (evals.length === 2) {
+    const [a, b] = evals as [Eval, Eval];
+    const pair: Eval = (row, env) => {
+      const x = a(row, env);
+      if (x === decisive) return decisive;
+      const y = b(row, env);
+      return y === decisive ? decisive : x === null || y === null ? null : !decisive;
+    };
+    return fold(BOOLEAN, pair, compiled);
+  }
+  const evaluate: Eval = (row, env) => {
+    let isUnknown = false;
+    for (const term of evals) {
+      const value = term(row, env);
+      if (value === decisive) return decisive;
+      if (value === null) isUnknown = true;
+    }
+    return isUnknown ? null : !decisive;
+  };
+  return fold(BOOLEAN, evaluate, compiled);
+}
+
+function isNull(operand: TypedExpr, isNegated: boolean): TypedExpr {
+  const evaluate = operand.eval;
+  return fold(BOOLEAN, (row, env) => (evaluate(row, env) === null) !== isNegated, [operand]);
+}
+
+function isBoolean(operand: TypedExpr, wanted: boolean | null, isNegated: boolean): TypedExpr {
+  const evaluate = operand.eval;
+  return fold(BOOLEAN, (row, env) => (evaluate(row, env) === wanted) !== isNegated, [operand]);
+}
+
+function between(expr: Of<'between'>, scope: ColumnScope): TypedExpr {
+  const operand = compileOpen(expr.operand, scope);
+  const low = met(compare('>=', operand, compileOpen(expr.low, scope), scope), expr, scope, 'BETWEEN');
+  const high = met(compare('<=', operand, compileOpen(expr.high, scope), scope), expr, scope, 'BETWEEN');
+  const [above, below] = [low.eval, high.eval];
+  const evaluate: Eval = (row, env) => {
+    const x = above(row, env);
+    if (x === false) return expr.isNegated;
+    const y = below(row, env);
+    if (y === false) return expr.isNegated;
+    return x === null || y === null ? null : !expr.isNegated;
+  };
+  return fold(BOOLEAN, evaluate, [low, high]);
+}
+
+function caseExpr(expr: Of<'case'>, scope: ColumnScope): TypedExpr {
+  const operand = expr.operand && compileOpen(expr.operand, scope);
+  const whens = expr.branches.map(({when}) =>
+    operand === undefined
+      ? compileCondition(when, scope, 'CASE WHEN')
+      : met(compare('=', operand, compileOpen(when, scope), scope), when, scope, 'CASE'),
+  );
+  const otherwise: TypedExpr = expr.otherwise
+    ? compileOpen(expr.otherwise, scope)
+    : {...constantOf(TEXT, null), open: {kind: 'null'}};
+  const outcomes = unify([...expr.branches.map(({then}) => compileOpen(then, scope)), otherwise], scope);
+  if (outcomes === undefined) throw failAt(scope, expr, 'CASE branches have types that cannot be matched');
+  const tests = whens.map(when => when.eval);
+  const results = outcomes.map(outcome => outcome.eval);
+  const evaluate: Eval = (row, env) => {
+    for (let i = 0; i < tests.length; i++) if (tests[i]!(row, env) === true) return results[i]!(row, env);
+    return results[tests.length]!(row, env);
+  };
+  return fold(outcomes[0]!.type, evaluate, [...whens, ...outcomes]);
+}

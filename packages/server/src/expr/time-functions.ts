@@ -1,0 +1,156 @@
+/**
+ * Functions of time in the function table. Moments are microseconds since the epoch, UTC, on the proleptic Gregorian calendar.
+ */
+import {fail} from '@kalamdb/protocol/errors.ts';
+import type {Value} from '../model/datatype.ts';
+import type {FunctionFacts} from './functions.ts';
+import {clip, DOUBLE, TIMESTAMP} from './numbers.ts';
+
+const SECOND = 1_000_000n;
+const DAY = 86_400n * SECOND;
+/** Years beyond ±270,000 do not fit a JavaScript Date. */
+const MICROS_MAX = 8_640_000_000_000_000_000n;
+
+export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
+  {
+    name: 'CURRENT_DATE',
+    args: [],
+    result: {name: 'date'},
+    isVolatile: true,
+    eval: (_, env) => Number(floorDivide(env.nowMicros, DAY)),
+    doc: 'Date of the statement, UTC.',
+  },
+  {
+    name: 'CURRENT_TIME',
+    args: [],
+    result: {name: 'time'},
+    isVolatile: true,
+    eval: (_, env) => env.nowMicros - floorDivide(env.nowMicros, DAY) * DAY,
+    doc: 'Time of day of the statement, UTC.',
+  },
+  {
+    name: 'DATE_TRUNC',
+    args: ['text', 'moment'],
+    result: TIMESTAMP,
+    eval: ([unit, moment]) => truncate((unit as string).toLowerCase(), moment as bigint),
+    doc: 'Start of the microsecond … century that holds the moment.',
+  },
+  {
+    name: 'DATE_PART',
+    args: ['text', 'moment'],
+    result: DOUBLE,
+    eval: ([field, moment]) => datePart((field as string).toLowerCase(), moment as bigint),
+    doc: 'One field of a moment: year, month, day, hour, dow, epoch …',
+  },
+  {
+    name: 'TO_TIMESTAMP',
+    args: ['double'],
+    result: TIMESTAMP,
+    eval: ([seconds]) => checked(BigInt(Math.round((seconds as number) * 1e6))),
+    doc: 'Seconds since the epoch as a timestamp.',
+  },
+];
+
+function checked(micros: bigint): bigint {
+  if (micros > MICROS_MAX || micros < -MICROS_MAX) throw fail.execution('timestamp out of range');
+  return micros;
+}
+
+function floorDivide(value: bigint, divisor: bigint): bigint {
+  const quotient = value / divisor;
+  return value % divisor < 0n ? quotient - 1n : quotient;
+}
+
+const FIXED_UNITS: Readonly<Record<string, bigint>> = {
+  microsecond: 1n,
+  microseconds: 1n,
+  millisecond: 1000n,
+  milliseconds: 1000n,
+  second: SECOND,
+  minute: 60n * SECOND,
+  hour: 3600n * SECOND,
+  day: DAY,
+};
+
+function truncate(unit: string, moment: bigint): Value {
+  const fixed = Object.hasOwn(FIXED_UNITS, unit) ? FIXED_UNITS[unit] : undefined;
+  if (fixed !== undefined) return floorDivide(moment, fixed) * fixed;
+  if (unit === 'week') return (floorDivide(floorDivide(moment, DAY) + 3n, 7n) * 7n - 3n) * DAY;
+  const date = dateOf(moment);
+  const [year, month] = [date.getUTCFullYear(), date.getUTCMonth()];
+  switch (unit) {
+    case 'month':
+      return startOf(year, month);
+    case 'quarter':
+      return startOf(year, month - (month % 3));
+    case 'year':
+      return startOf(year, 0);
+    case 'decade':
+      return startOf(Math.floor(year / 10) * 10, 0);
+    case 'century':
+      return startOf(Math.floor((year - 1) / 100) * 100 + 1, 0);
+    default:
+      throw fail.execution(`unit "${clip(unit)}" not recognized`);
+  }
+}
+
+function dateOf(moment: bigint): Date {
+  return new Date(Number(floorDivide(checked(moment), 1000n)));
+}
+
+function startOf(year: number, month: number): bigint {
+  const date = new Date(0);
+  date.setUTCFullYear(year, month, 1);
+  return BigInt(date.getTime()) * 1000n;
+}
+
+function datePart(field: string, moment: bigint): Value {
+  const date = dateOf(moment);
+  const inDay = moment - floorDivide(moment, DAY) * DAY;
+  const inMinute = Number(inDay % (60n * SECOND));
+  switch (field) {
+    case 'year':
+      return date.getUTCFullYear();
+    case 'quarter':
+      return Math.floor(date.getUTCMonth() / 3) + 1;
+    case 'month':
+      return date.getUTCMonth() + 1;
+    case 'week':
+      return isoWeek(moment).week;
+    case 'isoyear':
+      return isoWeek(moment).year;
+    case 'day':
+      return date.getUTCDate();
+    case 'dow':
+      return date.getUTCDay();
+    case 'isodow':
+      return date.getUTCDay() || 7;
+    case 'doy':
+      return Number((floorDivide(moment, DAY) * DAY - startOf(date.getUTCFullYear(), 0)) / DAY) + 1;
+    case 'hour':
+      return date.getUTCHours();
+    case 'minute':
+      return date.getUTCMinutes();
+    case 'second':
+      return inMinute / 1e6;
+    case 'millisecond':
+    case 'milliseconds':
+      return inMinute / 1e3;
+    case 'microsecond':
+    case 'microseconds':
+      return inMinute;
+    case 'epoch':
+      return Number(moment) / 1e6;
+    default:
+      throw fail.execution(`unit "${clip(field)}" not recognized`);
+  }
+}
+
+/** ISO 8601: a week belongs to the year that holds its Thursday. */
+function isoWeek(moment: bigint): {year: number; week: number} {
+  const day = floorDivide(moment, DAY);
+  const thursday = floorDivide(day + 3n, 7n) * 7n;
+  const year = dateOf(thursday * DAY).getUTCFullYear();
+  const firstDay = startOf(year, 0) / DAY;
+  return {year, week: Number((thursday - firstDay) / 7n) + 1};
+}

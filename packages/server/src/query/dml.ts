@@ -1,0 +1,209 @@
+/**
+ * DML plans: INSERT, UPDATE and DELETE bound to one schema. They decide values; `table/` writes them.
+ *
+ * Laws: values leave here in memory form of their column's type, NOT NULL checked. System columns and the primary key are never
+ * assigned by UPDATE. `change` is pure: `table/` may call it again on a newer version of the same row.
+ */
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import {castTo, NO_ROW, notSupportedAt} from '../expr/coerce.ts';
+import {compileCondition, compileOpen} from '../expr/compile.ts';
+import type {ColumnScope, Env, Eval} from '../expr/expr.ts';
+import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
+import {clip} from '../expr/numbers.ts';
+import type {Value} from '../model/datatype.ts';
+import type {Row} from '../model/row.ts';
+import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
+import {compareValues} from '../model/values.ts';
+import type {Delete, Expr, Insert, Name, Update} from '../parser/ast.ts';
+import type {Change, ScanRequest} from '../table/table.ts';
+import {columnsRead, type PlanOptions, scopeOf} from './plan.ts';
+
+export interface InsertPlan {
+  readonly schema: Schema;
+  /** Values in column order. Each call draws new ids for defaults. */
+  rows(env: Env): Value[][];
+}
+
+export interface ChangePlan {
+  readonly schema: Schema;
+  request(env: Env): ScanRequest;
+  change(env: Env): Change;
+}
+
+export function planInsert(insert: Insert, schema: Schema, options: PlanOptions = {}): InsertPlan {
+  const scope = scopeOf(undefined, undefined, options);
+  if (insert.wider !== undefined) throw notSupportedAt(scope, insert.wider.start, insert.wider.what);
+  const targets =
+    insert.columns?.map((name, i) => insertTarget(name, schema, insert.columns!.slice(0, i))) ??
+    schema.columns.map((_, i) => i);
+  const missing = schema.columns.map((_, i) => i).filter(i => !targets.includes(i));
+  const rows = insert.rows.map((row, rowIndex) => {
+    if (row.length !== targets.length) {
+      throw fail.execution(`INSERT has ${row.length} values for ${targets.length} columns (row ${rowIndex + 1})`);
+    }
+    return row.map((value, i) => assigned(value, schema.columns[targets[i]!]!, scope));
+  });
+  const fillers = missing.map(index => defaultOf(schema.columns[index]!));
+  const given = new Set(targets);
+  return {
+    schema,
+    rows: env =>
+      rows.map((evals, rowIndex) => {
+        const values: Value[] = new Array(schema.columns.length).fill(null);
+        for (let i = 0; i < evals.length; i++) values[targets[i]!] = evals[i]!(NO_ROW, env);
+        for (let i = 0; i < fillers.length; i++) values[missing[i]!] = fillers[i]!(NO_ROW, env);
+        checkNotNull(values, schema, rowIndex, given);
+        return values;
+      }),
+  };
+}
+
+function insertTarget(name: Name, schema: Schema, before: readonly Name[]): number {
+  refuseSystemColumn(name.name);
+  if (before.some(other => other.name === name.name))
+    throw fail.invalidOperation(`Column '${name.name}' is given more than once`);
+  return columnIndex(name, schema);
+}
+
+function columnIndex(name: Name, schema: Schema): number {
+  const index = schema.columns.findIndex(column => column.name === name.name);
+  if (index < 0) throw fail.invalidOperation(`Column '${name.name}' does not exist`);
+  return index;
+}
+
+function refuseSystemColumn(name: string): void {
+  if (name === SEQ_COLUMN || name === DELETED_COLUMN)
+    throw fail.systemColumn(`Column '${name}' is set by the server and cannot be assigned`);
+}
+
+/** The value of a column as the statement gives it, in the column's type. */
+function assigned(value: Expr | 'default', column: Column, scope: ColumnScope): Eval {
+  if (value === 'default') return defaultOf(column);
+  const coerced = <T>(convert: () => T): T => {
+    try {
+      return convert();
+    } catch (error) {
+      throw coercionError(error, column);
+    }
+  };
+  const open = compileOpen(value, scope);
+  const typed = coerced(() => castTo(open, column.type));
+  if (typed.constant !== undefined) return typed.eval;
+  const source = open.open === undefined ? open.eval : undefined;
+  return (row, env) => {
+    // What the expression itself throws is its own error, not one of coercion.
+    if (source !== undefined && typed !== open) source(row, env);
+    return typed === open ? open.eval(row, env) : coerced(() => typed.eval(row, env));
+  };
+}
+
+function coercionError(error: unknown, column: Column): unknown {
+  if (!(error instanceof DbError) || error.code === 'INVALID_PARAMETER') return error;
+  const reason = error.message.replace(/^[A-Z][a-z]+(?: [a-z]+)*: /, '');
+  if (column.type.name === 'uuid')
+    return fail.invalidOperation(`Invalid UUID literal for column '${column.name}': ${clip(reason)}`);
+  return fail.invalidOperation(
+    `Schema coercion failed: Unable to cast value for column '${column.name}': ${clip(reason)}`,
+  );
+}
+
+function defaultOf(column: Column): Eval {
+  const preset = column.default;
+  if (preset.kind === 'none') return () => null;
+  if (preset.kind === 'literal') return () => preset.value;
+  switch (preset.name) {
+    case 'NOW':
+    case 'CURRENT_TIMESTAMP':
+      return (_row, env) => env.nowMicros;
+    case 'SNOWFLAKE_ID':
+      return (_row, env) => env.nextSnowflake();
+    case 'UUID_V7':
+      return (_row, env) => env.uuidV7();
+    case 'ULID':
+      return (_row, env) => env.ulid();
+    case 'CURRENT_USER':
+      return (_row, env) => env.userId;
+    default:
+      return preset.name satisfies never;
+  }
+}
+
+function checkNotNull(
+  values: readonly Value[],
+  schema: Schema,
+  rowIndex: number,
+  given: ReadonlySet<number> | undefined,
+): void {
+  for (let i = 0; i < values.length; i++) {
+    const column = schema.columns[i]!;
+    if (values[i] !== null || (column.isNullable && i !== schema.primaryKey)) continue;
+    const isMissing = given !== undefined && !given.has(i);
+    const what = isMissing
+      ? `column '${column.name}' is missing in row ${rowIndex + 1} (row index ${rowIndex})`
+      : `column '${column.name}' cannot be NULL (row ${rowIndex + 1})`;
+    throw fail.constraint(`NOT NULL constraint violation: ${what}`);
+  }
+}
+
+export function planUpdate(update: Update, schema: Schema, options: PlanOptions = {}): ChangePlan {
+  if (update.where === undefined) throw fail.invalidOperation('UPDATE requires a WHERE clause');
+  const scope = scopeOf(schema, update.alias, options);
+  const where = compileCondition(update.where, scope, 'WHERE').eval;
+  const seen = new Set<number>();
+  const sets = update.set.map(({column, value}) => {
+    const index = updateTarget(column, schema, seen);
+    return {index, eval: assigned(value, schema.columns[index]!, scope)};
+  });
+  return {
+    schema,
+    request: changeRequest(
+      update.where,
+      scope,
+      schema.columns.map((_, i) => i),
+    ),
+    change: env => row => {
+      if (row.isTombstone || where(row, env) !== true) return undefined;
+      const old = schema.columns.map((_, i) => row.value(i));
+      const values = [...old];
+      for (const {index, eval: evaluate} of sets) values[index] = evaluate(row, env);
+      if (sets.every(({index}) => isSame(old[index]!, values[index]!, schema.columns[index]!))) return undefined;
+      checkNotNull(values, schema, 0, undefined);
+      return values;
+    },
+  };
+}
+
+function updateTarget(name: Name, schema: Schema, seen: Set<number>): number {
+  refuseSystemColumn(name.name);
+  const index = columnIndex(name, schema);
+  if (index === schema.primaryKey)
+    throw fail.invalidOperation(`UPDATE cannot modify primary key column '${name.name}'`);
+  if (seen.has(index)) throw fail.invalidOperation(`Column '${name.name}' is given more than once`);
+  seen.add(index);
+  return index;
+}
+
+function isSame(old: Value, next: Value, column: Column): boolean {
+  if (old === next) return true;
+  return old !== null && next !== null && compareValues(column.type, old, next) === 0;
+}
+
+export function planDelete(statement: Delete, schema: Schema, options: PlanOptions = {}): ChangePlan {
+  if (statement.where === undefined) throw fail.invalidOperation('DELETE requires a WHERE clause');
+  const scope = scopeOf(schema, statement.alias, options);
+  const where = compileCondition(statement.where, scope, 'WHERE').eval;
+  return {
+    schema,
+    request: changeRequest(statement.where, scope, columnsRead([statement.where], schema)),
+    change: env => (row: Row) => (!row.isTombstone && where(row, env) === true ? 'delete' : undefined),
+  };
+}
+
+/** Only live rows are changed, so tombstones are read by nobody, even when WHERE mentions `_deleted`. */
+function changeRequest(where: Expr, scope: ColumnScope, columns: readonly number[]): (env: Env) => ScanRequest {
+  const facts: (env: Env) => KeyFacts = keyFacts(where, scope);
+  return env => {
+    const {keys, bounds} = facts(env);
+    return {keys, isReverse: false, bounds, columns, includeTombstones: false};
+  };
+}

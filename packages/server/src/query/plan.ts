@@ -1,0 +1,233 @@
+/**
+ * Plan: a SELECT bound to one schema: names and types settled, expressions compiled, access path and order decided.
+ *
+ *     WHERE ─ key facts (point | points | range) + predicate     what is read
+ *     items ─ outputs                                            what is shown
+ *     GROUP BY, aggregates ─ group plan                          rows become groups
+ *     ORDER BY ─ key order (forwards or backwards) or sort keys  in which order
+ *
+ * A plan holds no values of an execution, so it may be kept per (text, schema version) and run again with other parameters.
+ */
+import type {DataTypeJson, ResultColumn} from '@kalamdb/protocol/values.ts';
+import {failAt, implicitly, notSupportedAt} from '../expr/coerce.ts';
+import {
+  columnExpr,
+  compileCondition,
+  compileExpr,
+  compileOpen,
+  findColumn,
+  hasDeleted,
+  isOfScope,
+} from '../expr/compile.ts';
+import type {Env} from '../expr/expr.ts';
+import {type ColumnScope, DELETED_INDEX, type Eval, SEQ_INDEX, type TypedExpr} from '../expr/expr.ts';
+import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
+import {BIGINT} from '../expr/numbers.ts';
+import {comparator} from '../expr/operators.ts';
+import {someExpr, walk} from '../expr/walk.ts';
+import type {DataType, Value} from '../model/datatype.ts';
+import type {Schema} from '../model/schema.ts';
+import {DELETED_COLUMN, SEQ_COLUMN} from '../model/schema.ts';
+import {typeJson} from '../model/type-table.ts';
+import type {Expr, Name, OrderItem, Select} from '../parser/ast.ts';
+import {type GroupPlan, isAggregated, planGroups} from './group.ts';
+
+export interface OrderKey {
+  readonly eval: Eval;
+  /** Of two non-null values. */
+  readonly compare: (a: Value, b: Value) => number;
+  readonly isDescending: boolean;
+  readonly isNullsFirst: boolean;
+}
+
+export interface SelectPlan {
+  readonly schema: Schema | undefined;
+  readonly columns: readonly ResultColumn[];
+  readonly outputs: readonly TypedExpr[];
+  readonly where: Eval | undefined;
+  readonly facts: (env: Env) => KeyFacts;
+  readonly includeTombstones: boolean;
+  /** Column indexes that are read. */
+  readonly reads: readonly number[];
+  readonly group: GroupPlan | undefined;
+  readonly isDistinct: boolean;
+  /** The order in which the table is scanned; it answers ORDER BY when `order` is empty. */
+  readonly isReverse: boolean;
+  readonly order: readonly OrderKey[];
+  readonly hasOrderBy: boolean;
+  readonly limit: Eval | undefined;
+  readonly offset: Eval | undefined;
+}
+
+export interface PlanOptions {
+  /** The statement, for line and column of errors. */
+  readonly text?: string;
+  /** Types of parameters that no context decides (`SELECT $1`); text when unknown. They then belong to the key of a plan cache. */
+  readonly paramTypes?: readonly (DataType | undefined)[];
+}
+
+interface Output {
+  readonly name: string;
+  readonly expr: Expr | undefined;
+  readonly typed: TypedExpr;
+}
+
+/** `schema` undefined: a SELECT without FROM. */
+export function planSelect(select: Select, schema: Schema | undefined, options: PlanOptions = {}): SelectPlan {
+  const scope = scopeOf(schema, select.from?.alias, options);
+  if (select.wider !== undefined) throw notSupportedAt(scope, select.wider.start, select.wider.what);
+  const where = select.where && compileCondition(select.where, scope, 'WHERE');
+  const group = isAggregated(select) ? planGroups(select, scope) : undefined;
+  const inner = group?.scope ?? scope;
+  const outputs = select.items.flatMap(item => {
+    if (item.kind === 'star') return starOutputs(item.qualifier, item, inner);
+    return [{name: outputName(item.expr, item.alias), expr: item.expr, typed: compileExpr(item.expr, inner)}];
+  });
+  const orderBy = select.orderBy.map(item => ({item, typed: orderExpr(item, outputs, select, inner)}));
+  if (group !== undefined && select.having) group.having = compileCondition(select.having, inner, 'HAVING').eval;
+  const direction = group === undefined && !select.isDistinct ? keyDirection(orderBy, schema) : undefined;
+  return {
+    schema,
+    columns: outputs.map((output, index) => resultColumn(output, index, group === undefined ? schema : undefined)),
+    outputs: outputs.map(output => output.typed),
+    where: where?.constant?.value === true ? undefined : where?.eval,
+    facts: keyFacts(select.where, scope),
+    includeTombstones: mentionsDeleted(select.where, schema),
+    reads: readColumns(select, schema),
+    group,
+    isDistinct: select.isDistinct,
+    isReverse: direction === 'desc',
+    order: direction === undefined ? orderBy.map(({item, typed}) => orderKey(item, typed, scope)) : [],
+    hasOrderBy: select.orderBy.length > 0,
+    limit: countExpr(select.limit, scope, 'LIMIT'),
+    offset: countExpr(select.offset, scope, 'OFFSET'),
+  };
+}
+
+export function scopeOf(schema: Schema | undefined, alias: Name | undefined, options: PlanOptions): ColumnScope {
+  const {text = '', paramTypes = []} = options;
+  return {schema, alias: alias?.name, text, paramTypes};
+}
+
+export function mentionsDeleted(where: Expr | undefined, schema: Schema | undefined): boolean {
+  if (where === undefined || schema === undefined || !hasDeleted(schema)) return false;
+  return someExpr([where], expr => expr.kind === 'column' && expr.column.name === DELETED_COLUMN);
+}
+
+function starOutputs(qualifier: readonly Name[], node: {start: number; end: number}, scope: ColumnScope): Output[] {
+  const {schema} = scope;
+  if (schema === undefined) throw failAt(scope, node, 'SELECT * needs a FROM');
+  if (!isOfScope(qualifier, scope))
+    throw failAt(scope, node, `No table named ${qualifier.map(part => part.name).join('.')}`);
+  const names = schema.columns.map(column => column.name);
+  if (schema.kind !== 'system') names.push(SEQ_COLUMN);
+  if (hasDeleted(schema)) names.push(DELETED_COLUMN);
+  return names.map(name => {
+    const column: Name = {...node, name, text: name, isQuoted: false};
+    const expr: Expr = {...node, kind: 'column', qualifier: [], column};
+    return {name, expr, typed: scope.override?.(expr) ?? columnExpr([], column, node, scope)};
+  });
+}
+
+/** As PostgreSQL names columns: the alias, the column, the function in lower case, else `?column?`. */
+function outputName(expr: Expr, alias: Name | undefined): string {
+  if (alias !== undefined) return alias.isQuoted ? alias.text : alias.name;
+  switch (expr.kind) {
+    case 'column':
+      return expr.column.name;
+    case 'call':
+      return expr.name.toLowerCase();
+    case 'cast':
+      return outputName(expr.operand, undefined);
+    case 'extract':
+      return 'extract';
+    case 'case':
+      return 'case';
+    default:
+      return '?column?';
+  }
+}
+
+function resultColumn(output: Output, index: number, schema: Schema | undefined): ResultColumn {
+  const data_type: DataTypeJson = typeJson(output.typed.type);
+  const column = output.typed.column;
+  if (column === undefined || schema === undefined) return {name: output.name, data_type, index};
+  if (column === schema.primaryKey) return {name: output.name, data_type, index, flags: ['nn', 'pk', 'uq']};
+  if (column === SEQ_INDEX || column === DELETED_INDEX || !schema.columns[column]!.isNullable) {
+    return {name: output.name, data_type, index, flags: ['nn']};
+  }
+  return {name: output.name, data_type, index};
+}
+
+/** ORDER BY takes an ordinal, the name of an output, or any expression, in this order. */
+function orderExpr(item: OrderItem, outputs: readonly Output[], select: Select, scope: ColumnScope): TypedExpr {
+  const {expr} = item;
+  if (expr.kind === 'number') return ordinal(expr.text, outputs, expr, scope, 'ORDER BY').typed;
+  const named = expr.kind === 'column' && expr.qualifier.length === 0 ? outputNamed(outputs, expr.column) : undefined;
+  if (named !== undefined) return named.typed;
+  const typed = compileExpr(expr, scope);
+  const isShown = () =>
+    outputs.some(output => output.typed.column !== undefined && output.typed.column === typed.column);
+  if (select.isDistinct && !isShown()) {
+    throw failAt(scope, expr, 'for SELECT DISTINCT, ORDER BY expressions must appear in select list');
+  }
+  return typed;
+}
+
+function outputNamed(outputs: readonly Output[], name: Name): Output | undefined {
+  return outputs.find(output => output.name === (name.isQuoted ? name.text : name.name));
+}
+
+function ordinal(text: string, outputs: readonly Output[], node: Expr, scope: ColumnScope, clause: string): Output {
+  const output = /^\d{1,9}$/.test(text) ? outputs[Number(text) - 1] : undefined;
+  if (output === undefined) throw failAt(scope, node, `${clause} position ${text} is not in select list`);
+  return output;
+}
+
+function orderKey(item: OrderItem, typed: TypedExpr, scope: ColumnScope): OrderKey {
+  const compare = comparator(typed.type, typed.type);
+  if (compare === undefined) throw failAt(scope, item, 'this type has no order');
+  const {isDescending} = item;
+  return {
+    eval: typed.eval,
+    compare,
+    isDescending,
+    isNullsFirst: item.nulls === undefined ? isDescending : item.nulls === 'first',
+  };
+}
+
+/** Keys are unique and never null, so an order that starts with the key is the key's order. */
+function keyDirection(
+  orderBy: readonly {item: OrderItem; typed: TypedExpr}[],
+  schema: Schema | undefined,
+): 'asc' | 'desc' | undefined {
+  const first = orderBy[0];
+  if (first === undefined) return 'asc';
+  if (schema === undefined || schema.primaryKey < 0 || first.typed.column !== schema.primaryKey) return undefined;
+  return first.item.isDescending ? 'desc' : 'asc';
+}
+
+function readColumns(select: Select, schema: Schema | undefined): number[] {
+  if (schema === undefined) return [];
+  if (select.items.some(item => item.kind === 'star')) return schema.columns.map((_, index) => index);
+  const items = select.items.flatMap(item => (item.kind === 'expr' ? [item.expr] : []));
+  const extra = [select.where, select.having].filter(expr => expr !== undefined);
+  return columnsRead([...items, ...extra, ...select.groupBy, ...select.orderBy.map(item => item.expr)], schema);
+}
+
+/** Indexes of the schema's columns that the expressions name, ascending. */
+export function columnsRead(exprs: readonly Expr[], schema: Schema): number[] {
+  const found = new Set<number>();
+  walk(exprs, expr => {
+    const index = expr.kind === 'column' ? (findColumn(schema, expr.column.name)?.index ?? -1) : -1;
+    if (index >= 0) found.add(index);
+  });
+  return [...found].sort((a, b) => a - b);
+}
+
+function countExpr(expr: Expr | undefined, scope: ColumnScope, clause: string): Eval | undefined {
+  if (expr === undefined) return undefined;
+  const typed = implicitly(compileOpen(expr, {schema: undefined, alias: undefined, text: scope.text}), BIGINT);
+  if (typed === undefined) throw failAt(scope, expr, `argument of ${clause} must be a whole number`);
+  return typed.eval;
+}
