@@ -36,7 +36,11 @@ export interface TableSnapshot {
    */
   scan(request: ScanRequest, visit: (row: Row) => boolean, signal: AbortSignal): void | Promise<void>;
   /** Hot row count, cold row count, segments in all and after pruning: for EXPLAIN. */
-  describe(request: ScanRequest): {hotRows: number; coldRows: number; segments: {name: string; rowCount: number; pruned: string | undefined}[]};
+  describe(request: ScanRequest): {
+    hotRows: number;
+    coldRows: number;
+    segments: {name: string; rowCount: number; pruned: string | undefined}[];
+  };
   /** Ends the hold on segment files. */
   close(): void;
 }

@@ -1,0 +1,102 @@
+/**
+ * Catalog: names → schemas, folded from the rows of `system.namespaces` and `system.schemas` as they are committed.
+ *
+ * Laws: what is here is exactly what is durable. A schema object never changes; a new version is a new object. Every version is kept while
+ * its table lives, since rows and segments name the version that wrote them. Only `ddl.ts` writes the rows this is folded from.
+ */
+
+import {type Incarnation, type TableName, tableText} from '../model/names.ts';
+import type {Schema} from '../model/schema.ts';
+import {assert} from '../std/assert.ts';
+
+export interface Namespace {
+  readonly name: string;
+  readonly createdAt: bigint;
+  readonly options: string | null;
+}
+
+export class Catalog {
+  readonly #namespaces = new Map<string, Namespace>();
+  readonly #byName = new Map<string, Schema>();
+  readonly #versions = new Map<Incarnation, Map<number, Schema>>();
+  #generation = 0;
+
+  constructor(systemTables: readonly Schema[]) {
+    for (const schema of systemTables) this.putSchema(schema);
+  }
+
+  /** Grows with every change of any schema: what cached plans are checked against. */
+  get generation(): number {
+    return this.#generation;
+  }
+
+  namespace(name: string): Namespace | undefined {
+    return this.#namespaces.get(name);
+  }
+
+  namespaces(): Namespace[] {
+    return [...this.#namespaces.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  find(name: TableName): Schema | undefined {
+    return this.#byName.get(tableText(name));
+  }
+
+  /** The newest version of a living table. */
+  current(incarnation: Incarnation): Schema | undefined {
+    const versions = this.#versions.get(incarnation);
+    if (versions === undefined) return undefined;
+    return versions.get(Math.max(...versions.keys()));
+  }
+
+  version(incarnation: Incarnation, version: number): Schema {
+    const schema = this.#versions.get(incarnation)?.get(version);
+    assert(schema !== undefined, `schema version ${version} of table life ${incarnation} is kept while rows use it`);
+    return schema;
+  }
+
+  versions(incarnation: Incarnation): Schema[] {
+    return [...(this.#versions.get(incarnation)?.values() ?? [])].sort((a, b) => a.version - b.version);
+  }
+
+  /** Newest versions, ordered by namespace and name; system tables included. */
+  tables(): Schema[] {
+    return [...this.#byName.values()].sort((a, b) => (tableText(a.name) < tableText(b.name) ? -1 : 1));
+  }
+
+  putNamespace(namespace: Namespace): void {
+    this.#namespaces.set(namespace.name, namespace);
+  }
+
+  removeNamespace(name: string): void {
+    this.#namespaces.delete(name);
+  }
+
+  putSchema(schema: Schema): void {
+    let versions = this.#versions.get(schema.incarnation);
+    if (versions === undefined) {
+      versions = new Map();
+      this.#versions.set(schema.incarnation, versions);
+    }
+    versions.set(schema.version, schema);
+    const current = this.#byName.get(tableText(schema.name));
+    if (current === undefined || current.incarnation !== schema.incarnation || current.version < schema.version) {
+      this.#byName.set(tableText(schema.name), schema);
+    }
+    this.#generation++;
+  }
+
+  /** The table life is over: its name is free again. */
+  dropTable(incarnation: Incarnation): void {
+    const schema = this.current(incarnation);
+    this.#versions.delete(incarnation);
+    if (schema !== undefined && this.#byName.get(tableText(schema.name))?.incarnation === incarnation) {
+      this.#byName.delete(tableText(schema.name));
+    }
+    this.#generation++;
+  }
+
+  newestIncarnation(): number {
+    return Math.max(0, ...this.#versions.keys());
+  }
+}

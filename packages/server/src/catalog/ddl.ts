@@ -1,0 +1,217 @@
+/**
+ * DDL: the only writer of namespaces and schemas.
+ *
+ * Laws: one DDL statement at a time, each decided on the catalog as it is durable and written as one batch, so a name is taken once and a
+ * table is made or dropped whole. DROP ends a life: its rows are gone in the same record, its incarnation never comes back. System columns stay
+ * last, column ids are never reused, the primary key stays.
+ */
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import type {Value} from '../model/datatype.ts';
+import {FIRST_USER_INCARNATION, type Incarnation, type TableName, tableText} from '../model/names.ts';
+import {encodeRow} from '../model/row-codec.ts';
+import type {Column, Schema, TableOptions} from '../model/schema.ts';
+import type {Clock} from '../std/clock.ts';
+import {NAMESPACES, type NamespaceRecord} from '../system/namespaces.ts';
+import {SCHEMAS} from '../system/schemas.ts';
+import type {Commit, WriteBatch, WriteRow} from '../table/commit.ts';
+import type {Latches} from '../table/latches.ts';
+import type {Catalog} from './catalog.ts';
+import {columnsToJson, optionsToJson} from './schema-json.ts';
+
+/** Names are looked up in memory and every plan knows its columns: a bound, so that neither grows without end. */
+const COLUMNS_MAX = 1024;
+const TABLES_MAX = 100_000;
+
+export interface NewTable {
+  readonly name: TableName;
+  readonly kind: 'user' | 'shared';
+  readonly columns: readonly Omit<Column, 'id'>[];
+  readonly primaryKey: number;
+  readonly options: TableOptions;
+}
+
+export class Ddl {
+  readonly #catalog: Catalog;
+  readonly #commit: Commit;
+  readonly #latches: Latches;
+  readonly #clock: Clock;
+
+  constructor(options: {catalog: Catalog; commit: Commit; latches: Latches; clock: Clock}) {
+    this.#catalog = options.catalog;
+    this.#commit = options.commit;
+    this.#latches = options.latches;
+    this.#clock = options.clock;
+  }
+
+  /** False if it exists already. */
+  createNamespace(name: string): Promise<boolean> {
+    return this.#alone(async () => {
+      if (this.#catalog.namespace(name) !== undefined) return false;
+      await this.#commit.write({
+        rows: [namespaceRow({namespace_id: name, name, created_at: this.#now(), options: null})],
+      });
+      return true;
+    });
+  }
+
+  /** False if there is none. The caller has dropped its tables, or there were none: else Conflict. */
+  dropNamespace(name: string): Promise<boolean> {
+    return this.#alone(async () => {
+      if (this.#catalog.namespace(name) === undefined) return false;
+      const tables = this.#catalog.tables().filter(schema => schema.name.namespace === name);
+      if (tables.length > 0) {
+        throw fail.conflict(
+          `Namespace '${name}' still holds ${tables.length} table(s); drop them first or use CASCADE`,
+        );
+      }
+      await this.#commit.write({removes: [{scope: scopeOf(NAMESPACES.schema), key: textKey(name)}], isUrgent: true});
+      return true;
+    });
+  }
+
+  /** Undefined if a table of that name exists. */
+  createTable(table: NewTable): Promise<Schema | undefined> {
+    return this.#alone(async () => {
+      const {namespace} = table.name;
+      if (this.#catalog.namespace(namespace) === undefined) {
+        throw fail.invalidOperation(
+          `Namespace '${namespace}' does not exist. Create it first with CREATE NAMESPACE ${namespace}`,
+        );
+      }
+      if (this.#catalog.find(table.name) !== undefined) return undefined;
+      if (table.columns.length > COLUMNS_MAX)
+        throw new DbError('LIMIT_EXCEEDED', `A table has at most ${COLUMNS_MAX} columns.`);
+      if (this.#catalog.tables().length >= TABLES_MAX)
+        throw new DbError('LIMIT_EXCEEDED', `A server holds at most ${TABLES_MAX} tables.`);
+      const now = this.#now();
+      const schema: Schema = {
+        ...table,
+        incarnation: this.#commit.nextIncarnation(),
+        version: 1,
+        columns: table.columns.map((column, i) => ({...column, id: i + 1})),
+        createdAt: now,
+        updatedAt: now,
+      };
+      await this.#commit.write({rows: [schemaRow(schema)]});
+      return schema;
+    });
+  }
+
+  addColumn(schema: Schema, column: Omit<Column, 'id'>): Promise<Schema> {
+    return this.#alter(schema, current => {
+      if (current.columns.some(other => other.name === column.name))
+        throw fail.invalidOperation(`Column '${column.name}' already exists`);
+      if (current.columns.length >= COLUMNS_MAX)
+        throw new DbError('LIMIT_EXCEEDED', `A table has at most ${COLUMNS_MAX} columns.`);
+      const id =
+        1 +
+        Math.max(...this.#catalog.versions(current.incarnation).flatMap(version => version.columns.map(one => one.id)));
+      return {...current, columns: [...current.columns, {...column, id}]};
+    });
+  }
+
+  dropColumn(schema: Schema, name: string): Promise<Schema> {
+    return this.#alter(schema, current => {
+      const index = current.columns.findIndex(column => column.name === name);
+      if (index < 0) throw fail.invalidOperation(`Column '${name}' does not exist`);
+      if (index === current.primaryKey)
+        throw fail.invalidOperation(`Cannot drop column '${name}': it is the PRIMARY KEY`);
+      const columns = current.columns.filter((_, i) => i !== index);
+      return {
+        ...current,
+        columns,
+        primaryKey: index < current.primaryKey ? current.primaryKey - 1 : current.primaryKey,
+      };
+    });
+  }
+
+  /**
+   * Ends the table's life: definition, rows and segments at one moment. False if it was gone already.
+   * `leftFiles` gives the rows that name its files, which are still to be deleted, in the turn of the record.
+   */
+  dropTable(schema: Schema, leftFiles: () => WriteRow[]): Promise<boolean> {
+    return this.#alone(async () => {
+      const versions = this.#catalog.versions(schema.incarnation);
+      if (versions.length === 0) return false;
+      const removes = versions.map(version => ({scope: scopeOf(SCHEMAS.schema), key: schemaKey(version)}));
+      await this.#commit.write({rows: leftFiles(), removes, drop: schema.incarnation, isUrgent: true});
+      return true;
+    });
+  }
+
+  #alter(schema: Schema, change: (current: Schema) => Schema): Promise<Schema> {
+    return this.#alone(async () => {
+      const current = this.#catalog.current(schema.incarnation);
+      if (current === undefined)
+        throw fail.notFound(`Table '${schema.name.table}' not found in namespace '${schema.name.namespace}'`);
+      const next = {...change(current), version: current.version + 1, updatedAt: this.#now()};
+      await this.#commit.write({rows: [schemaRow(next)]});
+      return next;
+    });
+  }
+
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    const release = await this.#latches.acquire(['ddl']);
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
+  #now(): bigint {
+    return BigInt(this.#clock.nowMs()) * 1000n;
+  }
+}
+
+/** What a fresh data directory begins with. */
+export function bootstrapBatch(namespaces: readonly string[], nowMicros: bigint): WriteBatch {
+  return {rows: namespaces.map(name => namespaceRow({namespace_id: name, name, created_at: nowMicros, options: null}))};
+}
+
+export function namespaceRow(record: NamespaceRecord): WriteRow {
+  return systemRow(NAMESPACES.schema, NAMESPACES.toValues(record), textKey(record.namespace_id));
+}
+
+export function systemRow(schema: Schema, values: readonly Value[], key: Uint8Array): WriteRow {
+  return {scope: scopeOf(schema), key, row: encodeRow(schema, values, 0)};
+}
+
+export function scopeOf(schema: Schema): {incarnation: Incarnation; owner: null} {
+  return {incarnation: schema.incarnation, owner: null};
+}
+
+export function textKey(text: string): Uint8Array {
+  return Buffer.from(text);
+}
+
+function schemaRow(schema: Schema): WriteRow {
+  const values = SCHEMAS.toValues({
+    table_id: `${schema.name.namespace}:${schema.name.table}`,
+    table_name: schema.name.table,
+    namespace_id: schema.name.namespace,
+    table_type: schema.kind,
+    created_at: schema.createdAt,
+    schema_version: schema.version,
+    columns: columnsToJson(schema),
+    table_comment: null,
+    updated_at: schema.updatedAt,
+    options: optionsToJson(schema),
+    access_level: schema.options.accessLevel,
+    is_latest: true,
+    storage_id: schema.options.storageId,
+    use_user_storage: schema.kind === 'user' ? false : null,
+  });
+  return systemRow(SCHEMAS.schema, values, schemaKey(schema));
+}
+
+/** One row per table life and version; unlike a table id it never comes again. */
+function schemaKey(schema: Schema): Uint8Array {
+  return textKey(
+    `${tableText(schema.name)}:${String(schema.incarnation).padStart(10, '0')}:${String(schema.version).padStart(10, '0')}`,
+  );
+}
+
+export function firstFreeIncarnation(catalog: Catalog): Incarnation {
+  return Math.max(FIRST_USER_INCARNATION, catalog.newestIncarnation() + 1) as Incarnation;
+}

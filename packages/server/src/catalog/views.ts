@@ -1,0 +1,169 @@
+/**
+ * Views: the rows of the computed system tables, made from what is in memory when somebody reads.
+ *
+ * Law: a view shows the state of one moment, the watermark of its statement, and never a user's row.
+ */
+
+import {manifestJson} from '../cold/manifest.ts';
+import type {Hot} from '../hot/hot.ts';
+import type {Value} from '../model/datatype.ts';
+import {type Owner, pathComponent} from '../model/names.ts';
+import {DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
+import {MANIFEST} from '../system/manifest.ts';
+import {NAMESPACES_VIEW} from '../system/namespaces.ts';
+import {SCHEMAS_VIEW} from '../system/schemas.ts';
+import {STORAGE_LOCATIONS} from '../system/storage-locations.ts';
+import type {StorageRecord} from '../system/storages.ts';
+import {TABLE_SCHEMAS} from '../system/table-schemas.ts';
+import {TABLES} from '../system/tables.ts';
+import type {Manifests} from '../table/manifests.ts';
+import type {Catalog} from './catalog.ts';
+import {columnsToJson, optionsToJson, policyToJson} from './schema-json.ts';
+import type {Storages} from './storages.ts';
+
+export function* namespaceRows(catalog: Catalog): Generator<readonly Value[]> {
+  const counts = new Map<string, number>();
+  for (const {name} of catalog.tables()) counts.set(name.namespace, (counts.get(name.namespace) ?? 0) + 1);
+  for (const {name, createdAt, options} of catalog.namespaces()) {
+    yield NAMESPACES_VIEW.toValues({
+      namespace_id: name,
+      name,
+      created_at: createdAt,
+      options,
+      table_count: counts.get(name) ?? 0,
+    });
+  }
+}
+
+export function* schemaRows(catalog: Catalog): Generator<readonly Value[]> {
+  for (const schema of eachVersion(catalog)) {
+    yield SCHEMAS_VIEW.toValues({
+      schema_id: `${tableId(schema)}:${schema.version}`,
+      table_id: tableId(schema),
+      table_name: schema.name.table,
+      namespace_id: schema.name.namespace,
+      table_type: schema.kind,
+      created_at: schema.createdAt,
+      schema_version: schema.version,
+      columns: columnsToJson(schema),
+      table_comment: null,
+      updated_at: schema.updatedAt,
+      options: optionsToJson(schema),
+      access_level: schema.options.accessLevel,
+      is_latest: catalog.current(schema.incarnation) === schema,
+      storage_id: schema.options.storageId,
+      use_user_storage: schema.kind === 'user' ? false : null,
+    });
+  }
+}
+
+/** `arrow_schema` is an ordered array: the user's columns, then the system columns. */
+export function* tableSchemaRows(catalog: Catalog): Generator<readonly Value[]> {
+  for (const schema of eachVersion(catalog)) {
+    const columns = JSON.parse(columnsToJson(schema)) as {ordinal_position: number}[];
+    const system = schema.kind === 'system' ? [] : [SEQ_COLUMN, DELETED_COLUMN];
+    const ordered = [...columns, ...system.map((name, i) => systemColumn(name, columns.length + i + 1))];
+    yield TABLE_SCHEMAS.toValues({
+      schema_id: `${tableId(schema)}:${schema.version}`,
+      table_id: tableId(schema),
+      version: schema.version,
+      arrow_schema: JSON.stringify(ordered),
+      created_at: schema.updatedAt,
+      changes: null,
+    });
+  }
+}
+
+function systemColumn(name: string, ordinal: number): object {
+  return {
+    column_name: name,
+    data_type: name === SEQ_COLUMN ? 'BigInt' : 'Boolean',
+    ordinal_position: ordinal,
+    is_nullable: false,
+    is_primary_key: false,
+    is_system: true,
+  };
+}
+
+export function* tableRows(catalog: Catalog, storages: Storages): Generator<readonly Value[]> {
+  for (const schema of catalog.tables()) {
+    const isFlushed = schema.kind === 'user' || schema.kind === 'shared';
+    const policy = policyToJson(schema.options.flushPolicy);
+    yield TABLES.toValues({
+      namespace_id: schema.name.namespace,
+      table_name: schema.name.table,
+      table_type: schema.kind,
+      storage_id: schema.options.storageId,
+      version: BigInt(schema.version),
+      options: optionsToJson(schema),
+      comment: null,
+      updated_at: schema.updatedAt,
+      created_at: schema.createdAt,
+      table_id: tableId(schema),
+      namespace: schema.name.namespace,
+      storage_location: isFlushed ? storages.location(schema) : null,
+      use_user_storage: false,
+      flush_policy: policy === null ? null : JSON.stringify(policy),
+      schema_version: schema.version,
+      deleted_retention_hours: isFlushed ? schema.options.deletedRetentionHours : null,
+    });
+  }
+}
+
+export function* storageLocationRows(catalog: Catalog, stored: Iterable<StorageRecord>): Generator<readonly Value[]> {
+  for (const storage of stored) {
+    const uses = catalog
+      .tables()
+      .filter(schema => schema.kind !== 'system' && schema.options.storageId === storage.storage_id);
+    yield STORAGE_LOCATIONS.toValues({
+      location_name: storage.storage_id,
+      location_type: storage.storage_type,
+      path: storage.base_directory,
+      credentials_ref: null,
+      usage_count: uses.length,
+      created_at: storage.created_at,
+      updated_at: storage.updated_at,
+    });
+  }
+}
+
+export function* manifestRows(options: {
+  catalog: Catalog;
+  manifests: Manifests;
+  hot: Hot;
+  isFlushing: (schema: Schema) => boolean;
+}): Generator<readonly Value[]> {
+  for (const schema of options.catalog.tables()) {
+    if (schema.kind !== 'user' && schema.kind !== 'shared') continue;
+    for (const manifest of options.manifests.of(schema.incarnation)) {
+      const {owner} = manifest.scope;
+      const isPending = options.hot.scopeStats(manifest.scope) !== undefined;
+      const at = BigInt(manifest.updatedAt) * 1000n;
+      yield MANIFEST.toValues({
+        cache_key: `${tableId(schema)}:${scopeName(owner)}`,
+        namespace_id: schema.name.namespace,
+        table_name: schema.name.table,
+        scope: owner ?? 'shared',
+        etag: null,
+        last_refreshed: at,
+        last_accessed: at,
+        in_memory: true,
+        sync_state: isPending ? (options.isFlushing(schema) ? 'syncing' : 'pending_write') : 'in_sync',
+        manifest_json: manifestJson(manifest, schema),
+      });
+    }
+  }
+}
+
+/** The shared scope and a user called "shared" are different places and get different keys. */
+function scopeName(owner: Owner): string {
+  return owner === null ? 'shared' : `user/${pathComponent(owner)}`;
+}
+
+function* eachVersion(catalog: Catalog): Generator<Schema> {
+  for (const schema of catalog.tables()) yield* catalog.versions(schema.incarnation);
+}
+
+function tableId(schema: Schema): string {
+  return `${schema.name.namespace}:${schema.name.table}`;
+}

@@ -1,0 +1,114 @@
+/** Computed: wires the readers of all computed system tables, and counts what `system.stats` tells. */
+import type {Catalog} from './catalog/catalog.ts';
+import type {Storages} from './catalog/storages.ts';
+import {
+  manifestRows,
+  namespaceRows,
+  schemaRows,
+  storageLocationRows,
+  tableRows,
+  tableSchemaRows,
+} from './catalog/views.ts';
+import type {Cold} from './cold/cold.ts';
+import type {Hot} from './hot/hot.ts';
+import type {Flushes} from './jobs/flushes.ts';
+import type {Jobs} from './jobs/jobs.ts';
+import type {Log} from './log/log.ts';
+import {RowView} from './model/row-codec.ts';
+import type {ComputedTables} from './system/index.ts';
+import {SETTINGS, type SettingRecord} from './system/settings.ts';
+import {STATS} from './system/stats.ts';
+import {STORAGES, type StorageRecord} from './system/storages.ts';
+import type {Commit} from './table/commit.ts';
+import type {Manifests} from './table/manifests.ts';
+
+export interface ComputedOptions {
+  readonly catalog: Catalog;
+  readonly storages: Storages;
+  readonly hot: Hot;
+  readonly cold: Cold;
+  readonly manifests: Manifests;
+  readonly commit: Commit;
+  readonly log: Log;
+  readonly jobs: Jobs;
+  readonly flushes: Flushes;
+  readonly settings: readonly SettingRecord[];
+  readonly version: string;
+  readonly uptimeMs: () => number;
+  readonly memory: () => {rss: number; heapUsed: number};
+}
+
+export function computedTables(options: ComputedOptions): ComputedTables {
+  const {catalog, storages, hot, manifests, flushes} = options;
+  return {
+    namespaces: () => namespaceRows(catalog),
+    schemas: () => schemaRows(catalog),
+    table_schemas: () => tableSchemaRows(catalog),
+    tables: () => tableRows(catalog, storages),
+    storage_locations: () => storageLocationRows(catalog, storedStorages(hot)),
+    // No live queries in this release: nothing subscribes, so there is nothing to list.
+    live_queries: () => [],
+    manifest: () => manifestRows({catalog, manifests, hot, isFlushing: schema => flushes.isFlushing(schema)}),
+    stats: () =>
+      Object.entries(stats(options)).map(([name, value]) =>
+        STATS.toValues({metric_name: name, metric_value: String(value)}),
+      ),
+    settings: () => options.settings.map(setting => SETTINGS.toValues(setting)),
+  };
+}
+
+function storedStorages(hot: Hot): StorageRecord[] {
+  const view = new RowView(STORAGES.schema, () => STORAGES.schema);
+  const records: StorageRecord[] = [];
+  hot.snapshot({incarnation: STORAGES.schema.incarnation, owner: null}).scan({}, false, row => {
+    records.push(STORAGES.fromRow(view.at(row)));
+    return true;
+  });
+  return records;
+}
+
+function stats(options: ComputedOptions): Record<string, string | number | bigint> {
+  const {catalog, hot, cold, manifests, commit, log, jobs} = options;
+  const memory = options.memory();
+  const running = jobs.list();
+  const count = (status: string) => running.filter(job => job.status === status).length;
+  const all = [...manifests.all()];
+  const segments = all.flatMap(manifest => manifest.segments);
+  const logStats = log.stats();
+  const coldStats = cold.stats();
+  const seconds = Math.floor(options.uptimeMs() / 1000);
+  return {
+    server_version: options.version,
+    server_uptime_seconds: seconds,
+    server_uptime_human: `${Math.floor(seconds / 3600)}h ${Math.floor((seconds % 3600) / 60)}m ${seconds % 60}s`,
+    memory_usage_bytes: memory.rss,
+    memory_usage_mb: Math.round(memory.rss / 1024 / 1024),
+    memory_heap_used_bytes: memory.heapUsed,
+    total_namespaces: catalog.namespaces().length,
+    total_tables: catalog.tables().filter(schema => schema.kind !== 'system').length,
+    jobs_running: count('running'),
+    jobs_queued: count('queued'),
+    jobs_retrying: count('retrying'),
+    hot_rows: hot.rowCount(),
+    hot_bytes: hot.bytes(),
+    cold_scopes: all.length,
+    cold_segments: segments.length,
+    cold_rows: segments.reduce((sum, segment) => sum + segment.rowCount, 0),
+    cold_bytes: segments.reduce((sum, segment) => sum + segment.sizeBytes, 0),
+    cold_footers_cached: coldStats.cachedFooters,
+    cold_footer_cache_bytes: coldStats.cacheBytes,
+    cold_footer_hits: coldStats.footerHits,
+    cold_footer_misses: coldStats.footerMisses,
+    cold_segments_pruned: coldStats.segmentsPruned,
+    cold_segments_read: coldStats.segmentsRead,
+    files_to_delete: manifests.retiredCount,
+    watermark_seq: commit.watermark,
+    log_state: logStats.state,
+    log_segments: logStats.segments,
+    log_appended_bytes: logStats.appendedBytes,
+    log_blocks: logStats.blocks,
+    log_batches: logStats.batches,
+    log_syncs: logStats.syncs,
+    log_sync_micros: Math.round(logStats.syncMicros),
+  };
+}

@@ -1,0 +1,470 @@
+/**
+ * Database: opens every room and wires them, in rank order; embeddable.
+ *
+ *     lock ─ format ─ checkpoint ─ log after it ─ bootstrap ─ leftovers of a crash ─ jobs ─ schedules ─ runSql
+ *
+ * Laws: config stops here; rooms get plain options. Nothing is answered before the log is replayed and made durable again.
+ */
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import {scopeFor} from './auth/auth.ts';
+import {openFsBlob} from './blob/fs-blob.ts';
+import {Catalog} from './catalog/catalog.ts';
+import {bootstrapBatch, Ddl, firstFreeIncarnation, scopeOf, systemRow, textKey} from './catalog/ddl.ts';
+import {pendingFile, pendingRemoves, pendingRows, type StoredFile} from './catalog/pending-files.ts';
+import {schemaFromRecord} from './catalog/schema-json.ts';
+import {Storages} from './catalog/storages.ts';
+import {createSystemReader} from './catalog/system-reader.ts';
+import type {Cold} from './cold/cold.ts';
+import {createCold} from './cold/cold-store.ts';
+import {computedTables} from './computed.ts';
+import type {Env, Param} from './expr/expr.ts';
+import type {Hot} from './hot/hot.ts';
+import {createHot} from './hot/hot-store.ts';
+import {Flushes} from './jobs/flushes.ts';
+import type {JobRecord} from './jobs/job.ts';
+import {createJobs, type Jobs} from './jobs/jobs.ts';
+import {cleanupJob, deleteFiles} from './jobs/kinds/cleanup.ts';
+import {flushJob} from './jobs/kinds/flush.ts';
+import {createSchedule} from './jobs/schedule.ts';
+import {openFileLog} from './log/file-log.ts';
+import type {Durability, Log} from './log/log.ts';
+import type {Incarnation} from './model/names.ts';
+import {RowView} from './model/row-codec.ts';
+import type {FlushPolicy, Schema} from './model/schema.ts';
+import type {Session} from './model/session.ts';
+import type {Services, StatementResult} from './sql/define.ts';
+import {createRunSql, type SqlRequest} from './sql/run.ts';
+import type {Clock, Ids} from './std/clock.ts';
+import {lockDirectory, type Unlock} from './std/directory-lock.ts';
+import type {Disk} from './std/disk.ts';
+import {newUlid, newUuidV7, randomUnit} from './std/ids.ts';
+import {SYSTEM_TABLES} from './system/index.ts';
+import {JOBS} from './system/jobs.ts';
+import {META} from './system/meta.ts';
+import {NAMESPACES} from './system/namespaces.ts';
+import {SCHEMAS} from './system/schemas.ts';
+import {STORAGES} from './system/storages.ts';
+import {USERS} from './system/users.ts';
+import {loadCheckpoint, writeCheckpoint} from './table/checkpoint.ts';
+import {Commit} from './table/commit.ts';
+import type {FlushOptions} from './table/flush.ts';
+import {Latches} from './table/latches.ts';
+import {Manifests} from './table/manifests.ts';
+import type {LogRecord} from './table/record.ts';
+import {createTables} from './table/rows.ts';
+
+export interface DatabaseOptions {
+  readonly directory: string;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  readonly durability: Durability;
+  /** Off when the disk is simulated: there is no directory to lock. */
+  readonly isLocked: boolean;
+  /** Encoding on this thread, for simulations. */
+  readonly inlineEncoding: boolean;
+  readonly memorySoftBytes: number;
+  readonly memoryHardBytes: number;
+  readonly checkpointLogBytes: number;
+  readonly logSegmentBytes?: number;
+  readonly defaultRows: number;
+  readonly maxRows: number;
+  readonly retentionHours: number;
+  readonly flushDefaultPolicy: FlushPolicy | null;
+  readonly flushCheckMs: number;
+  readonly smallScopeAgeSeconds: number;
+  readonly jobs: {maxConcurrent: number; maxRetries: number; retryBackoffMs: number; keepFinishedDays: number};
+  readonly sharedTemplate: string;
+  readonly userTemplate: string;
+  /** For system.settings. */
+  readonly settings: readonly {name: string; value: string; description: string; category: string}[];
+  readonly logger: {info(text: string): void; warn(text: string): void; error(text: string): void};
+}
+
+export interface Database {
+  readonly runSql: (request: SqlRequest) => Promise<StatementResult[]>;
+  describeStart(): string[];
+  /** Drains jobs, writes what waits, closes. The data directory is free afterwards. */
+  close(): Promise<void>;
+}
+
+/** Of the product, as clients and people see it. */
+export const VERSION = '0.1.0';
+const FORMAT_VERSION = '1';
+const LEASE_MS = 30_000;
+const CLOSE_JOBS_MS = 30_000;
+
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const unlock = await lock(options);
+  try {
+    await checkFormat(options);
+    const core = await openCore(options);
+    return await openServices(options, core, unlock);
+  } catch (error) {
+    await unlock?.();
+    throw error;
+  }
+}
+
+async function lock(options: DatabaseOptions): Promise<Unlock | undefined> {
+  await options.disk.makeDirectory(options.directory);
+  if (!options.isLocked) return undefined;
+  const unlock = await lockDirectory(options.directory);
+  if (unlock !== undefined) return unlock;
+  throw new DbError(
+    'INVALID_INPUT',
+    `The data directory ${options.directory} is in use by another KalamDB server. Stop it first, or choose another with KALAMDB_DATA_DIR.`,
+  );
+}
+
+async function checkFormat({disk, directory}: DatabaseOptions): Promise<void> {
+  const path = `${directory}/FORMAT`;
+  const found = (await disk.list(directory)).includes('FORMAT')
+    ? (await disk.readFile(path)).toString().trim()
+    : undefined;
+  if (found === FORMAT_VERSION) return;
+  if (found !== undefined) {
+    throw new DbError(
+      'DATA_CORRUPTED',
+      `The data directory ${directory} has format version '${found}'; this release reads version ${FORMAT_VERSION}. Use the release that wrote it.`,
+    );
+  }
+  const file = await disk.open(path, 'create');
+  await file.write(Buffer.from(`${FORMAT_VERSION}\n`), 0);
+  await file.datasync();
+  await file.close();
+  await disk.syncDirectory(directory);
+}
+
+/** What survives a restart: log, hot, cold, catalog. */
+interface Core {
+  readonly hot: Hot;
+  readonly cold: Cold;
+  readonly manifests: Manifests;
+  readonly catalog: Catalog;
+  readonly storages: Storages;
+  readonly latches: Latches;
+  readonly commit: Commit;
+  readonly log: Log;
+  readonly checkpoints: Checkpoints;
+}
+
+async function openCore(options: DatabaseOptions): Promise<Core> {
+  const {disk, directory, clock} = options;
+  for (const name of ['log', 'checkpoint', 'storage']) await disk.makeDirectory(`${directory}/${name}`);
+  const hot = createHot({clock});
+  const manifests = new Manifests();
+  const catalog = new Catalog(SYSTEM_TABLES.map(table => table.schema));
+  const storages = new Storages();
+  const base = `${directory}/storage`;
+  const blob = openFsBlob({disk, base});
+  storages.add({id: 'local', sharedTemplate: options.sharedTemplate, userTemplate: options.userTemplate, blob, base});
+  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
+  const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
+  let checkpoints: Checkpoints | undefined;
+  const commit = new Commit({
+    hot,
+    manifests,
+    clock,
+    listener: createFold(catalog),
+    onApplied: () => checkpoints?.look(),
+  });
+  const from = await loadCheckpoint(
+    disk,
+    `${directory}/checkpoint`,
+    (records, seq) => commit.replay(records, seq),
+    text => options.logger.warn(text),
+  );
+  const openLog = openFileLog({
+    disk,
+    directory: `${directory}/log`,
+    clock,
+    durability: options.durability,
+    ...(options.logSegmentBytes === undefined ? {} : {segmentBytes: options.logSegmentBytes}),
+  });
+  const log = await openLog(from, batch => commit.replay(batch.bytes, batch.lastSeq));
+  await commit.start(log, firstFreeIncarnation(catalog));
+  checkpoints = new Checkpoints(options, {hot, manifests, commit, log});
+  await bootstrap(options, catalog, commit);
+  return {hot, cold, manifests, catalog, storages, latches: new Latches(), commit, log, checkpoints};
+}
+
+/** Catalog and commit speak through rows: what is committed to the catalog's tables changes the catalog. */
+function createFold(catalog: Catalog): (record: LogRecord) => void {
+  const schemaView = new RowView(SCHEMAS.schema, () => SCHEMAS.schema);
+  const namespaceView = new RowView(NAMESPACES.schema, () => NAMESPACES.schema);
+  return record => {
+    switch (record.kind) {
+      case 'row':
+        if (record.scope.incarnation === SCHEMAS.schema.incarnation) {
+          catalog.putSchema(schemaFromRecord(SCHEMAS.fromRow(schemaView.at(record.row))));
+        } else if (record.scope.incarnation === NAMESPACES.schema.incarnation) {
+          const {name, created_at, options} = NAMESPACES.fromRow(namespaceView.at(record.row));
+          catalog.putNamespace({name, createdAt: created_at, options});
+        }
+        break;
+      case 'remove':
+        if (record.scope.incarnation === NAMESPACES.schema.incarnation)
+          catalog.removeNamespace(Buffer.from(record.key).toString());
+        break;
+      case 'drop':
+        catalog.dropTable(record.incarnation);
+        break;
+      default:
+    }
+  };
+}
+
+async function bootstrap(options: DatabaseOptions, catalog: Catalog, commit: Commit): Promise<void> {
+  if (catalog.namespace('default') !== undefined) return;
+  const now = BigInt(options.clock.nowMs()) * 1000n;
+  const local = STORAGES.toValues({
+    storage_id: 'local',
+    storage_name: 'Local filesystem',
+    description: 'Files below the data directory',
+    storage_type: 'filesystem',
+    base_directory: `${options.directory}/storage`,
+    credentials: null,
+    config_json: null,
+    shared_tables_template: options.sharedTemplate,
+    user_tables_template: options.userTemplate,
+    created_at: now,
+    updated_at: now,
+  });
+  const root = USERS.toValues({
+    user_id: 'root',
+    password_hash: '',
+    role: 'system',
+    email: null,
+    auth_type: 'Internal',
+    auth_data: null,
+    storage_mode: 'table',
+    storage_id: null,
+    failed_login_attempts: 0,
+    locked_until: null,
+    last_login_at: null,
+    created_at: now,
+    updated_at: now,
+    last_seen: null,
+    deleted_at: null,
+    username: 'root',
+  });
+  const {rows = []} = bootstrapBatch(['default', 'system'], now);
+  const more = [systemRow(STORAGES.schema, local, textKey('local')), systemRow(USERS.schema, root, textKey('root'))];
+  await commit.write({rows: [...rows, ...more]});
+}
+
+/** Writes a checkpoint when the log since the last one is longer than loading a new one would be. */
+class Checkpoints {
+  readonly #options: DatabaseOptions;
+  readonly #core: Pick<Core, 'hot' | 'manifests' | 'commit' | 'log'>;
+  #running: Promise<void> | undefined;
+
+  constructor(options: DatabaseOptions, core: Pick<Core, 'hot' | 'manifests' | 'commit' | 'log'>) {
+    this.#options = options;
+    this.#core = core;
+  }
+
+  look(): void {
+    const {hot, log} = this.#core;
+    if (this.#running !== undefined || log.bytesSinceMark() <= Math.max(this.#options.checkpointLogBytes, hot.bytes()))
+      return;
+    this.#running = this.#write()
+      .catch(error => this.#options.logger.warn(`A checkpoint failed and will be tried again: ${String(error)}`))
+      .finally(() => {
+        this.#running = undefined;
+      });
+  }
+
+  async settle(): Promise<void> {
+    await this.#running;
+  }
+
+  async #write(): Promise<void> {
+    const {hot, manifests, commit, log} = this.#core;
+    // One synchronous turn: rows, manifests and ceilings of the same moment.
+    const image = {
+      seq: commit.watermark,
+      ceiling: commit.ceiling,
+      rows: hot.captureAll(),
+      manifests: [...manifests.all()],
+    };
+    log.mark();
+    // The image must not be newer than the log on disk, in any durability class.
+    await log.sync();
+    const breathe = () => new Promise<void>(resolve => setImmediate(resolve));
+    const forget = await writeCheckpoint(this.#options.disk, `${this.#options.directory}/checkpoint`, image, breathe);
+    if (forget > 0n) await log.release(forget);
+  }
+}
+
+async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock | undefined): Promise<Database> {
+  const {hot, cold, manifests, catalog, storages, latches, commit, log} = core;
+  const {clock, ids, logger} = options;
+  const current = (incarnation: Incarnation) => catalog.current(incarnation);
+  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
+  const tables = createTables({
+    hot,
+    cold,
+    commit,
+    manifests,
+    latches,
+    schemaOf,
+    current,
+    memoryHardBytes: options.memoryHardBytes,
+  });
+  const flush: FlushOptions = {
+    hot,
+    cold,
+    commit,
+    manifests,
+    clock,
+    blobOf: id => storages.blob(id),
+    placeOf: (schema, scope) => ({storageId: schema.options.storageId, folder: storages.folder(schema, scope)}),
+    nextUlid: () => newUlid(clock, ids),
+    current: schema => current(schema.incarnation),
+    pendingRows,
+    pendingRemoves,
+    warn: text => logger.warn(text),
+  };
+  const cleanup = {
+    manifests,
+    commit,
+    clock,
+    syncLog: () => log.sync(),
+    blobOf: (id: string) => storages.blob(id),
+    forget: (paths: readonly string[]) => cold.forget(paths),
+    pendingRemoves,
+  };
+  await removeLeftovers(core, cleanup);
+  let flushes: Flushes;
+  const jobs: Jobs = createJobs({
+    store: jobStore(hot, commit),
+    clock,
+    ids,
+    ...options.jobs,
+    leaseMs: LEASE_MS,
+    nodeId: 1n,
+    logger,
+    kinds: [
+      flushJob({
+        flush,
+        clock,
+        current,
+        scopes: (schema, trigger) => flushes.scopes(schema, trigger),
+        location: schema => storages.location(schema),
+      }),
+      cleanupJob(cleanup),
+    ],
+  });
+  flushes = new Flushes({
+    jobs,
+    hot,
+    manifests,
+    clock,
+    tables: () => catalog.tables(),
+    pendingRows,
+    defaultPolicy: options.flushDefaultPolicy,
+    smallScopeAgeSeconds: options.smallScopeAgeSeconds,
+    memorySoftBytes: options.memorySoftBytes,
+  });
+  const schedule = createSchedule({clock, everyMs: options.flushCheckMs, tick: () => flushes.tick(), logger});
+  const startedMs = clock.monotonicMs();
+  const computed = computedTables({
+    ...core,
+    jobs,
+    flushes,
+    settings: options.settings,
+    version: VERSION,
+    uptimeMs: () => clock.monotonicMs() - startedMs,
+    memory: () => process.memoryUsage(),
+  });
+  const openSystem = createSystemReader({hot, computed});
+  const services: Services = {
+    catalog,
+    ddl: new Ddl({catalog, commit, latches, clock}),
+    tables,
+    storages,
+    jobs,
+    flushes,
+    openSystem,
+    scopeFor,
+    limits: {defaultRows: options.defaultRows, maxRows: options.maxRows, retentionHours: options.retentionHours},
+    newEnv: (session, params) => newEnv(options, commit, session, params),
+  };
+  await jobs.start();
+  schedule.start();
+  return {
+    runSql: createRunSql(services),
+    describeStart: () => describeStart(options, core),
+    async close() {
+      await schedule.stop();
+      await jobs.stop(CLOSE_JOBS_MS);
+      await core.checkpoints.settle();
+      await log.close();
+      await unlock?.();
+    },
+  };
+}
+
+/** Files that a crash left behind: named in the log, listed by no manifest. */
+async function removeLeftovers(core: Core, cleanup: Parameters<typeof deleteFiles>[0]): Promise<void> {
+  const view = new RowView(META.schema, () => META.schema);
+  const left: StoredFile[] = [];
+  core.hot.snapshot(scopeOf(META.schema)).scan({}, false, row => {
+    const file = pendingFile(META.fromRow(view.at(row)).key);
+    if (file !== undefined) left.push(file);
+    return true;
+  });
+  await deleteFiles(cleanup, left);
+}
+
+function jobStore(hot: Hot, commit: Commit) {
+  const scope = scopeOf(JOBS.schema);
+  return {
+    load(): JobRecord[] {
+      const view = new RowView(JOBS.schema, () => JOBS.schema);
+      const records: JobRecord[] = [];
+      hot.snapshot(scope).scan({}, false, row => {
+        records.push(JOBS.fromRow(view.at(row)) as JobRecord);
+        return true;
+      });
+      return records;
+    },
+    async write(record: JobRecord, isUrgent = false): Promise<void> {
+      await commit.write({rows: [systemRow(JOBS.schema, JOBS.toValues(record), textKey(record.job_id))], isUrgent});
+    },
+    async remove(jobIds: string[]): Promise<void> {
+      await commit.write({removes: jobIds.map(id => ({scope, key: textKey(id)})), isUrgent: true});
+    },
+  };
+}
+
+function newEnv({clock, ids}: DatabaseOptions, commit: Commit, session: Session, params: readonly Param[]): Env {
+  return {
+    params,
+    nowMicros: BigInt(clock.nowMs()) * 1000n,
+    userId: session.userId,
+    role: session.role,
+    nextSnowflake: () => commit.nextId(),
+    uuidV7: () => newUuidV7(clock, ids),
+    ulid: () => newUlid(clock, ids),
+    random: () => randomUnit(ids),
+  };
+}
+
+const CLASS_TEXT: Readonly<Record<Durability, string>> = {
+  D2: 'D2: an acknowledged write survives a crash of the machine (fsync before the answer)',
+  D1: 'D1: an acknowledged write survives a crash of the process, not of the machine',
+  D0: 'D0: an acknowledged write may be lost in any crash',
+};
+
+function describeStart(options: DatabaseOptions, {hot, catalog}: Core): string[] {
+  const userTables = catalog.tables().filter((schema: Schema) => schema.kind !== 'system').length;
+  const mib = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`;
+  return [
+    `Data lies in ${options.directory} (${userTables} tables, ${hot.rowCount()} hot rows).`,
+    `Durability ${CLASS_TEXT[options.durability]}.`,
+    `Hot tier: early flushes above ${mib(options.memorySoftBytes)}, writes refused above ${mib(options.memoryHardBytes)}.`,
+  ];
+}

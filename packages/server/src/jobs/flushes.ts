@@ -1,0 +1,128 @@
+/**
+ * Flushes: starts flush jobs, for statements and for the scheduler alike, and cleans up after dropped tables.
+ *
+ *     FLUSH TABLE ─┐
+ *     scheduler ───┴─ start ─ one unique key and lease per table ─ jobs
+ *
+ * Laws: a table has at most one flush queued or running, whoever asked. A table none of whose scopes qualifies gets no job.
+ */
+import type {Hot, HotScopeStats} from '../hot/hot.ts';
+import {type ScopeKey, tableText} from '../model/names.ts';
+import type {FlushPolicy, Schema} from '../model/schema.ts';
+import type {Clock} from '../std/clock.ts';
+import type {WriteRow} from '../table/commit.ts';
+import type {Manifests} from '../table/manifests.ts';
+import {flushDecision} from './flush-policy.ts';
+import type {JobTrigger} from './job.ts';
+import type {Jobs} from './jobs.ts';
+import type {CleanupParams} from './kinds/cleanup.ts';
+import type {FlushParams} from './kinds/flush.ts';
+
+export interface FlushesOptions {
+  readonly jobs: Jobs;
+  readonly hot: Hot;
+  readonly manifests: Manifests;
+  readonly clock: Clock;
+  readonly tables: () => readonly Schema[];
+  readonly pendingRows: (files: readonly {storageId: string; path: string}[]) => WriteRow[];
+  readonly defaultPolicy: FlushPolicy | null;
+  readonly smallScopeAgeSeconds: number;
+  readonly memorySoftBytes: number;
+}
+
+export class Flushes {
+  readonly #options: FlushesOptions;
+
+  constructor(options: FlushesOptions) {
+    this.#options = options;
+  }
+
+  hasPending(schema: Schema): boolean {
+    return !this.#options.hot.scopes(schema.incarnation).next().done;
+  }
+
+  isFlushing(schema: Schema): boolean {
+    return this.#options.jobs.leaseHolder(tableKey(schema)) !== undefined;
+  }
+
+  async start(schema: Schema, trigger: JobTrigger): Promise<{jobId: string; isNew: boolean}> {
+    const params: FlushParams = {
+      table_id: tableText(schema.name),
+      table_type: schema.kind === 'user' ? 'User' : 'Shared',
+      incarnation: schema.incarnation,
+    };
+    const uniqueKey = `flush-${schema.name.namespace}-${schema.name.table}-${schema.incarnation}`;
+    const answer = await this.#options.jobs.enqueue({
+      kind: 'flush',
+      params,
+      uniqueKey,
+      tableKey: tableKey(schema),
+      tableName: tableText(schema.name),
+      trigger,
+    });
+    if ('conflict' in answer) return {jobId: answer.conflict.job_id, isNew: false};
+    return {jobId: answer.job.job_id, isNew: true};
+  }
+
+  cancelFor(schema: Schema): Promise<void> {
+    return this.#options.jobs.cancelForTable(tableKey(schema));
+  }
+
+  leftFiles(schema: Schema): WriteRow[] {
+    const files = [...this.#options.manifests.of(schema.incarnation)].flatMap(manifest => manifest.segments);
+    return this.#options.pendingRows(files);
+  }
+
+  async cleanUp(schema: Schema): Promise<string> {
+    const params: CleanupParams = {
+      table_id: tableText(schema.name),
+      operation: 'drop_table',
+      incarnation: schema.incarnation,
+    };
+    const answer = await this.#options.jobs.enqueue({
+      kind: 'cleanup',
+      params,
+      uniqueKey: `drop-${schema.name.namespace}-${schema.name.table}-${schema.incarnation}`,
+      tableName: tableText(schema.name),
+      trigger: 'drop',
+    });
+    return 'conflict' in answer ? answer.conflict.job_id : answer.job.job_id;
+  }
+
+  /** The scopes that a trigger takes now. A manual flush and an interval take all. */
+  scopes(schema: Schema, trigger: JobTrigger): ScopeKey[] {
+    const scopes = this.#stats(schema);
+    if (trigger === 'rows' || trigger === 'memory') {
+      const decision = flushDecision(this.#policyInput(schema, scopes, trigger === 'memory'));
+      if (decision !== undefined) return [...decision.scopes];
+      if (trigger === 'rows') return [];
+    }
+    return scopes.map(scope => scope.scope);
+  }
+
+  /** One look at every table: what the scheduler does on its tick. */
+  async tick(): Promise<void> {
+    const {hot, tables, memorySoftBytes} = this.#options;
+    const pressure = hot.bytes() > memorySoftBytes;
+    for (const schema of tables()) {
+      if (schema.kind !== 'user' && schema.kind !== 'shared') continue;
+      const scopes = this.#stats(schema);
+      const decision = scopes.length === 0 ? undefined : flushDecision(this.#policyInput(schema, scopes, pressure));
+      if (decision !== undefined) await this.start(schema, decision.trigger);
+    }
+  }
+
+  #stats(schema: Schema): HotScopeStats[] {
+    return [...this.#options.hot.scopes(schema.incarnation)];
+  }
+
+  #policyInput(schema: Schema, scopes: readonly HotScopeStats[], pressure: boolean) {
+    const {clock, defaultPolicy, smallScopeAgeSeconds} = this.#options;
+    const defaults = {policy: defaultPolicy, smallScopeAgeSeconds};
+    return {policy: schema.options.flushPolicy, now: clock.nowMs(), defaults, scopes, pressure};
+  }
+}
+
+function tableKey(schema: Schema): string {
+  return String(schema.incarnation);
+}

@@ -1,0 +1,80 @@
+/**
+ * Define: what a statement kind is. One file per command in `statements/`, listed in `statements/index.ts`.
+ *
+ * Law: everything that cuts across statements (authorising, naming in logs, retrying) reads these facts in `run.ts`; no statement file repeats it.
+ */
+import type {ResultColumn} from '@kalamdb/protocol/values.ts';
+import type {Catalog} from '../catalog/catalog.ts';
+import type {Ddl} from '../catalog/ddl.ts';
+import type {Storages} from '../catalog/storages.ts';
+import type {Env, Param} from '../expr/expr.ts';
+import type {Flushes} from '../jobs/flushes.ts';
+import type {Jobs} from '../jobs/jobs.ts';
+import type {TableName} from '../model/names.ts';
+import type {Schema} from '../model/schema.ts';
+import type {Scope, Session} from '../model/session.ts';
+import type {TokenCursor} from '../parser/cursor.ts';
+import type {TableSnapshot, Tables} from '../table/table.ts';
+
+export interface StatementResult {
+  readonly columns?: readonly ResultColumn[];
+  /** Each one JSON array text. */
+  readonly rows?: readonly string[];
+  readonly rowCount: number;
+  readonly message?: string;
+  readonly asUser: string;
+  readonly isTruncated?: boolean;
+}
+
+/** What the statements work with; made once by `database.ts`. */
+export interface Services {
+  readonly catalog: Catalog;
+  readonly ddl: Ddl;
+  readonly tables: Tables;
+  readonly storages: Storages;
+  readonly jobs: Jobs;
+  readonly flushes: Flushes;
+  /** Rows of a system table at this moment. */
+  readonly openSystem: (schema: Schema) => TableSnapshot;
+  readonly scopeFor: (session: Session, schema: Schema, what: 'read' | 'write') => Scope;
+  readonly limits: {readonly defaultRows: number; readonly maxRows: number; readonly retentionHours: number};
+  readonly newEnv: (session: Session, params: readonly Param[]) => Env;
+}
+
+export interface StatementContext {
+  readonly services: Services;
+  readonly session: Session;
+  readonly params: readonly Param[];
+  readonly signal: AbortSignal;
+  /** Namespace for unqualified names. */
+  readonly namespace: string;
+  readonly text: string;
+}
+
+export interface StatementKind<Tree = unknown> {
+  /** Canonical name for logs and errors. */
+  readonly name: string;
+  /** Keyword sequences that begin it; the longest match of all kinds wins. */
+  readonly heads: readonly string[];
+  /** 'admin' = dba or system, with the words that follow "required for". */
+  readonly access: 'any' | {readonly admin: string};
+  readonly takesParams: boolean;
+  /** The cursor stands at the first token; everything up to the end must be consumed. */
+  parse(cursor: TokenCursor): Tree;
+  run(tree: Tree, context: StatementContext): StatementResult | Promise<StatementResult>;
+}
+
+export function defineStatement<Tree>(kind: StatementKind<Tree>): StatementKind {
+  return kind as StatementKind;
+}
+
+export function done(context: StatementContext, message: string): StatementResult {
+  return {rowCount: 0, message, asUser: context.session.userId};
+}
+
+export function resolveName(
+  context: StatementContext,
+  ref: {namespace: {name: string} | undefined; table: {name: string}},
+): TableName {
+  return {namespace: ref.namespace?.name ?? context.namespace, table: ref.table.name};
+}

@@ -1,0 +1,84 @@
+/** INSERT, UPDATE, DELETE. */
+import {fail} from '@kalamdb/protocol/errors.ts';
+import {tableText} from '../../model/names.ts';
+import type {Schema} from '../../model/schema.ts';
+import type {Scope} from '../../model/session.ts';
+import type {Delete, Insert, TableRef, Update} from '../../parser/ast.ts';
+import {parseDelete, parseInsert, parseUpdate} from '../../parser/query.ts';
+import {planDelete, planInsert, planUpdate} from '../../query/dml.ts';
+import {defineStatement, type StatementContext} from '../define.ts';
+import {findTable} from './select.ts';
+
+export const insertRows = defineStatement<Insert>({
+  name: 'INSERT',
+  heads: ['INSERT'],
+  access: 'any',
+  takesParams: true,
+  parse: cursor => parseInsert(cursor),
+  async run(tree, context) {
+    const {schema, scope} = target(context, tree.table, 'insert');
+    const {services, session, params} = context;
+    const rows = memo(tree, schema, context.text, planInsert).rows(services.newEnv(session, params));
+    const count = await services.tables.insert(scope, schema, rows);
+    return {rowCount: count, message: `Inserted ${count} row(s)`, asUser: session.userId};
+  },
+});
+
+export const updateRows = defineStatement<Update>({
+  name: 'UPDATE',
+  heads: ['UPDATE'],
+  access: 'any',
+  takesParams: true,
+  parse: cursor => parseUpdate(cursor),
+  async run(tree, context) {
+    const count = await change(context, tree, tree.table, planUpdate, 'update');
+    return {rowCount: count, message: `Updated ${count} row(s)`, asUser: context.session.userId};
+  },
+});
+
+export const deleteRows = defineStatement<Delete>({
+  name: 'DELETE',
+  heads: ['DELETE'],
+  access: 'any',
+  takesParams: true,
+  parse: cursor => parseDelete(cursor),
+  async run(tree, context) {
+    const count = await change(context, tree, tree.table, planDelete, 'delete');
+    return {rowCount: count, message: `Deleted ${count} row(s)`, asUser: context.session.userId};
+  },
+});
+
+async function change<Tree extends object>(
+  context: StatementContext,
+  tree: Tree,
+  ref: TableRef,
+  plan: (tree: Tree, schema: Schema, options: {text: string}) => ReturnType<typeof planUpdate>,
+  verb: string,
+): Promise<number> {
+  const {schema, scope} = target(context, ref, verb);
+  const planned = memo(tree, schema, context.text, plan);
+  const env = context.services.newEnv(context.session, context.params);
+  return context.services.tables.change(scope, schema, planned.request(env), planned.change(env), context.signal);
+}
+
+function target(context: StatementContext, ref: TableRef, verb: string): {schema: Schema; scope: Scope} {
+  const schema = findTable(context, ref);
+  if (schema.kind === 'system') throw fail.invalidOperation(`Cannot ${verb} system table '${tableText(schema.name)}'`);
+  return {schema, scope: context.services.scopeFor(context.session, schema, 'write')};
+}
+
+const plans = new WeakMap<object, {readonly schema: Schema; readonly plan: unknown}>();
+
+/** A tree keeps the plan of its last run, as SELECT does. */
+function memo<Tree extends object, Plan>(
+  tree: Tree,
+  schema: Schema,
+  text: string,
+  plan: (tree: Tree, schema: Schema, options: {text: string}) => Plan,
+): Plan {
+  const known = plans.get(tree);
+  if (known !== undefined && known.schema === schema) return known.plan as Plan;
+  const made = plan(tree, schema, {text});
+  plans.set(tree, {schema, plan: made});
+  return made;
+}

@@ -1,0 +1,36 @@
+/** DROP TABLE: the name is free and the rows are gone when this answers; a job removes the files. */
+import {fail} from '@kalamdb/protocol/errors.ts';
+import {tableText} from '../../model/names.ts';
+import type {TableRef} from '../../parser/ast.ts';
+import {defineStatement, done, resolveName} from '../define.ts';
+
+export const dropTable = defineStatement<{ref: TableRef; ifExists: boolean}>({
+  name: 'DROP TABLE',
+  heads: ['DROP TABLE', 'DROP USER TABLE', 'DROP SHARED TABLE', 'DROP STREAM TABLE'],
+  access: 'any',
+  takesParams: false,
+  parse(cursor) {
+    cursor.expectKeywords('DROP');
+    if (!cursor.acceptKeyword('USER') && !cursor.acceptKeyword('SHARED')) cursor.acceptKeyword('STREAM');
+    cursor.expectKeywords('TABLE');
+    const ifExists = cursor.ifExists();
+    return {ref: cursor.tableRef(), ifExists};
+  },
+  async run({ref, ifExists}, context) {
+    const {catalog, ddl, flushes} = context.services;
+    const name = resolveName(context, ref);
+    const schema = catalog.find(name);
+    if (schema === undefined) {
+      if (ifExists) return done(context, `Table ${tableText(name)} does not exist (skipped)`);
+      throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
+    }
+    if (schema.kind === 'system') throw fail.invalidOperation(`Cannot drop system table '${tableText(name)}'`);
+    if (context.session.role !== 'dba' && context.session.role !== 'system')
+      throw fail.unauthorized('Insufficient privileges to drop this table');
+    await flushes.cancelFor(schema);
+    if (!(await ddl.dropTable(schema, () => flushes.leftFiles(schema))))
+      throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
+    const jobId = await flushes.cleanUp(schema);
+    return done(context, `Table ${tableText(name)} dropped successfully. Cleanup job: ${jobId}`);
+  },
+});

@@ -1,0 +1,34 @@
+/** The statements this server runs. Order does not matter: the longest matching head wins. */
+import type {StatementKind} from '../define.ts';
+import {addDropColumn} from './alter-table.ts';
+import {createTable} from './create-table.ts';
+import {describeTable} from './describe-table.ts';
+import {deleteRows, insertRows, updateRows} from './dml.ts';
+import {dropTable} from './drop-table.ts';
+import {explain} from './explain.ts';
+import {flushAllTables, flushTable, storageFlushAll, storageFlushTable} from './flush.ts';
+import {killJob} from './kill-job.ts';
+import {createNamespace, dropNamespace, showNamespaces} from './namespaces.ts';
+import {select} from './select.ts';
+import {showTables} from './show-tables.ts';
+
+export const STATEMENTS: readonly StatementKind[] = [
+  select,
+  insertRows,
+  updateRows,
+  deleteRows,
+  explain,
+  createNamespace,
+  dropNamespace,
+  showNamespaces,
+  createTable,
+  dropTable,
+  addDropColumn,
+  showTables,
+  describeTable,
+  flushTable,
+  flushAllTables,
+  storageFlushTable,
+  storageFlushAll,
+  killJob,
+];

@@ -1,0 +1,191 @@
+/**
+ * Commit: the only door through which anything is written.
+ *
+ * Callers hand in batches; the log joins batches that wait together into one block and one fsync:
+ *     batch a ┐
+ *     batch b ├─ seqs given, bytes appended (one synchronous turn each) → log block → durable → applied → listeners → answer
+ *     batch c ┘
+ * Laws: a seq is given once, in append order, in the turn that appends. Nothing is visible before it is durable. The watermark is the
+ * newest applied seq; hot, manifests and listeners have seen exactly the batches up to it, in order. Replay applies through the same code.
+ */
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import type {ManifestDelta} from '../cold/manifest.ts';
+import type {Hot} from '../hot/hot.ts';
+import type {Log} from '../log/log.ts';
+import type {Incarnation, ScopeKey, Seq} from '../model/names.ts';
+import {setRowSeq} from '../model/row-codec.ts';
+import type {Clock} from '../std/clock.ts';
+import type {Manifests} from './manifests.ts';
+import {type LogRecord, RecordWriter, readRecords} from './record.ts';
+import {SeqSource} from './seq.ts';
+
+export interface WriteRow {
+  readonly scope: ScopeKey;
+  readonly key: Uint8Array;
+  /** As `encodeRow` made it; its seq is filled in here. */
+  readonly row: Buffer;
+}
+
+export interface WriteBatch {
+  readonly rows?: readonly WriteRow[];
+  readonly removes?: readonly {scope: ScopeKey; key: Uint8Array}[];
+  readonly publish?: ManifestDelta;
+  readonly drop?: Incarnation;
+  /** May use the spare log space that is kept for a full disk: publish, delete and job records. */
+  readonly isUrgent?: boolean;
+}
+
+/** Called for each applied record, after hot and manifests know it, in order; also during replay. Must not throw. */
+export type RecordListener = (record: LogRecord) => void;
+
+export class Commit {
+  readonly #hot: Hot;
+  readonly #manifests: Manifests;
+  readonly #seqs: SeqSource;
+  readonly #listener: RecordListener;
+  readonly #onApplied: () => void;
+  #log: Log | undefined;
+  #watermark: Seq = 0n;
+  #incarnation = 0;
+  #ceiling: Seq = 0n;
+  #isCeilingPending = false;
+
+  constructor(options: {
+    hot: Hot;
+    manifests: Manifests;
+    clock: Clock;
+    listener: RecordListener;
+    /** After each applied batch: budget and checkpoint rules look here. */
+    onApplied: () => void;
+  }) {
+    this.#hot = options.hot;
+    this.#manifests = options.manifests;
+    this.#seqs = new SeqSource(options.clock);
+    this.#listener = options.listener;
+    this.#onApplied = options.onApplied;
+  }
+
+  get watermark(): Seq {
+    return this.#watermark;
+  }
+
+  get ceiling(): {seq: Seq; incarnation: Incarnation} {
+    return {seq: this.#ceiling, incarnation: this.#incarnation as Incarnation};
+  }
+
+  /** Folds a batch of the log or a checkpoint into memory. Only before `start`. */
+  replay(bytes: Uint8Array, lastSeq: Seq): void {
+    this.#apply(bytes, lastSeq);
+  }
+
+  /** The log is open and replayed: begin above everything it promised. */
+  async start(log: Log, firstIncarnation: Incarnation): Promise<void> {
+    this.#log = log;
+    this.#incarnation = Math.max(this.#incarnation, firstIncarnation - 1);
+    this.#seqs.raise(this.#watermark > this.#ceiling ? this.#watermark : this.#ceiling);
+    await this.write({isUrgent: true});
+  }
+
+  /** Appends in this very turn: what the caller checked before the call without waiting still holds. Resolves when visible. */
+  write(batch: WriteBatch): Promise<Seq> {
+    const writer = new RecordWriter(estimate(batch));
+    let lastSeq = 0n;
+    for (const {scope, key, row} of batch.rows ?? []) {
+      lastSeq = this.#seqs.next();
+      setRowSeq(row, 0, lastSeq);
+      writer.row(scope, key, {buffer: row, offset: 0, length: row.length});
+    }
+    for (const {scope, key} of batch.removes ?? []) writer.remove(scope, key);
+    if (batch.publish !== undefined) writer.publish(batch.publish);
+    if (batch.drop !== undefined) writer.drop(batch.drop);
+    if (lastSeq === 0n) lastSeq = this.#seqs.next();
+    const ceiling = this.#seqs.wantedCeiling();
+    if (ceiling !== undefined) writer.ceiling(ceiling, this.#incarnation as Incarnation);
+    return this.#append(writer.bytes(), lastSeq, batch.isUrgent ?? false);
+  }
+
+  /** A new id from the commit counter, for SNOWFLAKE_ID(). */
+  nextId(): bigint {
+    if (this.#seqs.wantedCeiling() !== undefined) this.#renewCeiling();
+    return this.#seqs.next();
+  }
+
+  /** A table life that was never used; durable with the next batch that uses it (rows of it raise it again at replay). */
+  nextIncarnation(): Incarnation {
+    return ++this.#incarnation as Incarnation;
+  }
+
+  #append(bytes: Uint8Array, lastSeq: Seq, isUrgent: boolean): Promise<Seq> {
+    const log = this.#log;
+    if (log === undefined) throw new DbError('SHUTTING_DOWN', 'The database is not open.');
+    return new Promise((resolve, reject) => {
+      log.append(
+        {bytes, lastSeq},
+        error => {
+          if (error !== undefined) return reject(error);
+          this.#apply(bytes, lastSeq);
+          this.#onApplied();
+          resolve(lastSeq);
+        },
+        isUrgent,
+      );
+    });
+  }
+
+  #apply(bytes: Uint8Array, lastSeq: Seq): void {
+    for (const record of readRecords(bytes)) {
+      switch (record.kind) {
+        case 'row':
+          this.#hot.put(record);
+          break;
+        case 'remove':
+          this.#hot.remove(record.scope, record.key);
+          break;
+        case 'publish':
+          this.#manifests.apply(record.delta);
+          this.#hot.retire(record.delta.scope, record.delta.flushedThrough);
+          break;
+        case 'drop':
+          this.#hot.drop(record.incarnation);
+          this.#manifests.drop(record.incarnation);
+          break;
+        case 'ceiling':
+          if (record.seq > this.#ceiling) this.#ceiling = record.seq;
+          this.#seqs.allowUpTo(record.seq);
+          break;
+        default:
+          record satisfies never;
+      }
+      this.#seeIncarnation(record);
+      this.#listener(record);
+    }
+    if (lastSeq > this.#watermark) this.#watermark = lastSeq;
+  }
+
+  #seeIncarnation(record: LogRecord): void {
+    const seen =
+      record.kind === 'row'
+        ? record.scope.incarnation
+        : record.kind === 'ceiling' || record.kind === 'drop'
+          ? record.incarnation
+          : 0;
+    if (seen > this.#incarnation) this.#incarnation = seen;
+  }
+
+  #renewCeiling(): void {
+    if (this.#isCeilingPending) return;
+    this.#isCeilingPending = true;
+    const done = () => {
+      this.#isCeilingPending = false;
+    };
+    // A failure here is the log's: every later write reports it, and ids go on in steps of one below the old ceiling.
+    this.write({isUrgent: true}).then(done, done);
+  }
+}
+
+function estimate(batch: WriteBatch): number {
+  let bytes = 64;
+  for (const {scope, key, row} of batch.rows ?? [])
+    bytes += 16 + (scope.owner?.length ?? 0) * 3 + key.length + row.length;
+  return bytes;
+}

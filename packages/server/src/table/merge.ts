@@ -1,0 +1,196 @@
+/**
+ * Merge: one scope at one moment, newest version of each key, hot over cold, in key order.
+ *
+ *     segments − vectors − keys that are hot   ∪   hot
+ *
+ * Laws: hot is captured whole in the turn the snapshot is taken, together with the manifest; nothing later changes what is seen. A hot
+ * tombstone hides its cold row. Cold rows may be skipped by bounds on other columns, hot rows never: they shadow by key alone.
+ */
+
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import type {Cold, ColdRow} from '../cold/cold.ts';
+import type {Manifest} from '../cold/manifest.ts';
+import type {Hot, HotSnapshot, KeyRange} from '../hot/hot.ts';
+import {compareKeys} from '../model/key-codec.ts';
+import type {ScopeKey} from '../model/names.ts';
+import type {Row, RowBytes} from '../model/row.ts';
+import {RowView} from '../model/row-codec.ts';
+import type {Schema} from '../model/schema.ts';
+import type {ScanRequest, TableSnapshot} from './table.ts';
+
+/** A scan gives the loop back after so many rows. */
+const ROWS_PER_BREATH = 8192;
+const HOT_BLOCK_ROWS = 512;
+
+export type SchemaOf = (version: number) => Schema;
+
+export function openSnapshot(options: {
+  scope: ScopeKey;
+  schema: Schema;
+  schemaOf: SchemaOf;
+  hot: Hot;
+  cold: Cold;
+  manifest: Manifest;
+  release: () => void;
+}): TableSnapshot {
+  const {schema, schemaOf, cold, manifest} = options;
+  const hot = options.hot.snapshot(options.scope);
+  const view = new RowView(schema, schemaOf);
+  return {
+    schema,
+    point(key, includeTombstones) {
+      const found = hot.get(key);
+      if (found !== undefined) return visible(view.at(found), includeTombstones);
+      if (manifest.segments.length === 0) return undefined;
+      return cold
+        .get(schema, manifest, key)
+        .then(row => (row === undefined ? undefined : visible(row.row, includeTombstones)));
+    },
+    scan(request, visit, signal) {
+      const isCold = manifest.segments.length > 0;
+      if (!isCold && hot.rowCount <= ROWS_PER_BREATH) return scanHotNow(hot, view, request, visit);
+      return scanMerged({schema, schemaOf, hot, cold: isCold ? cold : undefined, manifest}, request, visit, signal);
+    },
+    describe(request) {
+      const segments = manifest.segments.map(segment => ({
+        name: segment.name,
+        rowCount: segment.rowCount,
+        pruned: prunedByKeys(segment, request.keys),
+      }));
+      const dead = [...manifest.vectors.values()].reduce((sum, vector) => sum + vector.length, 0);
+      return {
+        hotRows: hot.rowCount,
+        coldRows: segments.reduce((sum, segment) => sum + segment.rowCount, 0) - dead,
+        segments,
+      };
+    },
+    close: options.release,
+  };
+}
+
+function visible(row: Row, includeTombstones: boolean): Row | undefined {
+  return row.isTombstone && !includeTombstones ? undefined : row;
+}
+
+function scanHotNow(hot: HotSnapshot, view: RowView, request: ScanRequest, visit: (row: Row) => boolean): void {
+  hot.scan(request.keys, request.isReverse, bytes => {
+    const row = view.at(bytes);
+    return row.isTombstone && !request.includeTombstones ? true : visit(row);
+  });
+}
+
+async function scanMerged(
+  source: {schema: Schema; schemaOf: SchemaOf; hot: HotSnapshot; cold: Cold | undefined; manifest: Manifest},
+  request: ScanRequest,
+  visit: (row: Row) => boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const view = new RowView(source.schema, source.schemaOf);
+  const direction = request.isReverse ? -1 : 1;
+  const cursor = new HotCursor(source.hot, request.keys, request.isReverse);
+  const breath = new Breath(signal);
+  const show = (row: Row): boolean => (row.isTombstone && !request.includeTombstones ? true : visit(row));
+  const filter = {keys: request.keys, ...(request.bounds === undefined ? {} : {bounds: request.bounds})};
+  const batches: AsyncIterable<ColdRow[]> | Iterable<ColdRow[]> =
+    source.cold?.scan(source.schema, source.manifest, filter, request.columns, request.isReverse) ?? [];
+  for await (const batch of batches) {
+    for (const cold of batch) {
+      for (; cursor.key !== undefined; cursor.next()) {
+        const order = compareKeys(cursor.key, cold.key) * direction;
+        if (order > 0) break;
+        if (breath.isDue()) await breath.take();
+        if (!show(view.at(cursor.row))) return;
+        if (order === 0) break;
+      }
+      const isShadowed = cursor.key !== undefined && compareKeys(cursor.key, cold.key) === 0;
+      if (isShadowed) cursor.next();
+      else if (!show(cold.row)) return;
+    }
+    await breath.take();
+  }
+  for (; cursor.key !== undefined; cursor.next()) {
+    if (breath.isDue()) await breath.take();
+    if (!show(view.at(cursor.row))) return;
+  }
+}
+
+/** Walks a hot snapshot in either direction, a block at a time, so that the walk can pause between rows. */
+class HotCursor {
+  readonly #hot: HotSnapshot;
+  readonly #isReverse: boolean;
+  #range: KeyRange;
+  #block: {key: Uint8Array; row: RowBytes}[] = [];
+  #at = 0;
+  #isLast = false;
+
+  constructor(hot: HotSnapshot, range: KeyRange, isReverse: boolean) {
+    this.#hot = hot;
+    this.#range = range;
+    this.#isReverse = isReverse;
+    this.#fill(undefined);
+  }
+
+  get key(): Uint8Array | undefined {
+    return this.#block[this.#at]?.key;
+  }
+
+  get row(): RowBytes {
+    return this.#block[this.#at]!.row;
+  }
+
+  next(): void {
+    this.#at++;
+    if (this.#at === this.#block.length && !this.#isLast) this.#fill(this.#block[this.#at - 1]!.key);
+  }
+
+  #fill(after: Uint8Array | undefined): void {
+    if (after !== undefined)
+      this.#range = this.#isReverse ? {...this.#range, to: after} : {...this.#range, from: after};
+    const block: {key: Uint8Array; row: RowBytes}[] = [];
+    this.#hot.scan(this.#range, this.#isReverse, (row, key) => {
+      // Bounds are inclusive: the row the last block ended with comes first again.
+      if (after !== undefined && block.length === 0 && compareKeys(key, after) === 0) return true;
+      block.push({
+        key: Uint8Array.prototype.slice.call(key),
+        row: {buffer: row.buffer, offset: row.offset, length: row.length},
+      });
+      return block.length < HOT_BLOCK_ROWS;
+    });
+    this.#block = block;
+    this.#at = 0;
+    this.#isLast = block.length < HOT_BLOCK_ROWS;
+  }
+}
+
+/** Gives the event loop a turn now and then, and ends the scan when its statement is over. */
+class Breath {
+  readonly #signal: AbortSignal;
+  #rows = 0;
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  isDue(): boolean {
+    return ++this.#rows % ROWS_PER_BREATH === 0;
+  }
+
+  async take(): Promise<void> {
+    await new Promise(resolve => setImmediate(resolve));
+    throwIfOver(this.#signal);
+  }
+}
+
+export function throwIfOver(signal: AbortSignal): void {
+  if (!signal.aborted) return;
+  if (signal.reason instanceof DbError) throw signal.reason;
+  throw new DbError('STATEMENT_TIMEOUT', 'The statement was stopped.');
+}
+
+function prunedByKeys(segment: Manifest['segments'][number], keys: KeyRange): string | undefined {
+  const min = Buffer.from(segment.minKey, 'base64url');
+  const max = Buffer.from(segment.maxKey, 'base64url');
+  if (keys.from !== undefined && compareKeys(max, keys.from) < 0) return 'all keys below the range';
+  if (keys.to !== undefined && compareKeys(min, keys.to) > 0) return 'all keys above the range';
+  return undefined;
+}

@@ -1,0 +1,178 @@
+/**
+ * Record: the closed union of what a log batch, and a checkpoint, can hold.
+ *
+ *     row       one version of one row          publish   a manifest delta; the scope's hot versions ≤ flushedThrough are gone
+ *     remove    a system row is gone            drop      one table life is over
+ *     ceiling   seqs and incarnations up to here are reserved
+ *
+ * A checkpoint is the same records again, written from the state they led to, so there is one way to fold them.
+ * Laws: a row record's header (incarnation, owner, key) reads without a schema. Unknown kinds are damage, never skipped.
+ */
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import {deltaFromJson, deltaToJson, type ManifestDelta} from '../cold/manifest.ts';
+import type {Incarnation, Owner, ScopeKey, Seq} from '../model/names.ts';
+import type {RowBytes} from '../model/row.ts';
+
+export type LogRecord =
+  | {readonly kind: 'row'; readonly scope: ScopeKey; readonly key: Uint8Array; readonly row: RowBytes}
+  | {readonly kind: 'remove'; readonly scope: ScopeKey; readonly key: Uint8Array}
+  | {readonly kind: 'publish'; readonly delta: ManifestDelta}
+  | {readonly kind: 'drop'; readonly incarnation: Incarnation}
+  | {readonly kind: 'ceiling'; readonly seq: Seq; readonly incarnation: Incarnation};
+
+const ROW = 1;
+const REMOVE = 2;
+const PUBLISH = 3;
+const DROP = 4;
+const CEILING = 5;
+const NO_OWNER = 0xffff;
+
+/** Appends records to one growing buffer. `bytes()` is a view of it, valid until the next append or `clear`. */
+export class RecordWriter {
+  #buffer: Buffer;
+  #length = 0;
+
+  constructor(initialBytes = 1024) {
+    this.#buffer = Buffer.allocUnsafeSlow(initialBytes);
+  }
+
+  /** Returns where the row's bytes lie, so that its seq can be written once it is known. */
+  row(scope: ScopeKey, key: Uint8Array, row: RowBytes): number {
+    this.#header(ROW, scope, key, 4 + row.length);
+    this.#length = this.#buffer.writeUInt32LE(row.length, this.#length);
+    const at = this.#length;
+    row.buffer.copy(this.#buffer, at, row.offset, row.offset + row.length);
+    this.#length += row.length;
+    return at;
+  }
+
+  remove(scope: ScopeKey, key: Uint8Array): void {
+    this.#header(REMOVE, scope, key, 0);
+  }
+
+  publish(delta: ManifestDelta): void {
+    const json = Buffer.from(deltaToJson(delta));
+    this.#reserve(5 + json.length);
+    this.#length = this.#buffer.writeUInt8(PUBLISH, this.#length);
+    this.#length = this.#buffer.writeUInt32LE(json.length, this.#length);
+    this.#length += json.copy(this.#buffer, this.#length);
+  }
+
+  drop(incarnation: Incarnation): void {
+    this.#reserve(5);
+    this.#length = this.#buffer.writeUInt8(DROP, this.#length);
+    this.#length = this.#buffer.writeUInt32LE(incarnation, this.#length);
+  }
+
+  ceiling(seq: Seq, incarnation: Incarnation): void {
+    this.#reserve(13);
+    this.#length = this.#buffer.writeUInt8(CEILING, this.#length);
+    this.#length = this.#buffer.writeBigInt64LE(seq, this.#length);
+    this.#length = this.#buffer.writeUInt32LE(incarnation, this.#length);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  clear(): void {
+    this.#length = 0;
+  }
+
+  #header(kind: number, scope: ScopeKey, key: Uint8Array, more: number): void {
+    const owner = scope.owner === null ? undefined : Buffer.from(scope.owner);
+    const ownerLength = owner?.length ?? 0;
+    this.#reserve(9 + ownerLength + key.length + more);
+    const buffer = this.#buffer;
+    let at = buffer.writeUInt8(kind, this.#length);
+    at = buffer.writeUInt32LE(scope.incarnation, at);
+    at = buffer.writeUInt16LE(owner === undefined ? NO_OWNER : ownerLength, at);
+    if (owner !== undefined) at += owner.copy(buffer, at);
+    at = buffer.writeUInt16LE(key.length, at);
+    buffer.set(key, at);
+    this.#length = at + key.length;
+  }
+
+  #reserve(bytes: number): void {
+    const needed = this.#length + bytes;
+    if (needed <= this.#buffer.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2));
+    this.#buffer.copy(grown, 0, 0, this.#length);
+    this.#buffer = grown;
+  }
+}
+
+/** Reads the records of one batch in order. Keys and rows are views into `bytes`. Throws DATA_CORRUPTED on anything unknown. */
+export function* readRecords(bytes: Uint8Array): Generator<LogRecord> {
+  const reader = new RecordReader(bytes);
+  while (!reader.atEnd) yield reader.next();
+}
+
+class RecordReader {
+  readonly #buffer: Buffer;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  get atEnd(): boolean {
+    return this.#at >= this.#buffer.length;
+  }
+
+  next(): LogRecord {
+    const kind = this.#buffer[this.#take(1)];
+    switch (kind) {
+      case ROW: {
+        const {scope, key} = this.#header();
+        const length = this.#buffer.readUInt32LE(this.#take(4));
+        return {kind: 'row', scope, key, row: {buffer: this.#buffer, offset: this.#take(length), length}};
+      }
+      case REMOVE:
+        return {kind: 'remove', ...this.#header()};
+      case PUBLISH: {
+        const length = this.#buffer.readUInt32LE(this.#take(4));
+        const at = this.#take(length);
+        return {kind: 'publish', delta: deltaFromJson(this.#buffer.toString('utf8', at, at + length))};
+      }
+      case DROP:
+        return {kind: 'drop', incarnation: this.#incarnation()};
+      case CEILING:
+        return {kind: 'ceiling', seq: this.#buffer.readBigInt64LE(this.#take(8)), incarnation: this.#incarnation()};
+      default:
+        throw new DbError(
+          'DATA_CORRUPTED',
+          `The log holds a record of unknown kind ${kind}; it was written by a newer release or is damaged.`,
+        );
+    }
+  }
+
+  #header(): {scope: ScopeKey; key: Uint8Array} {
+    const incarnation = this.#incarnation();
+    const ownerLength = this.#buffer.readUInt16LE(this.#take(2));
+    let owner: Owner = null;
+    if (ownerLength !== NO_OWNER) {
+      const at = this.#take(ownerLength);
+      owner = this.#buffer.toString('utf8', at, at + ownerLength) as Owner;
+    }
+    const keyLength = this.#buffer.readUInt16LE(this.#take(2));
+    const at = this.#take(keyLength);
+    return {scope: {incarnation, owner}, key: this.#buffer.subarray(at, at + keyLength)};
+  }
+
+  #incarnation(): Incarnation {
+    return this.#buffer.readUInt32LE(this.#take(4)) as Incarnation;
+  }
+
+  #take(length: number): number {
+    const at = this.#at;
+    if (at + length > this.#buffer.length)
+      throw new DbError('DATA_CORRUPTED', 'A log record ends beyond its batch; run fsck.');
+    this.#at = at + length;
+    return at;
+  }
+}

@@ -1,0 +1,291 @@
+/**
+ * Rows: the query doors of `table.ts`, made of hot, cold, latches and the commit door.
+ *
+ *     write:  latch the keys ─ newest version of each, hot else cold ─ decide ─ [ check the manifest again ─ append ] ─ durable ─ unlatch
+ *                                                                             └ one synchronous turn ┘
+ * Laws: a version written over a row that is (or, by an open flush, will be) in a segment carries `hasColdPredecessor`, so that its own
+ * flush can mark that row dead; a false yes costs a look-up, a missed one would resurrect rows. What was read from segments is valid only
+ * while the scope's manifest is the one it was read under; else it is read again.
+ */
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import type {Cold} from '../cold/cold.ts';
+import type {Manifest} from '../cold/manifest.ts';
+import type {Hot} from '../hot/hot.ts';
+import type {Value} from '../model/datatype.ts';
+import {encodeKey} from '../model/key-codec.ts';
+import {type Incarnation, type ScopeKey, scopeId, tableText} from '../model/names.ts';
+import type {Row} from '../model/row.ts';
+import {
+  encodeRow,
+  FLAG_COLD_PREDECESSOR,
+  FLAG_TOMBSTONE,
+  RowView,
+  rowFlags,
+  rowSeq,
+  setRowFlags,
+} from '../model/row-codec.ts';
+import type {Schema} from '../model/schema.ts';
+import type {Scope} from '../model/session.ts';
+import {valueText} from '../model/values.ts';
+import type {Commit, WriteRow} from './commit.ts';
+import type {Latches} from './latches.ts';
+import type {Manifests} from './manifests.ts';
+import {openSnapshot, throwIfOver} from './merge.ts';
+import type {Change, ScanRequest, TableSnapshot, Tables} from './table.ts';
+
+/** How often a write reads segments again because a flush published in between. */
+const REPEATS_MAX = 10;
+
+export interface RowsOptions {
+  readonly hot: Hot;
+  readonly cold: Cold;
+  readonly commit: Commit;
+  readonly manifests: Manifests;
+  readonly latches: Latches;
+  readonly schemaOf: (incarnation: Incarnation, version: number) => Schema;
+  /** The schema of a living table, or undefined. */
+  readonly current: (incarnation: Incarnation) => Schema | undefined;
+  readonly memoryHardBytes: number;
+}
+
+export function createTables(options: RowsOptions): Tables {
+  return {
+    snapshot: (scope, schema) => snapshot(options, scope, schema),
+    insert: (scope, schema, rows) => insert(options, scope, schema, rows),
+    change: (scope, schema, request, change, signal) => changeRows(options, scope, schema, request, change, signal),
+  };
+}
+
+function snapshot(options: RowsOptions, scope: Scope, schema: Schema): TableSnapshot {
+  checkCurrent(options, schema);
+  return openSnapshot({
+    scope,
+    schema,
+    schemaOf: version => options.schemaOf(schema.incarnation, version),
+    hot: options.hot,
+    cold: options.cold,
+    manifest: options.manifests.get(scope),
+    release: options.manifests.hold(),
+  });
+}
+
+async function insert(
+  options: RowsOptions,
+  scope: Scope,
+  schema: Schema,
+  rows: readonly (readonly Value[])[],
+): Promise<number> {
+  if (rows.length === 0) return 0;
+  checkMemory(options);
+  const key = schema.columns[schema.primaryKey]!;
+  const keys = rows.map(row => encodeKey(key.type, row[schema.primaryKey]!));
+  const ids = keys.map(bytes => latchId(scope, bytes));
+  if (rows.length > 1) checkDistinct(schema, rows, ids);
+  const acquired = options.latches.acquire(ids.slice());
+  const release = typeof acquired === 'function' ? acquired : await acquired;
+  try {
+    for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
+      const manifest = options.manifests.get(scope);
+      const cold =
+        manifest.segments.length === 0 ? NOTHING_COLD : await lookUpCold(options, scope, schema, manifest, keys);
+      if (options.manifests.get(scope) !== manifest) continue;
+      checkCurrent(options, schema);
+      const batch = rows.map((values, i) => newRow(options, scope, schema, values, keys[i]!, cold.get(i)));
+      await options.commit.write({rows: batch});
+      return rows.length;
+    }
+    throw repeated(schema);
+  } finally {
+    release();
+  }
+}
+
+/** What segments say of a key: a live row, or a tombstone row. */
+type ColdState = 'live' | 'tombstone';
+const NOTHING_COLD: ReadonlyMap<number, ColdState> = new Map();
+
+/** Looks up those keys that are not hot. Index in `keys` → what segments hold. */
+async function lookUpCold(
+  options: RowsOptions,
+  scope: ScopeKey,
+  schema: Schema,
+  manifest: Manifest,
+  keys: readonly Uint8Array[],
+): Promise<Map<number, ColdState>> {
+  const wanted = keys.map((_, i) => i).filter(i => options.hot.get(scope, keys[i]!) === undefined);
+  wanted.sort((a, b) => Buffer.compare(keys[a]!, keys[b]!));
+  const found = new Map<number, ColdState>();
+  if (wanted.length === 0) return found;
+  const located = await options.cold.locate(
+    schema,
+    manifest,
+    wanted.map(i => keys[i]!),
+  );
+  for (const {keyIndex, isTombstone} of located) found.set(wanted[keyIndex]!, isTombstone ? 'tombstone' : 'live');
+  return found;
+}
+
+/** The record of an inserted row, or the error that its key is taken. Runs in the turn of the append. */
+function newRow(
+  options: RowsOptions,
+  scope: ScopeKey,
+  schema: Schema,
+  values: readonly Value[],
+  key: Uint8Array,
+  cold: ColdState | undefined,
+): WriteRow {
+  const hot = options.hot.get(scope, key);
+  const isTaken = hot === undefined ? cold === 'live' : (rowFlags(hot) & FLAG_TOMBSTONE) === 0;
+  if (isTaken) {
+    const column = schema.columns[schema.primaryKey]!;
+    const text = valueText(column.type, values[schema.primaryKey]!);
+    throw fail.alreadyExists(`Primary key violation: value '${text}' already exists in column '${column.name}'`);
+  }
+  const flags = predecessorFlag(options, scope, hot, cold !== undefined);
+  return {scope, key, row: encodeRow(schema, values, flags)};
+}
+
+function predecessorFlag(options: RowsOptions, scope: ScopeKey, hot: ReturnType<Hot['get']>, isCold: boolean): number {
+  if (hot === undefined) return isCold ? FLAG_COLD_PREDECESSOR : 0;
+  const boundary = options.manifests.boundary(scope);
+  const willBeCold = boundary !== undefined && rowSeq(hot) <= boundary;
+  return willBeCold ? FLAG_COLD_PREDECESSOR : rowFlags(hot) & FLAG_COLD_PREDECESSOR;
+}
+
+async function changeRows(
+  options: RowsOptions,
+  scope: Scope,
+  schema: Schema,
+  request: ScanRequest,
+  change: Change,
+  signal: AbortSignal,
+): Promise<number> {
+  const keys = await candidates(options, scope, schema, request, change, signal);
+  if (keys.length === 0) return 0;
+  const acquired = options.latches.acquire(keys.map(key => latchId(scope, key)));
+  const release = typeof acquired === 'function' ? acquired : await acquired;
+  try {
+    throwIfOver(signal);
+    for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
+      const manifest = options.manifests.get(scope);
+      const batch = await decide(options, scope, schema, manifest, keys, change);
+      if (options.manifests.get(scope) !== manifest) continue;
+      checkCurrent(options, schema);
+      if (batch.length === 0) return 0;
+      settleFlags(options, scope, batch);
+      await options.commit.write({rows: batch});
+      return batch.length;
+    }
+    throw repeated(schema);
+  } finally {
+    release();
+  }
+}
+
+/** Keys of the rows that the change would touch at this moment. They are decided again under their latches. */
+async function candidates(
+  options: RowsOptions,
+  scope: Scope,
+  schema: Schema,
+  request: ScanRequest,
+  change: Change,
+  signal: AbortSignal,
+): Promise<Uint8Array[]> {
+  const table = snapshot(options, scope, schema);
+  try {
+    const {from, to} = request.keys;
+    if (from !== undefined && to !== undefined && Buffer.compare(from, to) === 0) return [from];
+    const key = schema.columns[schema.primaryKey]!;
+    const keys: Uint8Array[] = [];
+    const collect = (row: Row): boolean => {
+      if (change(row) !== undefined) keys.push(encodeKey(key.type, row.value(schema.primaryKey)));
+      return true;
+    };
+    await table.scan(request, collect, signal);
+    return keys;
+  } finally {
+    table.close();
+  }
+}
+
+/** Offers the newest version of each key to `change`. No waiting for keys that are hot or were never flushed. */
+async function decide(
+  options: RowsOptions,
+  scope: ScopeKey,
+  schema: Schema,
+  manifest: Manifest,
+  keys: readonly Uint8Array[],
+  change: Change,
+): Promise<WriteRow[]> {
+  const view = new RowView(schema, version => options.schemaOf(schema.incarnation, version));
+  const batch: WriteRow[] = [];
+  for (const key of keys) {
+    const hot = options.hot.get(scope, key);
+    let row: Row | undefined;
+    if (hot !== undefined) row = view.at(hot);
+    else if (manifest.segments.length > 0) row = (await options.cold.get(schema, manifest, key))?.row;
+    if (row === undefined || row.isTombstone) continue;
+    const changed = change(row);
+    if (changed === undefined) continue;
+    const isDelete = changed === 'delete';
+    const values = isDelete ? schema.columns.map((_, i) => row.value(i)) : changed;
+    batch.push({scope, key, row: encodeRow(schema, values, isDelete ? FLAG_TOMBSTONE : 0)});
+  }
+  return batch;
+}
+
+/** In the turn of the append: a flush boundary may have opened while a row was read from disk. */
+function settleFlags(options: RowsOptions, scope: ScopeKey, batch: readonly WriteRow[]): void {
+  for (const {key, row} of batch) {
+    const hot = options.hot.get(scope, key);
+    const flags = rowFlags({buffer: row, offset: 0, length: row.length});
+    setRowFlags(row, 0, flags | predecessorFlag(options, scope, hot, true));
+  }
+}
+
+function latchId(scope: ScopeKey, key: Uint8Array): string {
+  return `${scopeId(scope)}\0${Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')}`;
+}
+
+function checkDistinct(schema: Schema, rows: readonly (readonly Value[])[], ids: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const [i, id] of ids.entries()) {
+    if (!seen.has(id)) {
+      seen.add(id);
+      continue;
+    }
+    const column = schema.columns[schema.primaryKey]!;
+    const text = valueText(column.type, rows[i]![schema.primaryKey]!);
+    throw fail.alreadyExists(
+      `Primary key violation: value '${text}' appears multiple times in the insert batch for column '${column.name}'`,
+    );
+  }
+}
+
+function checkCurrent(options: RowsOptions, schema: Schema): void {
+  const current = options.current(schema.incarnation);
+  if (current === undefined)
+    throw fail.tableNotFound(`table '${tableText(schema.name)}' was dropped while the statement ran`);
+  if (current.version !== schema.version) {
+    throw new DbError(
+      'WRITE_CONFLICT',
+      `Table '${tableText(schema.name)}' was altered while the statement ran; try again.`,
+    );
+  }
+}
+
+function checkMemory(options: RowsOptions): void {
+  const bytes = options.hot.bytes();
+  if (bytes <= options.memoryHardBytes) return;
+  throw new DbError(
+    'MEMORY_LIMIT',
+    `The hot tier holds ${bytes} bytes, its hard limit is ${options.memoryHardBytes}; writes are refused until a flush frees memory. Try again shortly.`,
+  );
+}
+
+function repeated(schema: Schema): DbError {
+  return new DbError(
+    'WRITE_CONFLICT',
+    `The write to '${tableText(schema.name)}' kept meeting flushes of the same rows; try again.`,
+  );
+}
