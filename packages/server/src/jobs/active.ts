@@ -19,6 +19,8 @@ export interface ActiveJob {
   stopper: AbortController | undefined;
   /** Settles when the try has really ended; undefined while no try runs. */
   work: Promise<void> | undefined;
+  /** Settles, never rejects, when its cancelled row is stored or given up; undefined while nobody cancelled it. */
+  cancelled: Promise<void> | undefined;
   readonly over: PromiseWithResolvers<JobRecord>;
 }
 
@@ -66,6 +68,7 @@ export class ActiveJobs {
       isDirty: false,
       stopper: undefined,
       work: undefined,
+      cancelled: undefined,
       over: Promise.withResolvers(),
     };
     this.#byId.set(record.job_id, job);

@@ -62,7 +62,8 @@ test('which scopes a policy takes', () => {
       ],
       ['a', 'b'],
     ],
-    ['63 rows are not worth a segment', {rows: 126}, Array.from({length: 4}, (_, i): Given => [`u${i}`, 62, 0, 0]), []],
+    ['63 rows are not worth a segment', {rows: 200}, Array.from({length: 4}, (_, i): Given => [`u${i}`, 63, 0, 0]), []],
+    ['nor are 62 of a limit of 126', {rows: 126}, Array.from({length: 4}, (_, i): Given => [`u${i}`, 62, 0, 0]), []],
     [
       '64 rows are',
       {rows: 128},

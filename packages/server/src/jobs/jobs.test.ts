@@ -1,81 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import type {AnyJobKind, JobContext, JobOutcome, JobRecord} from './job.ts';
-import {defineJobKind} from './job.ts';
-import {createJobs, type Enqueued, type Jobs, type JobsOptions} from './jobs.ts';
-import {newRecord} from './record.ts';
-import {countingIds, KeptLog, MemoryStore, StillClock, settled} from './test-kit.ts';
-
-const DONE: JobOutcome = {status: 'completed', message: 'Flushed 3 rows', result: {rows_written: 3}};
-
-interface World {
-  jobs: Jobs;
-  store: MemoryStore;
-  clock: StillClock;
-  log: KeptLog;
-  /** Starts of `run`, with the means to end them. */
-  runs: {context: JobContext; params: unknown; end(outcome: JobOutcome): void; fail(error: unknown): void}[];
-}
-
-function world(options: Partial<JobsOptions> & {store?: MemoryStore; isIdempotent?: boolean} = {}): World {
-  const clock = new StillClock();
-  const store = options.store ?? new MemoryStore();
-  const log = new KeptLog();
-  const runs: World['runs'] = [];
-  const kind = (name: string, prefix: string, maxParallel: number) =>
-    defineJobKind({
-      name,
-      prefix,
-      isIdempotent: options.isIdempotent ?? true,
-      maxParallel,
-      run: (params, context) => {
-        const {promise, resolve, reject} = Promise.withResolvers<JobOutcome>();
-        runs.push({context, params, end: resolve, fail: reject});
-        return promise;
-      },
-    });
-  const kinds: AnyJobKind[] = [kind('flush', 'FL', 10), kind('compact', 'CO', 1)];
-  const jobs = createJobs({
-    clock,
-    ids: countingIds(),
-    maxConcurrent: 3,
-    maxRetries: 3,
-    retryBackoffMs: 100,
-    leaseMs: 30_000,
-    keepFinishedDays: 30,
-    kinds,
-    logger: log,
-    nodeId: 7n,
-    ...options,
-    store,
-  });
-  return {jobs, store, clock, log, runs};
-}
-
-async function open(options: Parameters<typeof world>[0] = {}): Promise<World> {
-  const made = world(options);
-  await made.jobs.start();
-  return made;
-}
-
-function flush(jobs: Jobs, table = 'a'): Promise<Enqueued> {
-  return jobs.enqueue({
-    kind: 'flush',
-    params: {table_id: table},
-    uniqueKey: `flush-${table}`,
-    tableKey: table,
-    tableName: `app.${table}`,
-    trigger: 'manual',
-  });
-}
-
-function jobOf(answer: Enqueued): JobRecord {
-  assert.ok('job' in answer, 'a job was made');
-  return answer.job;
-}
-
-const refusal = (text: string) => (error: unknown) => error instanceof DbError && error.message === text;
+import {DONE, flush, jobOf, open, refusal, settled} from './test-kit.ts';
 
 test('a job is stored, run, and stored as completed, with the id that was answered', async () => {
   const {jobs, store, runs} = await open();
@@ -149,6 +75,23 @@ test('no job runs before its row is durable', async () => {
   assert.equal(runs.length, 1);
 });
 
+test('a job whose row is still being written is passed over, and if that fails it never runs', async () => {
+  const {jobs, store, runs} = await open();
+  const disk = Promise.withResolvers<void>();
+  store.before = record => (record.status === 'queued' && record.table_name === 'app.a' ? disk.promise : undefined);
+  const refused = assert.rejects(flush(jobs, 'a'), refusal('full'));
+  await flush(jobs, 'b');
+  await settled();
+  assert.equal(jobs.activeByKey('flush-a')?.status, 'queued');
+  disk.reject(new DbError('WRITE_QUEUE_FULL', 'full'));
+  await refused;
+  await settled();
+  assert.deepEqual(
+    runs.map(run => run.context.job.table_name),
+    ['app.b'],
+  );
+});
+
 test('slots are limited in all and by kind, and the oldest waiting job gets the next', async () => {
   const {jobs, runs} = await open();
   for (const table of ['a', 'b']) {
@@ -194,6 +137,32 @@ test('cancel of a waiting job frees its keys without running it', async () => {
   assert.equal((await jobs.cancel(id, 'root')).status, 'cancelled');
   assert.equal(jobs.leaseHolder('a'), undefined);
   assert.equal(runs.length, 0);
+});
+
+test('a cancel outlives a full disk, and tells when its row could not be stored', async () => {
+  const {jobs, store, clock, runs} = await open();
+  const {job_id: id} = jobOf(await flush(jobs, 'a'));
+  const {job_id: other} = jobOf(await flush(jobs, 'b'));
+  await settled();
+  let failures = 2;
+  store.before = () => {
+    if (failures-- > 0) throw new DbError('DISK_FULL', 'full');
+  };
+  const cancelled = jobs.cancel(id, 'root');
+  runs[0]!.end(DONE);
+  await settled();
+  assert.equal(jobs.leaseHolder('a')?.job_id, id, 'held until the row is stored');
+  await clock.advance(1000);
+  assert.equal((await cancelled).status, 'cancelled');
+  assert.equal(store.rows.get(id)?.status, 'cancelled');
+
+  store.before = () => {
+    throw new DbError('READ_ONLY', 'broken');
+  };
+  const refused = assert.rejects(jobs.cancel(other, 'root'), refusal('broken'));
+  runs[1]!.end(DONE);
+  await refused;
+  assert.equal(jobs.leaseHolder('b'), undefined, 'its work has stopped all the same');
 });
 
 test('cancel says what it cannot cancel', async () => {
@@ -332,143 +301,4 @@ test('the end of a job is stored again while the disk is full', async () => {
   await clock.advance(1000);
   assert.equal(store.rows.get(id)?.status, 'completed');
   assert.equal(jobs.leaseHolder('a'), undefined);
-});
-
-test('stop waits for running jobs and leaves waiting ones queued', async () => {
-  const {jobs, store, runs} = await open({maxConcurrent: 1});
-  const {job_id: running} = jobOf(await flush(jobs, 'a'));
-  const {job_id: waiting} = jobOf(await flush(jobs, 'b'));
-  await settled();
-  const stopped = jobs.stop(300_000);
-  await assert.rejects(flush(jobs, 'c'), (error: DbError) => error.code === 'SHUTTING_DOWN');
-  runs[0]!.end(DONE);
-  await stopped;
-  assert.equal(store.rows.get(running)?.status, 'completed');
-  assert.equal(store.rows.get(waiting)?.status, 'queued');
-  assert.equal(runs.length, 1);
-});
-
-test('stop fires the signals after its time-out; what it interrupted is queued for the next start', async () => {
-  const {jobs, store, clock, runs} = await open();
-  const {job_id: id} = jobOf(await flush(jobs));
-  await settled();
-  const stopped = jobs.stop(1000);
-  await clock.advance(999);
-  assert.equal(runs[0]!.context.signal.aborted, false);
-  await clock.advance(1);
-  assert.equal(runs[0]!.context.signal.aborted, true);
-  runs[0]!.fail(runs[0]!.context.signal.reason);
-  await stopped;
-  assert.equal(store.rows.get(id)?.status, 'queued');
-  assert.equal(store.rows.get(id)?.retry_count, 0);
-});
-
-test('stop leaves behind what ignores its signal, and says so', async () => {
-  const {jobs, store, clock, log} = await open();
-  const {job_id: id} = jobOf(await flush(jobs));
-  await settled();
-  const stopped = jobs.stop(1000);
-  await clock.advance(6000);
-  await stopped;
-  assert.equal(store.rows.get(id)?.status, 'running');
-  assert.deepEqual(log.lines, [`warn Jobs still run at shutdown: ${id}`]);
-});
-
-function left(patch: Partial<JobRecord>): JobRecord {
-  const kind = defineJobKind({name: 'flush', prefix: 'FL', isIdempotent: true, maxParallel: 1, run: async () => DONE});
-  const record = newRecord({
-    jobId: 'FL-1',
-    kind,
-    params: {},
-    trigger: 'rows',
-    uniqueKey: 'flush-a',
-    tableKey: 'a',
-    tableName: 'app.a',
-    maxRetries: 3,
-    nodeId: 7n,
-    now: 5n,
-  });
-  return {...record, ...patch};
-}
-
-test('start takes over what it finds', async () => {
-  const interrupted = 'Job interrupted by server restart';
-  const cases: [
-    why: string,
-    found: Partial<JobRecord>,
-    isIdempotent: boolean,
-    expected: [string, number, string | null],
-  ][] = [
-    ['queued is kept', {status: 'queued'}, true, ['queued', 0, null]],
-    ['new is queued', {status: 'new'}, true, ['queued', 0, null]],
-    ['running is tried again', {status: 'running'}, true, ['queued', 1, null]],
-    ['retrying is not forgotten', {status: 'retrying', retry_count: 1}, true, ['queued', 2, null]],
-    ['the last try counts', {status: 'running', retry_count: 2}, true, ['queued', 3, null]],
-    ['retries are bounded', {status: 'running', retry_count: 3}, true, ['failed', 3, interrupted]],
-    ['retries are bounded', {status: 'retrying', retry_count: 3}, true, ['failed', 3, interrupted]],
-    ['what cannot be repeated fails', {status: 'running'}, false, ['failed', 0, interrupted]],
-    ['its waiting try did not begin', {status: 'queued'}, false, ['queued', 0, null]],
-    ['a kind of another release', {status: 'running', job_type: 'x'}, true, ['failed', 0, "Unknown job type 'x'"]],
-    ['finished ones are left alone', {status: 'completed', retry_count: 1}, true, ['completed', 1, null]],
-  ];
-  for (const [why, found, isIdempotent, expected] of cases) {
-    const store = new MemoryStore();
-    store.rows.set('FL-1', left(found));
-    const {jobs} = await open({store, isIdempotent, maxConcurrent: 0});
-    const row = store.rows.get('FL-1')!;
-    assert.deepEqual([row.status, row.retry_count, row.message], expected, why);
-    assert.equal(jobs.leaseHolder('a')?.job_id, expected[0] === 'queued' ? 'FL-1' : undefined, why);
-  }
-});
-
-test('start runs what it re-queued, with the progress of the try before', async () => {
-  const store = new MemoryStore();
-  store.rows.set('FL-1', left({status: 'running', progress: '{"files":["f"]}', lease_owner: 'node-7'}));
-  const {runs, jobs} = await open({store});
-  await settled();
-  assert.equal(runs[0]!.context.job.progress, '{"files":["f"]}');
-  assert.ok('conflict' in (await flush(jobs)));
-});
-
-test('of two active rows with one key, which a lost write can leave, the older goes on', async () => {
-  const store = new MemoryStore();
-  store.rows.set('FL-2', left({job_id: 'FL-2', status: 'running', created_at: 9n}));
-  store.rows.set('FL-1', left({status: 'running'}));
-  await open({store, maxConcurrent: 0});
-  assert.deepEqual([store.rows.get('FL-1')?.status, store.rows.get('FL-2')?.status], ['queued', 'failed']);
-});
-
-test('a status of no release is damage', async () => {
-  const store = new MemoryStore();
-  store.rows.set('FL-1', left({status: 'lost' as 'new'}));
-  await assert.rejects(world({store}).jobs.start(), (error: DbError) => error.code === 'DATA_CORRUPTED');
-});
-
-test('prune forgets old finished jobs, in batches, and keeps the newest failures', async () => {
-  const {jobs, store, clock} = await open();
-  const day = 86_400_000_000n;
-  const now = BigInt(clock.nowMs()) * 1000n;
-  const put = (id: string, status: JobRecord['status'], days: bigint) =>
-    store.rows.set(id, left({job_id: id, status, finished_at: now - days * day, updated_at: now - days * day}));
-  for (let i = 0; i < 700; i++) put(`old-${i}`, 'completed', 31n);
-  for (let i = 0; i < 105; i++) put(`failed-${i}`, 'failed', 40n + BigInt(i));
-  put('young', 'completed', 29n);
-  put('waiting', 'queued', 90n);
-  assert.equal(await jobs.prune(), 705);
-  assert.deepEqual(store.removes, [500, 205]);
-  assert.ok(store.rows.has('young') && store.rows.has('waiting') && store.rows.has('failed-99'));
-  assert.ok(!store.rows.has('failed-100'));
-});
-
-test('a job that waits for a retry when the server stops wakes nobody', async () => {
-  const {jobs, clock, runs, store} = await open();
-  const {job_id: id} = jobOf(await flush(jobs));
-  await settled();
-  runs[0]!.fail(new DbError('DISK_FULL', 'full'));
-  await settled();
-  await jobs.stop(1000);
-  await clock.advance(60_000);
-  assert.equal(runs.length, 1);
-  assert.equal(store.rows.get(id)?.status, 'retrying');
-  assert.equal(clock.sleeperCount, 0);
 });

@@ -254,8 +254,11 @@ export class Jobs {
     const {work} = job;
     this.#move(job, 'cancelled', {...ended(this.#now()), ...why});
     job.stopper?.abort();
+    const stored = this.#writeForSure(job);
+    // The caller below hears of a failure; the work that ends only has to wait for it.
+    job.cancelled = stored.then(undefined, () => undefined);
     try {
-      await this.#write(job, true);
+      await stored;
     } finally {
       if (work === undefined) this.#release(job);
       await job.over.promise;
@@ -363,10 +366,9 @@ export class Jobs {
 
   /** After a try: stores how it ended, gives the slot back, and the keys if the job is over. */
   async #leave(job: ActiveJob): Promise<void> {
-    // A cancel writes its row itself, and tells its caller if that fails; one may also come while the end is being stored.
-    if (job.record.status === 'cancelled') await job.writes;
-    else await this.#writeForSure(job);
-    await job.writes;
+    // A cancel stores its row itself; one may also come while the end is being stored.
+    if (job.record.status !== 'cancelled') await this.#writeForSure(job).catch(error => this.#tellUnstored(job, error));
+    await job.cancelled;
     this.#running--;
     this.#runningByKind.set(job.kind, this.#runningOf(job.kind) - 1);
     job.work = undefined;
@@ -411,22 +413,24 @@ export class Jobs {
     return written;
   }
 
-  /** Stores how a try ended, again if the failure may pass. In the end a lost row only means that the job runs again after a restart. */
+  /** Stores how a try ended, again if the failure may pass; throws the last failure. */
   async #writeForSure(job: ActiveJob): Promise<void> {
-    const {clock, logger, retryBackoffMs} = this.#options;
+    const {clock, retryBackoffMs} = this.#options;
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.#write(job, true);
       } catch (error) {
-        const mayPass = isTransient(error) && attempt < WRITE_TRIES;
-        if (mayPass && (await pause(clock, backoffMs(retryBackoffMs, attempt, this.#random()), this.#closed.signal)))
-          continue;
-        logger.error(
-          `Job ${job.record.job_id} is ${job.record.status}, but its row could not be stored: ${causeText(error)}`,
-        );
-        return;
+        if (!isTransient(error) || attempt >= WRITE_TRIES) throw error;
+        const waitMs = backoffMs(retryBackoffMs, attempt, this.#random());
+        if (!(await pause(clock, waitMs, this.#closed.signal))) throw error;
       }
     }
+  }
+
+  /** In the end a lost row only means that the job runs again after a restart. */
+  #tellUnstored(job: ActiveJob, error: unknown): void {
+    const {job_id: id, status} = job.record;
+    this.#options.logger.error(`Job ${id} is ${status}, but its row could not be stored: ${causeText(error)}`);
   }
 
   #runningOf(kind: AnyJobKind): number {

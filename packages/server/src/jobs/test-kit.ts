@@ -1,6 +1,17 @@
-/** For tests: a clock that stands still until it is told to go on, and a store in memory that can be slow or fail. */
+/** For tests: a clock that stands still until it is told to go on, a store in memory that can be slow or fail, and jobs that run on both. */
+import assert from 'node:assert/strict';
+import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Clock, Ids} from '../std/clock.ts';
-import type {JobLogger, JobRecord, JobStore} from './job.ts';
+import {
+  type AnyJobKind,
+  defineJobKind,
+  type JobContext,
+  type JobLogger,
+  type JobOutcome,
+  type JobRecord,
+  type JobStore,
+} from './job.ts';
+import {createJobs, type Enqueued, type Jobs, type JobsOptions} from './jobs.ts';
 
 export class StillClock implements Clock {
   #now = 1_700_000_000_000;
@@ -100,3 +111,73 @@ export class KeptLog implements JobLogger {
     this.lines.push(`error ${text}`);
   }
 }
+
+export const DONE: JobOutcome = {status: 'completed', message: 'Flushed 3 rows', result: {rows_written: 3}};
+
+export interface World {
+  jobs: Jobs;
+  store: MemoryStore;
+  clock: StillClock;
+  log: KeptLog;
+  /** Starts of `run`, with the means to end them. */
+  runs: {context: JobContext; params: unknown; end(outcome: JobOutcome): void; fail(error: unknown): void}[];
+}
+
+export function world(options: Partial<JobsOptions> & {store?: MemoryStore; isIdempotent?: boolean} = {}): World {
+  const clock = new StillClock();
+  const store = options.store ?? new MemoryStore();
+  const log = new KeptLog();
+  const runs: World['runs'] = [];
+  const kind = (name: string, prefix: string, maxParallel: number) =>
+    defineJobKind({
+      name,
+      prefix,
+      isIdempotent: options.isIdempotent ?? true,
+      maxParallel,
+      run: (params, context) => {
+        const {promise, resolve, reject} = Promise.withResolvers<JobOutcome>();
+        runs.push({context, params, end: resolve, fail: reject});
+        return promise;
+      },
+    });
+  const kinds: AnyJobKind[] = [kind('flush', 'FL', 10), kind('compact', 'CO', 1)];
+  const jobs = createJobs({
+    clock,
+    ids: countingIds(),
+    maxConcurrent: 3,
+    maxRetries: 3,
+    retryBackoffMs: 100,
+    leaseMs: 30_000,
+    keepFinishedDays: 30,
+    kinds,
+    logger: log,
+    nodeId: 7n,
+    ...options,
+    store,
+  });
+  return {jobs, store, clock, log, runs};
+}
+
+export async function open(options: Parameters<typeof world>[0] = {}): Promise<World> {
+  const made = world(options);
+  await made.jobs.start();
+  return made;
+}
+
+export function flush(jobs: Jobs, table = 'a'): Promise<Enqueued> {
+  return jobs.enqueue({
+    kind: 'flush',
+    params: {table_id: table},
+    uniqueKey: `flush-${table}`,
+    tableKey: table,
+    tableName: `app.${table}`,
+    trigger: 'manual',
+  });
+}
+
+export function jobOf(answer: Enqueued): JobRecord {
+  assert.ok('job' in answer, 'a job was made');
+  return answer.job;
+}
+
+export const refusal = (text: string) => (error: unknown) => error instanceof DbError && error.message === text;
