@@ -199,7 +199,7 @@ function applyFile(config: Record<string, string | number>, {name, text}: {name:
   const warnings: string[] = [];
   for (const [key, value] of flatten(parseToml(name, text), '')) {
     if (Object.hasOwn(OPTIONS, key)) config[key] = checkValue(OPTIONS[key as OptionKey], value, `${key} in ${name}`);
-    else warnings.push(`Unknown key ${key} in ${name} is ignored. ${nearest(key)}`);
+    else warnings.push(`Unknown key ${key} in ${name} is ignored.${nearest(key)}`);
   }
   return warnings;
 }
@@ -254,7 +254,7 @@ function checkTogether(config: Config): void {
 function nearest(key: string): string {
   const distances = optionRows().map(([known]): [string, number] => [known, editDistance(key, known)]);
   const [known, distance] = distances.reduce((best, next) => (next[1] < best[1] ? next : best));
-  return distance <= Math.max(3, key.length / 3) ? `Did you mean ${known}?` : '';
+  return distance <= Math.max(3, key.length / 3) ? ` Did you mean ${known}?` : '';
 }
 
 /** Levenshtein's distance: inserted, removed and changed characters. */

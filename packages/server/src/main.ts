@@ -6,12 +6,12 @@
 import {readFile, stat} from 'node:fs/promises';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import pino from 'pino';
-import {type Config, readConfig} from './config.ts';
-import {openDatabase} from './database.ts';
-import type {Database} from './http/engine.ts';
+import {type Config, OPTIONS, type OptionKey, readConfig} from './config.ts';
+import {type Database, type DatabaseOptions, openDatabase, VERSION} from './database.ts';
 import {isLoopback} from './http/guard.ts';
 import {createHttpServer, type HttpServer} from './http/server.ts';
-import {systemClock} from './std/clock.ts';
+import {realDisk} from './std/real-disk.ts';
+import {systemClock, systemIds} from './std/system-clock.ts';
 
 const NODE_MAJOR_MIN = 24;
 const DEFAULT_FILE = 'server.toml';
@@ -59,21 +59,20 @@ async function start(): Promise<Running> {
     process.exit(1);
   });
 
-  const database = await openDatabase({config, logger});
-  const {version} = JSON.parse(await readFile(packageFile, 'utf8'));
+  const database = await openDatabase(databaseOptions(config, logger));
   const server = createHttpServer({
     runSql: database.runSql,
     host: config['server.host'],
     port: config['server.port'],
     limits: httpLimits(config),
     logger,
-    version,
+    version: VERSION,
     buildDate: await buildDate(),
     clock: systemClock,
   });
   try {
     const {port} = await server.listen();
-    sayStart(config, port, version, database);
+    sayStart(config, port, database);
   } catch (error) {
     await database.close();
     throw error;
@@ -81,11 +80,9 @@ async function start(): Promise<Running> {
   return {database, server, logger};
 }
 
-const packageFile = new URL('../package.json', import.meta.url);
-
 /** Sources run unbuilt, so the date of the build is the day the package was put here. */
 async function buildDate(): Promise<string> {
-  const {mtime} = await stat(packageFile);
+  const {mtime} = await stat(new URL('../package.json', import.meta.url));
   return mtime.toISOString().slice(0, 19).replace('T', ' ') + ' UTC';
 }
 
@@ -128,6 +125,47 @@ function compactStream(): pino.DestinationStream {
   };
 }
 
+function databaseOptions(config: Config, logger: pino.Logger): DatabaseOptions {
+  return {
+    directory: config['storage.data_path'],
+    disk: realDisk,
+    clock: systemClock,
+    ids: systemIds,
+    durability: config['storage.durability'],
+    isLocked: true,
+    inlineEncoding: false,
+    memorySoftBytes: config['memory.soft_limit_bytes'],
+    memoryHardBytes: config['memory.hard_limit_bytes'],
+    checkpointLogBytes: config['checkpoint.log_bytes'],
+    defaultRows: config['limits.default_query_limit'],
+    maxRows: config['limits.max_query_limit'],
+    retentionHours: config['retention.default_deleted_retention_hours'],
+    flushDefaultPolicy: {rows: config['flush.default_row_limit']},
+    flushCheckMs: config['flush.check_interval_seconds'] * 1000,
+    smallScopeAgeSeconds: config['flush.small_scope_age_seconds'],
+    jobs: {
+      maxConcurrent: config['jobs.max_concurrent'],
+      maxRetries: config['jobs.max_retries'],
+      retryBackoffMs: config['jobs.retry_backoff_ms'],
+      keepFinishedDays: config['jobs.keep_finished_days'],
+    },
+    sharedTemplate: config['storage.shared_tables_template'],
+    userTemplate: config['storage.user_tables_template'],
+    settings: settingsOf(config),
+    logger,
+  };
+}
+
+/** What `system.settings` shows. */
+function settingsOf(config: Config): DatabaseOptions['settings'] {
+  return (Object.keys(OPTIONS) as OptionKey[]).map(name => ({
+    name,
+    value: String(config[name]),
+    description: OPTIONS[name].about,
+    category: name.slice(0, name.indexOf('.')),
+  }));
+}
+
 function httpLimits(config: Config) {
   return {
     bodyBytesMax: config['security.max_request_body_size'],
@@ -140,11 +178,11 @@ function httpLimits(config: Config) {
   };
 }
 
-function sayStart(config: Config, port: number, version: string, database: Database): void {
+function sayStart(config: Config, port: number, database: Database): void {
   const host = config['server.host'];
   const url = `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
   const lines = [
-    `KalamDB ${version} listens on ${url}`,
+    `KalamDB ${VERSION} listens on ${url}`,
     ...database.describeStart(),
     'Sign-in: development. X-USER-ID names the caller (role dba); without it the caller is root (role system).',
     'Try: ' +

@@ -32,14 +32,6 @@ export interface SqlRequest {
 
 export type RunSql = (request: SqlRequest) => Promise<readonly StatementResult[]> | readonly StatementResult[];
 
-/** The opened database, as far as `main.ts` and the edge need it. */
-export interface Database {
-  readonly runSql: RunSql;
-  /** Lines for the operator: where data lies, how durable it is, how much memory it may take. */
-  describeStart(): string[];
-  close(): Promise<void>;
-}
-
 /** Satisfied by pino. */
 export interface Logger {
   debug(facts: object, text: string): void;

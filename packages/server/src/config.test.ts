@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {OPTIONS, readConfig} from './config.ts';
+
+const read = (text: string, env: Record<string, string> = {}) => readConfig({file: {name: 'server.toml', text}, env});
+
+test('without file and environment every option has its default, which is itself valid', () => {
+  const {config, warnings} = readConfig({env: {}});
+  assert.deepEqual(warnings, []);
+  for (const [key, facts] of Object.entries(OPTIONS)) assert.equal(config[key as keyof typeof OPTIONS], facts.default);
+});
+
+test('the file wins over the default, the environment over the file', () => {
+  const file = '[server]\nport = 9000\nhost = "::1"\n[storage]\ndata_path = "/var/k"\n';
+  const {config} = read(file, {KALAMDB_SERVER_PORT: '9001', KALAMDB_LOG_LEVEL: 'debug'});
+  assert.equal(config['server.port'], 9001);
+  assert.equal(config['server.host'], '::1');
+  assert.equal(config['storage.data_path'], '/var/k');
+  assert.equal(config['logging.level'], 'debug');
+});
+
+const refusals: [why: string, text: string, env: Record<string, string>, message: RegExp][] = [
+  [
+    'a number out of range',
+    '[server]\nport = 70000',
+    {},
+    /^server\.port in server\.toml must be a whole number from 1 to 65535, not 70000\.$/,
+  ],
+  ['port 0', '', {KALAMDB_SERVER_PORT: '0'}, /^environment variable KALAMDB_SERVER_PORT must be a whole number/],
+  [
+    'a number that is none',
+    '',
+    {KALAMDB_SERVER_PORT: '80x'},
+    /KALAMDB_SERVER_PORT must be a whole number .* not "80x"/,
+  ],
+  ['an empty number', '', {KALAMDB_SERVER_PORT: ''}, /KALAMDB_SERVER_PORT/],
+  ['a text for a number', '[server]\nport = "8080"', {}, /server\.port/],
+  ['a fraction', '[flush]\ndefault_row_limit = 1.5', {}, /flush\.default_row_limit/],
+  [
+    'a word that is not offered',
+    '[logging]\nlevel = "loud"',
+    {},
+    /must be one of error, warn, info, debug, trace, not "loud"/,
+  ],
+  ['an empty text', '[storage]\ndata_path = " "', {}, /storage\.data_path .* not empty/],
+  ['a date for a text', '[storage]\ndata_path = 2026-01-01', {}, /storage\.data_path/],
+  ['broken TOML', '[server\n', {}, /^server\.toml is not valid TOML: .*line 1/],
+  [
+    'limits that contradict',
+    '[memory]\nsoft_limit_bytes = 2147483648',
+    {},
+    /soft_limit_bytes .* must not exceed memory\.hard_limit_bytes/,
+  ],
+];
+
+for (const [why, text, env, message] of refusals) {
+  test(`refused: ${why}`, () => {
+    assert.throws(() => read(text, env), {code: 'INVALID_INPUT', message});
+  });
+}
+
+test('an unknown key is a warning that names the nearest known one', () => {
+  const {warnings} = read('[server]\nprot = 1\n[zzz.yyy]\nfar_away_from_everything_known = true\n');
+  assert.deepEqual(warnings, [
+    'Unknown key server.prot in server.toml is ignored. Did you mean server.port?',
+    'Unknown key zzz.yyy.far_away_from_everything_known in server.toml is ignored.',
+  ]);
+});

@@ -1,0 +1,44 @@
+/**
+ * Test: runs the tests in one process and tells only what failed, what was skipped, and the runner's own count.
+ *
+ *     node scripts/test.ts                all: beside the sources, and the longer ones in packages/<name>/test
+ *     node scripts/test.ts --fast         only those beside the sources
+ *     node scripts/test.ts <glob> …       only these
+ */
+
+import {run} from 'node:test';
+import {inspect} from 'node:util';
+
+const FAST = ['packages/*/src/**/*.test.ts', 'scripts/*.test.ts'];
+const LONG = ['packages/*/test/**/*.test.ts'];
+
+const given = process.argv.slice(2).filter(argument => argument !== '--fast');
+const isFast = process.argv.includes('--fast');
+const globPatterns = given.length > 0 ? given : isFast ? FAST : [...FAST, ...LONG];
+
+const skipped = new Map<string, number>();
+const counts: string[] = [];
+let failed = 0;
+
+const events = run({globPatterns, isolation: 'none'});
+
+events.on('test:fail', ({name, file, line, details}) => {
+  if (details.type === 'suite') return;
+  failed++;
+  console.error(`✖ ${name} (${file ?? ''}:${line ?? ''})\n${inspect(details.error.cause ?? details.error)}\n`);
+});
+events.on('test:pass', ({skip}) => {
+  if (skip === undefined || skip === false) return;
+  const reason = skip === true || skip === '' ? 'no reason given' : skip;
+  skipped.set(reason, (skipped.get(reason) ?? 0) + 1);
+});
+events.on('test:diagnostic', ({message, nesting}) => {
+  if (nesting === 0) counts.push(message);
+});
+events.on('end', () => {
+  for (const [reason, count] of skipped) console.log(`Skipped ${count}: ${reason}`);
+  if (counts.length > 0) console.log(counts.map(text => `ℹ ${text}`).join('\n'));
+  // A test that left a socket or timer open must not hold the run.
+  process.exit(failed > 0 || counts.includes('tests 0') ? 1 : 0);
+});
+events.resume();
