@@ -53,7 +53,7 @@ export function encodeKey(type: DataType, value: Value): Uint8Array {
     case 'file':
       return checkLength(Buffer.from(value as string, 'utf8'));
     case 'bytes':
-      return checkLength((value as Uint8Array).slice());
+      return checkLength(Uint8Array.from(value as Uint8Array));
     default:
       return type satisfies never;
   }

@@ -1,0 +1,105 @@
+/**
+ * Hot snapshot: one scope at one moment. It holds the frozen chunks and the slab list of that moment, and so everything they point at.
+ */
+import type {RowBytes} from '../model/row.ts';
+import type {HotSnapshot, KeyRange} from './hot.ts';
+import {type Chunk, chunkOf, indexOf, positionOf, seek} from './key-index.ts';
+import {entryKey, entryRow, type SlabList} from './slab.ts';
+
+type Visit = (row: RowBytes, key: Uint8Array) => boolean;
+
+const NO_KEY = new Uint8Array(0);
+
+export class FrozenScope implements HotSnapshot {
+  readonly rowCount: number;
+  readonly bytes: number;
+  readonly #chunks: readonly Chunk[];
+  readonly #slabs: SlabList;
+
+  constructor(chunks: readonly Chunk[], slabs: SlabList, rowCount: number, bytes: number) {
+    this.#chunks = chunks;
+    this.#slabs = slabs;
+    this.rowCount = rowCount;
+    this.bytes = bytes;
+  }
+
+  get(key: Uint8Array): RowBytes | undefined {
+    const position = seek(this.#chunks, this.#slabs, key);
+    if (position < 0) return undefined;
+    return entryRow(this.#slabs, this.#chunks[chunkOf(position)]!.addresses[indexOf(position)]!);
+  }
+
+  /** A visitor with exactly one parameter is given no key: making a view of each would cost more than the scan. */
+  scan(range: KeyRange, reverse: boolean, visit: Visit): void {
+    if (this.#chunks.length === 0) return;
+    const start = this.#start(range);
+    const end = this.#end(range);
+    if (start >= end) return;
+    if (reverse) this.#backward(start, end, visit);
+    else this.#forward(start, end, visit);
+  }
+
+  *rows(range: KeyRange = {}): Generator<{key: Uint8Array; row: RowBytes}> {
+    if (this.#chunks.length === 0) return;
+    const start = this.#start(range);
+    const end = this.#end(range);
+    let index = indexOf(start);
+    for (let number = chunkOf(start); number <= chunkOf(end); number++) {
+      const {addresses, count} = this.#chunks[number]!;
+      const stop = number === chunkOf(end) ? indexOf(end) : count;
+      for (; index < stop; index++) {
+        const address = addresses[index]!;
+        yield {key: entryKey(this.#slabs, address), row: entryRow(this.#slabs, address)};
+      }
+      index = 0;
+    }
+  }
+
+  #forward(start: number, end: number, visit: Visit): void {
+    const slabs = this.#slabs;
+    const wantsKey = visit.length !== 1;
+    let index = indexOf(start);
+    for (let number = chunkOf(start); number <= chunkOf(end); number++) {
+      const {addresses, count} = this.#chunks[number]!;
+      const stop = number === chunkOf(end) ? indexOf(end) : count;
+      for (; index < stop; index++) {
+        const address = addresses[index]!;
+        if (!visit(entryRow(slabs, address), wantsKey ? entryKey(slabs, address) : NO_KEY)) return;
+      }
+      index = 0;
+    }
+  }
+
+  #backward(start: number, end: number, visit: Visit): void {
+    const slabs = this.#slabs;
+    const wantsKey = visit.length !== 1;
+    let index = indexOf(end) - 1;
+    for (let number = chunkOf(end); number >= chunkOf(start); ) {
+      const {addresses} = this.#chunks[number]!;
+      const stop = number === chunkOf(start) ? indexOf(start) : 0;
+      for (; index >= stop; index--) {
+        const address = addresses[index]!;
+        if (!visit(entryRow(slabs, address), wantsKey ? entryKey(slabs, address) : NO_KEY)) return;
+      }
+      number--;
+      index = (this.#chunks[number]?.count ?? 0) - 1;
+    }
+  }
+
+  /** Position of the first row in the range. */
+  #start(range: KeyRange): number {
+    if (range.from === undefined) return 0;
+    const position = seek(this.#chunks, this.#slabs, range.from);
+    return position < 0 ? ~position : position;
+  }
+
+  /** One past the last row in the range, in the chunk of that row. */
+  #end(range: KeyRange): number {
+    if (range.to !== undefined) {
+      const position = seek(this.#chunks, this.#slabs, range.to);
+      return position < 0 ? ~position : position + 1;
+    }
+    const last = this.#chunks.length - 1;
+    return positionOf(last, this.#chunks[last]!.count);
+  }
+}

@@ -1,0 +1,244 @@
+/**
+ * Hot store: the hot tier of `hot.ts`, made of slabs and one key index per scope.
+ *
+ *     incarnation → owner → scope rows ─ key index ─ addresses → slabs
+ *
+ * Each entry in a slab names the slot of its scope, so that a slab can be emptied by walking it: an entry is live exactly if the index of
+ * its scope still holds its address. When rows were applied is kept as one list of (seq, clock) marks for all scopes.
+ */
+import type {Incarnation, Owner, ScopeKey, Seq} from '../model/names.ts';
+import type {RowBytes} from '../model/row.ts';
+import {rowSeq} from '../model/row-codec.ts';
+import type {Clock} from '../std/clock.ts';
+import {AppliedTimes} from './applied-times.ts';
+import type {Hot, HotScopeStats, HotSnapshot, KeyedRow} from './hot.ts';
+import {FrozenScope} from './hot-snapshot.ts';
+import {KeyIndex, seek} from './key-index.ts';
+import {entryBytes, entryKey, entryRow, SLAB_BYTES, Slabs, slabEntries} from './slab.ts';
+
+/** Objects and map entries of one scope, beside its address arrays. */
+const SCOPE_BYTES = 600;
+
+interface ScopeRows {
+  readonly scope: ScopeKey;
+  readonly slot: number;
+  readonly index: KeyIndex;
+  rowCount: number;
+  bytes: number;
+  /** Undefined when the row that had the lowest seq went away: it is looked for again when asked. */
+  minSeq: Seq | undefined;
+  lastWriteMs: number;
+}
+
+export function createHot(options: {clock: Clock; slabBytes?: number}): Hot {
+  return new HotStore(options.clock, options.slabBytes ?? SLAB_BYTES);
+}
+
+class HotStore implements Hot {
+  readonly #clock: Clock;
+  readonly #slabs: Slabs;
+  readonly #tables = new Map<Incarnation, Map<Owner, ScopeRows>>();
+  /** By slot; a free slot is undefined and listed in `#freeSlots`. */
+  readonly #slots: (ScopeRows | undefined)[] = [];
+  readonly #freeSlots: number[] = [];
+  readonly #applied = new AppliedTimes();
+  #rowCount = 0;
+  #indexBytes = 0;
+
+  constructor(clock: Clock, slabBytes: number) {
+    this.#clock = clock;
+    this.#slabs = new Slabs(slabBytes);
+  }
+
+  put({scope, key, row}: KeyedRow): void {
+    const rows = this.#find(scope) ?? this.#addScope(scope);
+    const {index} = rows;
+    const seq = rowSeq(row);
+    const now = this.#clock.nowMs();
+    const position = seek(index.chunks, this.#slabs.list, key);
+    const address = this.#slabs.append(rows.slot, key, row);
+    if (position >= 0) {
+      this.#forget(rows, index.address(position));
+      index.replace(position, address);
+    } else {
+      const before = index.bytes;
+      index.insert(~position, address);
+      this.#indexBytes += index.bytes - before;
+    }
+    rows.bytes += entryBytes(this.#slabs.list, address);
+    rows.rowCount++;
+    this.#rowCount++;
+    if (rows.rowCount === 1 || (rows.minSeq !== undefined && seq < rows.minSeq)) rows.minSeq = seq;
+    rows.lastWriteMs = now;
+    this.#applied.note(seq, now);
+  }
+
+  get(scope: ScopeKey, key: Uint8Array): RowBytes | undefined {
+    const rows = this.#find(scope);
+    if (rows === undefined) return undefined;
+    const position = seek(rows.index.chunks, this.#slabs.list, key);
+    return position < 0 ? undefined : entryRow(this.#slabs.list, rows.index.address(position));
+  }
+
+  snapshot(scope: ScopeKey): HotSnapshot {
+    const rows = this.#find(scope);
+    return rows === undefined ? EMPTY : this.#freeze(rows);
+  }
+
+  retire(scope: ScopeKey, boundary: Seq): void {
+    const rows = this.#find(scope);
+    if (rows === undefined) return;
+    const before = rows.index.bytes;
+    let minSeq: Seq | undefined;
+    rows.index.filter(address => {
+      const seq = rowSeq(entryRow(this.#slabs.list, address));
+      if (seq > boundary) {
+        if (minSeq === undefined || seq < minSeq) minSeq = seq;
+        return true;
+      }
+      this.#forget(rows, address);
+      return false;
+    });
+    this.#indexBytes += rows.index.bytes - before;
+    rows.minSeq = minSeq;
+    if (rows.rowCount === 0) this.#removeScope(rows);
+  }
+
+  remove(scope: ScopeKey, key: Uint8Array): void {
+    const rows = this.#find(scope);
+    if (rows === undefined) return;
+    const {index} = rows;
+    const position = seek(index.chunks, this.#slabs.list, key);
+    if (position < 0) return;
+    this.#forget(rows, index.address(position));
+    const before = index.bytes;
+    index.remove(position);
+    this.#indexBytes += index.bytes - before;
+    if (rows.rowCount === 0) this.#removeScope(rows);
+  }
+
+  drop(incarnation: Incarnation): void {
+    for (const rows of this.#tables.get(incarnation)?.values() ?? []) {
+      for (const {addresses, count} of rows.index.chunks) {
+        for (let i = 0; i < count; i++) this.#slabs.release(addresses[i]!);
+      }
+      this.#rowCount -= rows.rowCount;
+      this.#removeScope(rows);
+    }
+  }
+
+  *scopes(incarnation: Incarnation): IterableIterator<HotScopeStats> {
+    for (const rows of this.#tables.get(incarnation)?.values() ?? []) yield this.#stats(rows);
+  }
+
+  scopeStats(scope: ScopeKey): HotScopeStats | undefined {
+    const rows = this.#find(scope);
+    return rows === undefined ? undefined : this.#stats(rows);
+  }
+
+  bytes(): number {
+    return this.#slabs.bytes + this.#indexBytes + (this.#slots.length - this.#freeSlots.length) * SCOPE_BYTES;
+  }
+
+  rowCount(): number {
+    return this.#rowCount;
+  }
+
+  captureAll(): Iterable<KeyedRow> {
+    const captured: {scope: ScopeKey; snapshot: HotSnapshot}[] = [];
+    for (const rows of this.#slots) {
+      if (rows !== undefined) captured.push({scope: rows.scope, snapshot: this.#freeze(rows)});
+    }
+    return {
+      *[Symbol.iterator]() {
+        for (const {scope, snapshot} of captured) {
+          for (const {key, row} of snapshot.rows()) yield {scope, key, row};
+        }
+      },
+    };
+  }
+
+  evacuateOne(): boolean {
+    const number = this.#slabs.mostlyDead();
+    if (number === undefined) return false;
+    // The list is held while walking: the slab leaves the present one when its last live entry has moved.
+    const {list} = this.#slabs;
+    for (const {address, scopeSlot} of slabEntries(list, number)) {
+      const rows = this.#slots[scopeSlot];
+      if (rows === undefined) continue;
+      const key = entryKey(list, address);
+      const position = seek(rows.index.chunks, this.#slabs.list, key);
+      if (position < 0 || rows.index.address(position) !== address) continue;
+      const moved = this.#slabs.append(scopeSlot, key, entryRow(list, address));
+      rows.index.replace(position, moved);
+      this.#slabs.release(address);
+    }
+    return true;
+  }
+
+  #find(scope: ScopeKey): ScopeRows | undefined {
+    return this.#tables.get(scope.incarnation)?.get(scope.owner);
+  }
+
+  #addScope({incarnation, owner}: ScopeKey): ScopeRows {
+    const slot = this.#freeSlots.pop() ?? this.#slots.length;
+    const rows: ScopeRows = {
+      scope: {incarnation, owner},
+      slot,
+      index: new KeyIndex(),
+      rowCount: 0,
+      bytes: 0,
+      minSeq: undefined,
+      lastWriteMs: 0,
+    };
+    this.#slots[slot] = rows;
+    const table = this.#tables.get(incarnation);
+    if (table === undefined) this.#tables.set(incarnation, new Map([[owner, rows]]));
+    else table.set(owner, rows);
+    return rows;
+  }
+
+  #removeScope(rows: ScopeRows): void {
+    const {incarnation, owner} = rows.scope;
+    this.#indexBytes -= rows.index.bytes;
+    this.#slots[rows.slot] = undefined;
+    this.#freeSlots.push(rows.slot);
+    const table = this.#tables.get(incarnation)!;
+    table.delete(owner);
+    if (table.size === 0) this.#tables.delete(incarnation);
+  }
+
+  /** The version at the address is no longer the newest one of its key. The caller takes it out of the index. */
+  #forget(rows: ScopeRows, address: number): void {
+    const {list} = this.#slabs;
+    if (rows.minSeq !== undefined && rowSeq(entryRow(list, address)) === rows.minSeq) rows.minSeq = undefined;
+    rows.bytes -= entryBytes(list, address);
+    rows.rowCount--;
+    this.#rowCount--;
+    this.#slabs.release(address);
+  }
+
+  #freeze(rows: ScopeRows): HotSnapshot {
+    return new FrozenScope(rows.index.freeze(), this.#slabs.list, rows.rowCount, rows.bytes);
+  }
+
+  #stats(rows: ScopeRows): HotScopeStats {
+    rows.minSeq ??= this.#lowestSeq(rows.index);
+    const {scope, rowCount, bytes, minSeq, lastWriteMs} = rows;
+    return {scope, rowCount, bytes, minSeq, oldestMs: this.#applied.at(minSeq), lastWriteMs};
+  }
+
+  #lowestSeq(index: KeyIndex): Seq {
+    const {list} = this.#slabs;
+    let lowest: Seq | undefined;
+    for (const {addresses, count} of index.chunks) {
+      for (let i = 0; i < count; i++) {
+        const seq = rowSeq(entryRow(list, addresses[i]!));
+        if (lowest === undefined || seq < lowest) lowest = seq;
+      }
+    }
+    return lowest ?? 0n;
+  }
+}
+
+const EMPTY: HotSnapshot = new FrozenScope([], [], 0, 0);
