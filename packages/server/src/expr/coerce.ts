@@ -139,7 +139,7 @@ export function missingParam(index: number): DbError {
 
 /** A JSON parameter as a value of `type`. */
 export function paramAs(param: Exclude<Param, null>, type: DataType): Value {
-  if (typeof param === 'string') return type.name === 'text' ? param : parseText(type, param);
+  if (typeof param === 'string') return parseText(type, param);
   if (typeof param === 'boolean') return castValue(param, {name: 'boolean'}, type);
   if (isNumeric(type)) return numberAs(param.number, type);
   if (isTextual(type)) return parseText(type, param.number);

@@ -233,8 +233,8 @@ export function like(
 ): TypedExpr | undefined {
   const text = asText(operand);
   const patternText = asText(pattern);
-  const escape = options.escape && asText(options.escape);
-  if (text === undefined || patternText === undefined || (options.escape !== undefined && escape === undefined))
+  const escaper = options.escape && asText(options.escape);
+  if (text === undefined || patternText === undefined || (options.escape !== undefined && escaper === undefined))
     return undefined;
   let lastPattern: string | undefined;
   let lastEscape: Value | undefined;
@@ -242,7 +242,7 @@ export function like(
   const evaluate: Eval = (row, env) => {
     const value = text.eval(row, env);
     const wanted = patternText.eval(row, env);
-    const escapeValue = escape === undefined ? undefined : escape.eval(row, env);
+    const escapeValue = escaper === undefined ? undefined : escaper.eval(row, env);
     if (value === null || wanted === null || escapeValue === null) return null;
     if (wanted !== lastPattern || escapeValue !== lastEscape) {
       matches = likeMatcher(wanted as string, escapeValue as string | undefined, options.isCaseless);
@@ -251,7 +251,7 @@ export function like(
     }
     return matches(value as string) !== options.isNegated;
   };
-  return fold(BOOLEAN, evaluate, escape === undefined ? [text, patternText] : [text, patternText, escape]);
+  return fold(BOOLEAN, evaluate, escaper === undefined ? [text, patternText] : [text, patternText, escaper]);
 }
 
 function asText(expr: TypedExpr): TypedExpr | undefined {

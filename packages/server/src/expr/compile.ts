@@ -92,9 +92,8 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
     case 'between':
       return between(expr, scope);
     case 'like': {
-      const escape = expr.escape && sub(expr.escape);
-      const {isCaseless, isNegated} = expr;
-      return met(like(sub(expr.operand), sub(expr.pattern), {escape, isCaseless, isNegated}), expr, scope, 'LIKE');
+      const options = {escape: expr.escape && sub(expr.escape), isCaseless: expr.isCaseless, isNegated: expr.isNegated};
+      return met(like(sub(expr.operand), sub(expr.pattern), options), expr, scope, 'LIKE');
     }
     case 'case':
       return caseExpr(expr, scope);

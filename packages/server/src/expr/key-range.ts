@@ -111,7 +111,7 @@ function compareFact(
     return undefined;
   const found = findColumn(scope.schema!, columnSide.column.name);
   if (found === undefined || found.index < 0) return undefined;
-  const value = valueOf(compileOpen(valueSide, scope), found.type);
+  const value = valueIn(compileOpen(valueSide, scope), found.type);
   return value && [{kind: 'compare', column: found.index, op, value}];
 }
 
@@ -133,7 +133,7 @@ function isRowFree(expr: Expr): boolean {
 }
 
 /** The value in the column's type; undefined when that could lose something. */
-function valueOf(value: TypedExpr, type: DataType): ValueOf | undefined {
+function valueIn(value: TypedExpr, type: DataType): ValueOf | undefined {
   if (isNumeric(type) && value.digits !== undefined) {
     const bound = boundOf(value.digits, type);
     return () => bound;
