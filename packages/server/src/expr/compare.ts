@@ -166,7 +166,7 @@ export function inList(
   const tests: Eval[] = [];
   const inputs: TypedExpr[] = [];
   for (const item of list) {
-    const same = compare('=', operand.open === undefined ? operand : target, item, scope);
+    const same = compare('=', operand, item, scope);
     if (same === undefined) return undefined;
     tests.push(same.eval);
     inputs.push(same);

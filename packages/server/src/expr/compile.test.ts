@@ -188,6 +188,7 @@ const values: [why: string, sql: string, expected: string, params?: Param[]][] =
   ['a parameter in arithmetic', 'id + $1', '10', [{number: '3'}]],
   ['a null parameter is unknown', 'id = $1', 'NULL', [null]],
   ['parameters in IN', 'id IN ($1, $2)', 'true', [{number: '1'}, {number: '7'}]],
+  ['a parameter before IN', '$1 IN (1, 7)', 'true', [{number: '7'}]],
   ['a parameter as pattern', 'name LIKE $1', 'true', ['K%']],
 ];
 

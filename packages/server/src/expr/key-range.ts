@@ -8,7 +8,7 @@
 import type {ColdFilter} from '../cold/cold.ts';
 import type {KeyRange} from '../hot/hot.ts';
 import type {DataType, Value} from '../model/datatype.ts';
-import {encodeKey} from '../model/key-codec.ts';
+import {encodeKey, KEY_BYTES_MAX} from '../model/key-codec.ts';
 import {sameType} from '../model/type-table.ts';
 import type {Expr} from '../parser/ast.ts';
 import {NO_ROW, openAs} from './coerce.ts';
@@ -178,6 +178,10 @@ function valued(facts: readonly Fact[], scope: ColumnScope, env: Env): KeyFacts 
     const [isLow, isHigh] = [!fact.op.startsWith('<'), !fact.op.startsWith('>')];
     addBound(bounds, id, {min: isLow ? bound.value : undefined, max: isHigh ? bound.value : undefined});
     if (fact.column !== schema.primaryKey) continue;
+    if (isTooLong(bound.value)) {
+      if (fact.op === '=') return EMPTY;
+      continue;
+    }
     const key = encodeKey(type, bound.value);
     if (isLow && (from === undefined || compareBytes(key, from) > 0)) from = key;
     if (isHigh && (to === undefined || compareBytes(key, to) < 0)) to = key;
@@ -210,11 +214,17 @@ function pointKeys(values: readonly ValueOf[], type: DataType, env: Env): Uint8A
   const keys: Uint8Array[] = [];
   for (const value of values) {
     const bound = value(env);
-    if (bound === null || bound.isAbove || rangeSide(bound.value, type) !== 0) continue;
+    if (bound === null || bound.isAbove || rangeSide(bound.value, type) !== 0 || isTooLong(bound.value)) continue;
     keys.push(encodeKey(type, bound.value));
   }
   keys.sort(compareBytes);
   return keys.filter((key, i) => i === 0 || compareBytes(key, keys[i - 1]!) !== 0);
+}
+
+/** No key is as long as this value, so none equals it; and it cannot be encoded as a bound. */
+function isTooLong(value: Value): boolean {
+  if (typeof value === 'string') return value.length * 3 > KEY_BYTES_MAX && Buffer.byteLength(value) > KEY_BYTES_MAX;
+  return value instanceof Uint8Array && value.length > KEY_BYTES_MAX;
 }
 
 /** 1 above everything the type can hold, -1 below, 0 inside. */

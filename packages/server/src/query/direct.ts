@@ -290,7 +290,7 @@ function sortSink(order: readonly OrderKey[], env: Env, {skip, take, isCapped}: 
         return true;
       }
       const json = write(row);
-      budget.take(json.length + 8 * order.length);
+      budget.take(json.length + candidate.keys.reduce(keyBytes, 0));
       kept.push({...candidate, json});
       if (isHeap) siftUp(kept, compare);
       return true;
@@ -301,6 +301,10 @@ function sortSink(order: readonly OrderKey[], env: Env, {skip, take, isCapped}: 
       return {columns, rows, isTruncated: isCapped && place > size};
     },
   };
+}
+
+function keyBytes(sum: number, key: Value): number {
+  return sum + (typeof key === 'string' || key instanceof Uint8Array ? key.length : 8);
 }
 
 function rowOrder(order: readonly OrderKey[]): (a: Sorted, b: Sorted) => number {

@@ -13,6 +13,7 @@ import {clip} from '../expr/numbers.ts';
 import type {Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
+import {sameType} from '../model/type-table.ts';
 import {compareValues} from '../model/values.ts';
 import type {Delete, Expr, Insert, Name, Update} from '../parser/ast.ts';
 import type {Change, ScanRequest} from '../table/table.ts';
@@ -86,14 +87,18 @@ function assigned(value: Expr | 'default', column: Column, scope: ColumnScope): 
       throw coercionError(error, column);
     }
   };
-  const open = compileOpen(value, scope);
-  const typed = coerced(() => castTo(open, column.type));
-  if (typed.constant !== undefined) return typed.eval;
-  const source = open.open === undefined ? open.eval : undefined;
+  const source = compileOpen(value, scope);
+  if (source.open !== undefined || source.constant !== undefined) {
+    const typed = coerced(() => castTo(source, column.type));
+    return typed.constant !== undefined ? typed.eval : (row, env) => coerced(() => typed.eval(row, env));
+  }
+  if (sameType(source.type, column.type)) return source.eval;
+  // Evaluated apart from its conversion: what the expression itself throws is not an error of coercion.
+  let held: Value = null;
+  const converted = castTo({type: source.type, eval: () => held, constant: undefined}, column.type);
   return (row, env) => {
-    // What the expression itself throws is its own error, not one of coercion.
-    if (source !== undefined && typed !== open) source(row, env);
-    return typed === open ? open.eval(row, env) : coerced(() => typed.eval(row, env));
+    held = source.eval(row, env);
+    return coerced(() => converted.eval(row, env));
   };
 }
 
