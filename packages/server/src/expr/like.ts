@@ -20,13 +20,6 @@ export function likeMatcher(
   return isCaseless ? text => match(fold(text)) : match;
 }
 
-/** The text every match begins with; for range facts on keys and columns. */
-export function likePrefix(pattern: string, escaper: string | undefined): string {
-  const first = splitPattern(pattern, escaper ?? '\\')[0]!;
-  const stop = first.indexOf(null);
-  return (stop < 0 ? first : first.slice(0, stop)).join('');
-}
-
 function fold(text: string): string {
   return text.toLowerCase();
 }
