@@ -16,11 +16,17 @@ export type EncodeAnswer =
 
 function answerTo({id, input}: EncodeRequest): EncodeAnswer {
   try {
-    return {id, encoded: encodeSegment(input)};
+    const encoded = encodeSegment(input);
+    return {id, encoded: {...encoded, bytes: owned(encoded.bytes)}};
   } catch (error) {
     const code = error instanceof DbError ? error.code : 'INTERNAL_ERROR';
     return {id, code, message: error instanceof Error ? (error.stack ?? error.message) : String(error)};
   }
+}
+
+/** Small buffers are views into a pool that may not leave its thread. */
+function owned<Bytes extends Uint8Array>(bytes: Bytes): Bytes {
+  return bytes.buffer.byteLength === bytes.byteLength ? bytes : (new Uint8Array(bytes) as Bytes);
 }
 
 parentPort?.on('message', (request: EncodeRequest) => {

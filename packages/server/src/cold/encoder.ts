@@ -69,7 +69,7 @@ export function threadEncoder(): Encoder {
     worker = undefined;
     const failed = [...waiting.values()];
     waiting.clear();
-    for (const asked of failed) asked.reject(new DbError('INTERNAL_ERROR', 'The encoder thread died.', {cause}));
+    for (const asked of failed) asked.reject(new DbError('INTERNAL_ERROR', `The encoder thread died: ${cause instanceof Error ? cause.message : String(cause)}`, {cause}));
   }
 
   return {

@@ -1,100 +1,146 @@
 /**
  * Block: how batches lie in a log segment. Pure.
  *
- *     segment   header: magic, format, number, crc        then blocks, then zeros to the end of the file
- *     block     length │ crc │ number │ syncedThrough │ lastSeq │ count │ (batch length, lastSeq, bytes) × count
+ *     segment   header page: magic, format, number, crc      then blocks, each beginning at a multiple of 8, then zeros to the end
+ *     block     magic │ crc │ length │ batch count │ position │ syncedThrough │ firstSeq │ lastSeq │ (length, lastSeq, bytes) per batch
  *
- * `number` counts blocks over all segments; `syncedThrough` is the newest block number that was known to be on disk when this one was written. It tells a
- * torn tail from damage: a bad block that a later good one declares synced cannot be a tail.
+ * `position` counts bytes of blocks over all segments, so that a missing block shows as a gap. `syncedThrough` is the position up to which
+ * the log was known to be on disk when the block was written: it tells a torn tail from damage.
+ * Laws: the crc covers everything after itself, and the segment and offset the block was written to: a copy of a block elsewhere, as in
+ * the bytes of a row, is not a block. The header has a page of its own, which no write of a block touches.
  */
-import type {Seq} from '../model/names.ts';
+import {assert} from '../std/assert.ts';
 import {crc32} from '../std/crc32.ts';
+import type {Seq} from '../model/names.ts';
 import type {LogBatch} from './log.ts';
 
-export const SEGMENT_HEADER_BYTES = 24;
-export const BLOCK_HEADER_BYTES = 36;
-const BATCH_HEADER_BYTES = 12;
-const MAGIC = 'KDBLOG\0\0';
+export const SEGMENT_HEADER_BYTES = 4096;
+export const BLOCK_HEADER_BYTES = 48;
+export const BATCH_HEADER_BYTES = 12;
+const SEGMENT_MAGIC = 'KDBLOG\0\0';
 const FORMAT = 1;
+const HEADER_FIELDS_BYTES = 24;
+const BLOCK_MAGIC = 0x4b4c424b;
+const BLOCK_MAGIC_BYTES = Buffer.from('4b424c4b', 'hex');
 
-export interface BlockHeader {
-  /** Bytes after the header. */
-  readonly length: number;
-  readonly crc: number;
-  readonly number: number;
+/** Where in which segment a block lies. */
+export interface Place {
+  readonly segment: number;
+  readonly offset: number;
+}
+
+export interface Block {
+  readonly offset: number;
+  /** Bytes the block takes in the file, up to where the next one begins. */
+  readonly bytes: number;
+  readonly position: number;
   readonly syncedThrough: number;
   readonly lastSeq: Seq;
-  readonly count: number;
+  readonly batches: readonly LogBatch[];
 }
 
 export function segmentHeader(segment: number): Buffer {
   const header = Buffer.alloc(SEGMENT_HEADER_BYTES);
-  header.write(MAGIC, 0, 'latin1');
+  header.write(SEGMENT_MAGIC, 0, 'latin1');
   header.writeUInt32LE(FORMAT, 8);
   header.writeBigUInt64LE(BigInt(segment), 12);
   header.writeUInt32LE(crc32(header.subarray(0, 20)), 20);
   return header;
 }
 
-/** The segment's number, or what is wrong with its header. */
-export function readSegmentHeader(header: Buffer): number | string {
-  if (header.length < SEGMENT_HEADER_BYTES) return 'its header is cut';
-  if (crc32(header.subarray(0, 20)) !== header.readUInt32LE(20)) return 'its header fails its checksum';
-  if (header.toString('latin1', 0, 8) !== MAGIC) return 'it is not a log segment';
-  const format = header.readUInt32LE(8);
+/** What is wrong with the header of the segment with this number, or undefined. */
+export function segmentHeaderFault(bytes: Buffer, segment: number): string | undefined {
+  if (bytes.length < HEADER_FIELDS_BYTES) return 'its header is cut';
+  if (bytes.toString('latin1', 0, 8) !== SEGMENT_MAGIC) return 'it does not begin as a log segment';
+  if (crc32(bytes.subarray(0, 20)) !== bytes.readUInt32LE(20)) return 'its header fails its checksum';
+  const format = bytes.readUInt32LE(8);
   if (format !== FORMAT) return `its format ${format} is not known to this release`;
-  return Number(header.readBigUInt64LE(12));
+  const number = Number(bytes.readBigUInt64LE(12));
+  return number === segment ? undefined : `its header says it is segment ${number}`;
 }
 
-export function encodedBytes(batches: readonly LogBatch[]): number {
-  let bytes = BLOCK_HEADER_BYTES;
-  for (const batch of batches) bytes += BATCH_HEADER_BYTES + batch.bytes.length;
-  return bytes;
+/** Bytes a block of such batches takes in the file. `payloadBytes` is the sum of their lengths. */
+export function blockBytes(batchCount: number, payloadBytes: number): number {
+  return alignUp(BLOCK_HEADER_BYTES + BATCH_HEADER_BYTES * batchCount + payloadBytes);
 }
 
-export function encodeBlock(batches: readonly LogBatch[], number: number, syncedThrough: number): Buffer {
-  const block = Buffer.allocUnsafe(encodedBytes(batches));
-  block.writeUInt32LE(block.length - BLOCK_HEADER_BYTES, 0);
-  block.writeBigUInt64LE(BigInt(number), 8);
-  block.writeBigUInt64LE(BigInt(syncedThrough), 16);
-  block.writeBigInt64LE(batches.at(-1)!.lastSeq, 24);
-  block.writeUInt32LE(batches.length, 32);
+/** Writes the block to the start of `into` and returns its bytes, padding included. */
+export function encodeBlock(
+  into: Buffer,
+  batches: readonly LogBatch[],
+  {place, position, syncedThrough}: {place: Place; position: number; syncedThrough: number},
+): Buffer {
+  const [first, last] = [batches[0], batches.at(-1)];
+  assert(first !== undefined && last !== undefined, 'a block holds at least one batch');
   let at = BLOCK_HEADER_BYTES;
   for (const {bytes, lastSeq} of batches) {
-    at = block.writeUInt32LE(bytes.length, at);
-    at = block.writeBigInt64LE(lastSeq, at);
-    block.set(bytes, at);
+    at = into.writeUInt32LE(bytes.length, at);
+    at = into.writeBigInt64LE(lastSeq, at);
+    into.set(bytes, at);
     at += bytes.length;
   }
-  block.writeUInt32LE(crc32(block.subarray(8), crc32(block.subarray(0, 4))), 4);
-  return block;
+  into.writeUInt32LE(BLOCK_MAGIC, 0);
+  into.writeUInt32LE(at, 8);
+  into.writeUInt32LE(batches.length, 12);
+  into.writeBigUInt64LE(BigInt(position), 16);
+  into.writeBigUInt64LE(BigInt(syncedThrough), 24);
+  into.writeBigInt64LE(first.lastSeq, 32);
+  into.writeBigInt64LE(last.lastSeq, 40);
+  into.writeUInt32LE(blockCrc(into.subarray(8, at), place), 4);
+  const end = alignUp(at);
+  into.fill(0, at, end);
+  return into.subarray(0, end);
 }
 
-/** The block that begins at `offset`, or undefined if there is none that is whole. */
-export function readBlock(segment: Buffer, offset: number): BlockHeader | undefined {
-  if (offset + BLOCK_HEADER_BYTES > segment.length) return undefined;
-  const length = segment.readUInt32LE(offset);
-  const end = offset + BLOCK_HEADER_BYTES + length;
-  if (length === 0 || end > segment.length) return undefined;
-  const crc = segment.readUInt32LE(offset + 4);
-  if (crc32(segment.subarray(offset + 8, end), crc32(segment.subarray(offset, offset + 4))) !== crc) return undefined;
+/** The whole block that begins at the place, or undefined if there is none. `bytes` is the segment from its start. */
+export function readBlock(bytes: Buffer, place: Place): Block | undefined {
+  const {offset} = place;
+  if (offset + BLOCK_HEADER_BYTES > bytes.length || bytes.readUInt32LE(offset) !== BLOCK_MAGIC) return undefined;
+  const length = bytes.readUInt32LE(offset + 8);
+  if (length < BLOCK_HEADER_BYTES || offset + length > bytes.length) return undefined;
+  if (blockCrc(bytes.subarray(offset + 8, offset + length), place) !== bytes.readUInt32LE(offset + 4)) return undefined;
   return {
-    length,
-    crc,
-    number: Number(segment.readBigUInt64LE(offset + 8)),
-    syncedThrough: Number(segment.readBigUInt64LE(offset + 16)),
-    lastSeq: segment.readBigInt64LE(offset + 24),
-    count: segment.readUInt32LE(offset + 32),
+    offset,
+    bytes: alignUp(length),
+    position: Number(bytes.readBigUInt64LE(offset + 16)),
+    syncedThrough: Number(bytes.readBigUInt64LE(offset + 24)),
+    lastSeq: bytes.readBigInt64LE(offset + 40),
+    batches: readBatches(bytes.subarray(offset, offset + length), bytes.readUInt32LE(offset + 12)),
   };
 }
 
-export function* readBatches(segment: Buffer, offset: number, header: BlockHeader): Generator<LogBatch> {
-  let at = offset + BLOCK_HEADER_BYTES;
-  for (let i = 0; i < header.count; i++) {
-    const length = segment.readUInt32LE(at);
-    const lastSeq = segment.readBigInt64LE(at + 4);
+/** Every whole block that begins at `offset` or later, whatever lies between. */
+export function* findBlocks(bytes: Buffer, {segment, offset}: Place): Generator<Block> {
+  let at = bytes.indexOf(BLOCK_MAGIC_BYTES, offset);
+  while (at >= 0) {
+    const block = at % 8 === 0 ? readBlock(bytes, {segment, offset: at}) : undefined;
+    if (block !== undefined) yield block;
+    at = bytes.indexOf(BLOCK_MAGIC_BYTES, block === undefined ? at + 1 : at + block.bytes);
+  }
+}
+
+function readBatches(block: Buffer, count: number): LogBatch[] {
+  const batches: LogBatch[] = [];
+  let at = BLOCK_HEADER_BYTES;
+  for (let i = 0; i < count; i++) {
+    const length = block.readUInt32LE(at);
+    const lastSeq = block.readBigInt64LE(at + 4);
     at += BATCH_HEADER_BYTES;
-    yield {bytes: segment.subarray(at, at + length), lastSeq};
+    batches.push({bytes: block.subarray(at, at + length), lastSeq});
     at += length;
   }
+  assert(at === block.length, 'the batches of a block fill it');
+  return batches;
+}
+
+const placeBytes = Buffer.alloc(16);
+
+function blockCrc(rest: Buffer, {segment, offset}: Place): number {
+  placeBytes.writeBigUInt64LE(BigInt(segment), 0);
+  placeBytes.writeBigUInt64LE(BigInt(offset), 8);
+  return crc32(rest, crc32(placeBytes));
+}
+
+function alignUp(bytes: number): number {
+  return (bytes + 7) & ~7;
 }

@@ -69,26 +69,41 @@ export function encodeRow(schema: Schema, values: readonly Value[], flags: numbe
   scratch[FLAGS_AT] = flags;
   scratch.writeUInt16LE(columns.length, COLUMNS_AT);
   scratch.writeUInt32LE(schema.version, VERSION_AT);
-  let at = fragmentsAt;
+  let body = '';
   for (let i = 0; i < columns.length; i++) {
     const {type} = columns[i]!;
     const value = values[i]!;
     const fragment = toJson(type, value);
-    ensure(at + 1 + fragment.length * 3, schema);
-    if (i > 0) scratch[at++] = COMMA;
-    at += isAscii(type) ? scratch.write(fragment, at, 'latin1') : scratch.write(fragment, at, 'utf8');
-    let mark = at;
+    body = i === 0 ? fragment : `${body},${fragment}`;
+    let mark = body.length;
     if (value === null) mark += NULL_BIT;
     else if (fixedAt[i] !== 0) writeFixed(type, value, fixedAt[i]!);
     else if (typeof value === 'string' && fragment.length !== value.length + 2) mark += BACKSLASH_BIT;
     scratch.writeUInt32LE(mark, MARKS_AT + 4 * i);
   }
-  if (at > ROW_BYTES_MAX) throw tooLarge(schema);
-  scratch.writeUInt32LE(at, 0);
-  const row = Buffer.allocUnsafe(at);
-  scratch.copy(row, 0, 0, at);
+  ensure(fragmentsAt + body.length * 3, schema);
+  const end = fragmentsAt + scratch.write(body, fragmentsAt, 'utf8');
+  if (end > ROW_BYTES_MAX) throw tooLarge(schema);
+  settleMarks(columns.length, fragmentsAt, body, end);
+  scratch.writeUInt32LE(end, 0);
+  const row = Buffer.allocUnsafe(end);
+  scratch.copy(row, 0, 0, end);
   if (scratch.length > SCRATCH_BYTES * 16) scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   return row;
+}
+
+/** Marks were counted in UTF-16 units from the first fragment; they become bytes from the start of the row. */
+function settleMarks(columnCount: number, fragmentsAt: number, body: string, end: number): void {
+  const isAscii = end - fragmentsAt === body.length;
+  let unitsDone = 0;
+  let bytesDone = fragmentsAt;
+  for (let at = MARKS_AT; at < MARKS_AT + 4 * columnCount; at += 4) {
+    const mark = scratch.readUInt32LE(at);
+    const units = mark & END_MASK;
+    bytesDone += isAscii ? units - unitsDone : Buffer.byteLength(body.slice(unitsDone, units));
+    unitsDone = units;
+    scratch.writeUInt32LE(mark - units + bytesDone, at);
+  }
 }
 
 function ensure(bytes: number, schema: Schema): void {
@@ -101,10 +116,6 @@ function ensure(bytes: number, schema: Schema): void {
 
 function tooLarge(schema: Schema): DbError {
   return new DbError('LIMIT_EXCEEDED', `A row of '${tableText(schema.name)}' is larger than ${ROW_BYTES_MAX} bytes.`);
-}
-
-function isAscii(type: DataType): boolean {
-  return type.name !== 'text' && type.name !== 'json' && type.name !== 'file';
 }
 
 function writeFixed(type: DataType, value: Exclude<Value, null>, at: number): void {
@@ -126,11 +137,11 @@ function writeFixed(type: DataType, value: Exclude<Value, null>, at: number): vo
       scratch.writeDoubleLE(value as number, at);
       break;
     case 'decimal':
-      scratch.writeBigUInt64LE(BigInt.asUintN(64, value as bigint), at);
-      scratch.writeBigInt64LE((value as bigint) >> 64n, at + 8);
+      writeWide(scratch, at, value as bigint);
+      writeWide(scratch, at + 8, (value as bigint) >> 64n);
       break;
     default:
-      scratch.writeBigInt64LE(value as bigint, at);
+      writeWide(scratch, at, value as bigint);
   }
 }
 
@@ -148,18 +159,36 @@ function readFixed(type: DataType, buffer: Buffer, at: number): Value {
     case 'double':
       return buffer.readDoubleLE(at);
     case 'decimal':
-      return (buffer.readBigInt64LE(at + 8) << 64n) | buffer.readBigUInt64LE(at);
+      return (readWide(buffer, at + 8) << 64n) | BigInt.asUintN(64, readWide(buffer, at));
     default:
-      return buffer.readBigInt64LE(at);
+      return readWide(buffer, at);
   }
 }
 
+/** One 64-bit integer seen as two halves: several times quicker than the Buffer methods for bigints. */
+const wide = new BigInt64Array(1);
+const halves = new Uint32Array(wide.buffer);
+const LOW = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 0 : 1;
+const HIGH = 1 - LOW;
+
+function readWide(buffer: Buffer, at: number): bigint {
+  halves[LOW] = buffer.readUInt32LE(at);
+  halves[HIGH] = buffer.readUInt32LE(at + 4);
+  return wide[0]!;
+}
+
+function writeWide(buffer: Buffer, at: number, value: bigint): void {
+  wide[0] = value;
+  buffer.writeUInt32LE(halves[LOW]!, at);
+  buffer.writeUInt32LE(halves[HIGH]!, at + 4);
+}
+
 export function setRowSeq(buffer: Buffer, offset: number, seq: Seq): void {
-  buffer.writeBigInt64LE(seq, offset + SEQ_AT);
+  writeWide(buffer, offset + SEQ_AT, seq);
 }
 
 export function rowSeq(row: RowBytes): Seq {
-  return row.buffer.readBigInt64LE(row.offset + SEQ_AT);
+  return readWide(row.buffer, row.offset + SEQ_AT);
 }
 
 export function setRowFlags(buffer: Buffer, offset: number, flags: number): void {
@@ -255,7 +284,7 @@ export class RowView implements Row {
   }
 
   get seq(): Seq {
-    return this.#buffer.readBigInt64LE(this.#offset + SEQ_AT);
+    return readWide(this.#buffer, this.#offset + SEQ_AT);
   }
 
   get isTombstone(): boolean {

@@ -88,7 +88,7 @@ async function insert(
       const manifest = options.manifests.get(scope);
       const cold =
         manifest.segments.length === 0 ? NOTHING_COLD : await lookUpCold(options, scope, schema, manifest, keys);
-      if (options.manifests.get(scope) !== manifest) continue;
+      if (options.manifests.get(scope).version !== manifest.version) continue;
       checkCurrent(options, schema);
       const batch = rows.map((values, i) => newRow(options, scope, schema, values, keys[i]!, cold.get(i)));
       await options.commit.write({rows: batch});
@@ -169,7 +169,7 @@ async function changeRows(
     for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
       const manifest = options.manifests.get(scope);
       const batch = await decide(options, scope, schema, manifest, keys, change);
-      if (options.manifests.get(scope) !== manifest) continue;
+      if (options.manifests.get(scope).version !== manifest.version) continue;
       checkCurrent(options, schema);
       if (batch.length === 0) return 0;
       settleFlags(options, scope, batch);

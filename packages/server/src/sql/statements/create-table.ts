@@ -77,18 +77,19 @@ function kindKeyword(cursor: TokenCursor): Kind | undefined {
 function parseClause(cursor: TokenCursor, options: Map<string, string>): void {
   if (cursor.acceptKeyword('WITH')) {
     for (const item of cursor.optionItems()) set(options, item.key, item.value);
-    return;
+  } else if (cursor.acceptKeyword('TABLE_TYPE')) {
+    set(options, 'TYPE', cursor.stringOrName());
+  } else if (cursor.acceptKeyword('STORAGE')) {
+    set(options, 'STORAGE_ID', cursor.stringOrName());
+  } else if (cursor.acceptKeyword('USE_USER_STORAGE')) {
+    set(options, 'USE_USER_STORAGE', cursor.acceptOneOf('TRUE', 'FALSE') ?? 'TRUE');
+  } else if (cursor.acceptKeyword('FLUSH')) {
+    set(options, 'FLUSH_POLICY', oldFlushClause(cursor));
+  } else if (cursor.acceptKeyword('TTL')) {
+    set(options, 'TTL_SECONDS', String(cursor.number()));
+  } else {
+    throw cursor.expected('WITH (…), STORAGE, FLUSH, TTL or the end of the statement');
   }
-  if (cursor.acceptKeyword('TABLE_TYPE')) return set(options, 'TYPE', cursor.stringOrName());
-  if (cursor.acceptKeyword('STORAGE')) return set(options, 'STORAGE_ID', cursor.stringOrName());
-  if (cursor.acceptKeyword('USE_USER_STORAGE')) {
-    const word = cursor.acceptKeyword('FALSE') ? 'false' : 'true';
-    cursor.acceptKeyword('TRUE');
-    return set(options, 'USE_USER_STORAGE', word);
-  }
-  if (cursor.acceptKeyword('FLUSH')) return set(options, 'FLUSH_POLICY', oldFlushClause(cursor));
-  if (cursor.acceptKeyword('TTL')) return set(options, 'TTL_SECONDS', String(cursor.number()));
-  throw cursor.expected('WITH (…), STORAGE, FLUSH, TTL or the end of the statement');
 }
 
 function set(options: Map<string, string>, key: string, value: string): void {
