@@ -30,7 +30,6 @@ const MARKS_AT = 20;
 const BACKSLASH_BIT = 0x8000_0000;
 const NULL_BIT = 0x4000_0000;
 const END_MASK = 0x3fff_ffff;
-const COMMA = 0x2c;
 const SCRATCH_BYTES = 64 * 1024;
 
 /** Where the columns of one schema lie in its rows. */
