@@ -30,7 +30,10 @@ export interface HotSnapshot {
   readonly rowCount: number;
   readonly bytes: number;
   get(key: Uint8Array): RowBytes | undefined;
-  /** Rows in key order (or reverse), tombstones included. `visit` returns false to stop. `key` is only valid during the call. */
+  /**
+   * Rows in key order (or reverse), tombstones included. `visit` returns false to stop. `key` is only valid during the call; a `visit`
+   * that declares the row as its only parameter is given an empty one, which spares a view per row.
+   */
   scan(range: KeyRange, reverse: boolean, visit: (row: RowBytes, key: Uint8Array) => boolean): void;
   /** The same as an iterable, for slow consumers that pause between rows. */
   rows(range?: KeyRange): Iterable<{key: Uint8Array; row: RowBytes}>;

@@ -37,6 +37,7 @@ export function encodeKey(type: DataType, value: Value): Uint8Array {
     case 'time':
       return encodeBigint(value as bigint);
     case 'float':
+      return encodeFloat(Math.fround(value as number));
     case 'double':
       return encodeFloat(value as number);
     case 'decimal': {
