@@ -9,9 +9,10 @@
  * Laws: the crc covers everything after itself, and the segment and offset the block was written to: a copy of a block elsewhere, as in
  * the bytes of a row, is not a block. The header has a page of its own, which no write of a block touches.
  */
+
+import type {Seq} from '../model/names.ts';
 import {assert} from '../std/assert.ts';
 import {crc32} from '../std/crc32.ts';
-import type {Seq} from '../model/names.ts';
 import type {LogBatch} from './log.ts';
 
 export const SEGMENT_HEADER_BYTES = 4096;

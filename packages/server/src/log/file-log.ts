@@ -3,22 +3,30 @@
  *
  *     append ─ queue ─ (end of the loop's turn) ─ one block ─ write + fdatasync ─ done × n
  *
- * The sync runs on this thread while it is fast, since handing it to another costs more than it takes; else one is in flight in the background and
- * appends made meanwhile form the next block. D1 answers after the write and syncs once a second; D0 answers at once.
- * Laws: those of `log.ts`. After the first failed write or sync nothing is written any more: pages the kernel gave up on may look clean.
+ * While a sync is fast it runs on this thread, since handing it to another costs more than it takes; else one is in flight in the
+ * background, and appends made meanwhile form the next block. D1 answers after the write and syncs within a second; D0 answers before it.
+ * Laws: those of `log.ts`. After the first failed write or sync nothing is written any more: pages the system gave up on look clean. A
+ * segment is synced before the next one is begun, in every durability class, so that only the last written one can have a torn tail.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Seq} from '../model/names.ts';
+import {assert} from '../std/assert.ts';
 import type {Clock} from '../std/clock.ts';
 import type {Disk} from '../std/disk.ts';
-import {encodeBlock, encodedBytes, SEGMENT_HEADER_BYTES} from './block.ts';
+import {blockBytes, encodeBlock, SEGMENT_HEADER_BYTES} from './block.ts';
+import {GroupQueue, type Waiting} from './group-queue.ts';
 import type {Durability, Log, LogBatch, LogStats, OpenLog} from './log.ts';
-import {type ClosedSegment, recoverLog} from './recover.ts';
-import {type OpenSegment, ReadySegments} from './segments.ts';
+import {type RecoveredLog, recoverLog} from './recover.ts';
+import {Segments} from './segments.ts';
 
-const SYNC_NOW_MICROS = 250;
+const MEGABYTE = 1024 * 1024;
+const SYNC_NOW_MICROS_MAX = 250;
+const WRITE_NOW_BYTES_MAX = 256 * 1024;
+/** Groups beyond this size gain nothing from being larger. */
+const GROUP_BYTES_MAX = MEGABYTE;
 const LAZY_SYNC_MS = 1000;
-const BLOCK_BYTES_TARGET = 4 * 1024 * 1024;
+/** The newest sync's weight in the moving average. */
+const SYNC_WEIGHT = 1 / 8;
 
 export interface FileLogOptions {
   readonly disk: Disk;
@@ -26,108 +34,95 @@ export interface FileLogOptions {
   readonly clock: Clock;
   readonly durability: Durability;
   readonly segmentBytes?: number;
+  /** Segments grow to hold one such batch. Default: 16 MB, or what a smaller segment holds. */
   readonly maxBatchBytes?: number;
   readonly maxQueuedBytes?: number;
 }
 
 export function openFileLog(options: FileLogOptions): OpenLog {
   return async (from, visit) => {
-    await options.disk.makeDirectory(options.directory);
-    const recovered = await recoverLog(options.disk, options.directory, from, visit);
-    const maxBatchBytes = options.maxBatchBytes ?? 16 * 1024 * 1024;
-    const segmentBytes = Math.max(options.segmentBytes ?? 16 * 1024 * 1024, maxBatchBytes + 64 * 1024);
-    const ready = new ReadySegments({
-      disk: options.disk,
-      clock: options.clock,
-      directory: options.directory,
-      bytes: segmentBytes,
-      nextNumber: recovered.nextSegment,
-    });
-    ready.fill();
-    const current = await ready.take();
-    return new FileLog(options, maxBatchBytes, ready, current, recovered.segments, recovered.lastBlock);
+    const {disk, directory} = options;
+    await disk.makeDirectory(directory);
+    await disk.syncDirectory(parentOf(directory));
+    const recovered = await recoverLog(disk, directory, {from, visit});
+    return new FileLog(options, recovered);
   };
 }
 
-interface Waiting {
-  readonly batch: LogBatch;
-  readonly done: (error: Error | undefined) => void;
-}
-
 class FileLog implements Log {
-  readonly #disk: Disk;
   readonly #clock: Clock;
   readonly #durability: Durability;
   readonly #maxBatchBytes: number;
   readonly #maxQueuedBytes: number;
-  readonly #ready: ReadySegments;
-  readonly #closed: ClosedSegment[];
-  readonly #stopLazySync = new AbortController();
-  #current: OpenSegment;
-  #position = SEGMENT_HEADER_BYTES;
-  #currentLastSeq: Seq = 0n;
-  #blockNumber: number;
-  #syncedBlock: number;
-  #queue: Waiting[] = [];
-  #queuedBytes = 0;
+  readonly #segments: Segments;
+  readonly #queue = new GroupQueue();
+  readonly #stop = new AbortController();
+  /** Where the next block goes: in the current segment, and in all blocks ever. */
+  #offset = 0;
+  #position: number;
+  #syncedThrough: number;
+  #appendedSeq: Seq;
+  #writtenSeq: Seq;
+  /** Where blocks are put together; a larger one than a group gets a buffer of its own. */
+  readonly #block = Buffer.allocUnsafeSlow(GROUP_BYTES_MAX);
   #isScheduled = false;
-  #writing: Promise<void> | undefined;
+  #isFlying = false;
+  #isLazySyncPlanned = false;
   #failure: Error | undefined;
   #isClosed = false;
+  #progressWaiters: (() => void)[] = [];
   #sinceMark = 0;
   #appendedBytes = 0;
+  #blocks = 0;
   #batches = 0;
   #syncs = 0;
   #syncMicros = 0;
 
-  constructor(
-    options: FileLogOptions,
-    maxBatchBytes: number,
-    ready: ReadySegments,
-    current: OpenSegment,
-    closed: ClosedSegment[],
-    lastBlock: number,
-  ) {
-    this.#disk = options.disk;
+  constructor(options: FileLogOptions, recovered: RecoveredLog) {
+    const wanted = options.segmentBytes ?? 16 * MEGABYTE;
+    const fitting = wanted - SEGMENT_HEADER_BYTES - blockBytes(1, 0);
+    this.#maxBatchBytes = options.maxBatchBytes ?? (wanted < 16 * MEGABYTE ? fitting : 16 * MEGABYTE);
+    assert(this.#maxBatchBytes > 0, 'a segment holds at least one batch');
+    this.#maxQueuedBytes = options.maxQueuedBytes ?? 64 * MEGABYTE;
     this.#clock = options.clock;
     this.#durability = options.durability;
-    this.#maxBatchBytes = maxBatchBytes;
-    this.#maxQueuedBytes = options.maxQueuedBytes ?? 64 * 1024 * 1024;
-    this.#ready = ready;
-    this.#current = current;
-    this.#closed = closed;
-    this.#blockNumber = lastBlock;
-    this.#syncedBlock = lastBlock;
-    if (this.#durability !== 'D2') void this.#syncLazily();
+    this.#position = recovered.end;
+    this.#syncedThrough = recovered.end;
+    this.#appendedSeq = recovered.lastSeq;
+    this.#writtenSeq = recovered.lastSeq;
+    this.#segments = new Segments({
+      disk: options.disk,
+      clock: options.clock,
+      directory: options.directory,
+      segmentBytes: Math.max(wanted, SEGMENT_HEADER_BYTES + blockBytes(1, this.#maxBatchBytes)),
+      written: recovered.written,
+      nextNumber: recovered.nextNumber,
+      onChange: () => this.#schedule(),
+    });
+    this.#segments.prepare();
   }
 
   append(batch: LogBatch, done: (error: Error | undefined) => void, urgent = false): void {
-    this.#checkOpen();
-    if (batch.bytes.length > this.#maxBatchBytes) {
+    const {length} = batch.bytes;
+    if (this.#isClosed) throw new DbError('SHUTTING_DOWN', 'The log is closed.');
+    if (this.#failure !== undefined) throw readOnly(this.#failure);
+    if (length > this.#maxBatchBytes) {
       throw new DbError(
         'LIMIT_EXCEEDED',
-        `One statement wrote ${batch.bytes.length} bytes; the limit of a batch is ${this.#maxBatchBytes} bytes. Write fewer rows at once.`,
+        `One batch of ${length} bytes exceeds the limit maxBatchBytes of ${this.#maxBatchBytes}.`,
       );
     }
-    if (urgent ? this.#ready.isExhausted : this.#ready.isFull) {
-      throw new DbError(
-        'DISK_FULL',
-        'The disk has no room for the next log segment. Free some space; writes go on by themselves.',
-      );
+    const {fault} = this.#segments;
+    if (fault !== undefined && !(urgent && this.#hasRoomForUrgent(length))) throw diskFull(fault);
+    if (!urgent && this.#queue.hasRefused) throw diskFull(fault);
+    if (this.#queue.bytes + length > this.#maxQueuedBytes) {
+      throw new DbError('WRITE_QUEUE_FULL', `More than ${this.#maxQueuedBytes} bytes wait for the disk.`);
     }
-    if (this.#queuedBytes > this.#maxQueuedBytes) {
-      throw new DbError('WRITE_QUEUE_FULL', `More than ${this.#maxQueuedBytes} bytes wait for the disk; try again.`);
-    }
-    this.#queuedBytes += batch.bytes.length;
-    this.#sinceMark += batch.bytes.length;
-    this.#appendedBytes += batch.bytes.length;
-    this.#batches++;
-    if (this.#durability === 'D0') {
-      this.#queue.push({batch, done: () => {}});
-      done(undefined);
-    } else {
-      this.#queue.push({batch, done});
-    }
+    assert(batch.lastSeq >= this.#appendedSeq, 'batches are appended in the order of their seqs');
+    this.#appendedSeq = batch.lastSeq;
+    this.#queue.add({batch, done, isUrgent: urgent, isRefused: false});
+    this.#appendedBytes += length;
+    this.#sinceMark += length;
     this.#schedule();
   }
 
@@ -140,239 +135,253 @@ class FileLog implements Log {
   }
 
   async sync(): Promise<void> {
-    await this.#drain();
-    this.#checkFailure();
-    if (this.#syncedBlock < this.#blockNumber) await this.#syncCurrent();
-    this.#checkFailure();
+    const upTo = this.#queue.addedCount;
+    while (this.#queue.settledCount < upTo && this.#failure === undefined) {
+      await new Promise<void>(resolve => this.#progressWaiters.push(resolve));
+    }
+    if (this.#failure !== undefined) throw readOnly(this.#failure);
+    await this.#syncWritten();
   }
 
   async release(seq: Seq): Promise<void> {
     await this.sync();
-    while (this.#closed.length > 0 && this.#closed[0]!.lastSeq <= seq) {
-      await this.#disk.remove(this.#closed[0]!.path);
-      this.#closed.shift();
-    }
-    await this.#disk.syncDirectory(this.#current.path.replace(/\/[^/]*$/, ''));
+    await this.#segments.release(seq);
   }
 
   stats(): LogStats {
-    const state = this.#isClosed
-      ? 'closed'
-      : this.#failure !== undefined
-        ? 'failed'
-        : this.#ready.isFull
-          ? 'full'
-          : 'open';
     return {
       appendedBytes: this.#appendedBytes,
-      blocks: this.#blockNumber,
+      blocks: this.#blocks,
       batches: this.#batches,
       syncs: this.#syncs,
       syncMicros: this.#syncMicros,
-      segments: this.#closed.length + 1,
-      state,
+      segments: this.#segments.count,
+      state: this.#state(),
     };
   }
 
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#stopLazySync.abort();
-    await this.#drain();
-    if (this.#failure === undefined && this.#syncedBlock < this.#blockNumber) await this.#syncCurrent();
-    await this.#current.file.close();
-    await this.#ready.close();
+    this.#stop.abort();
+    try {
+      if (this.#failure === undefined) await this.sync();
+    } finally {
+      await this.#segments.close();
+    }
   }
 
-  #checkOpen(): void {
-    if (this.#isClosed) throw new DbError('SHUTTING_DOWN', 'The log is closed.');
-    this.#checkFailure();
+  #state(): LogStats['state'] {
+    if (this.#failure !== undefined) return 'failed';
+    if (this.#isClosed) return 'closed';
+    return this.#segments.fault === undefined ? 'open' : 'full';
   }
 
-  #checkFailure(): void {
-    if (this.#failure === undefined) return;
-    throw readOnly(this.#failure);
+  #hasRoomForUrgent(length: number): boolean {
+    return this.#segments.canAdvance({isUrgent: true}) || this.#fits(1, this.#queue.bytes + length);
   }
 
-  /** Appends of one turn of the loop share a block: the write begins when the turn's callbacks have run. */
+  /** Everything appended in one turn of the loop is written in one go, when the turn's callbacks have run. */
   #schedule(): void {
-    if (this.#isScheduled || this.#writing !== undefined) return;
+    if (this.#isScheduled || this.#isFlying) return;
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
-      if (this.#writing === undefined) this.#start();
+      if (!this.#isFlying && this.#failure === undefined) this.#turn();
     });
   }
 
-  #start(): void {
-    if (this.#queue.length === 0) return;
-    if (this.#canWriteNow()) {
-      this.#writeNow();
-      if (this.#queue.length > 0) this.#schedule();
+  /** Writes one group, or makes room for it. */
+  #turn(): void {
+    for (const {done} of this.#queue.takeRefused()) done(diskFull(this.#segments.fault));
+    const head = this.#queue.head;
+    if (head === undefined) this.#tellProgress();
+    else if (this.#fits(1, head.batch.bytes.length)) this.#writeGroup();
+    else this.#makeRoom(head);
+  }
+
+  #writeGroup(): void {
+    const group = this.#queue.take(Math.min(GROUP_BYTES_MAX, this.#roomBytes()));
+    if (this.#durability === 'D0') answer(group);
+    const block = this.#encode(group);
+    const isSyncQuick = this.#durability !== 'D2' || this.#syncMicros < SYNC_NOW_MICROS_MAX;
+    if (isSyncQuick && block.length <= WRITE_NOW_BYTES_MAX) this.#writeGroupNow(group, block);
+    else this.#fly(group, () => this.#write(block));
+  }
+
+  #writeGroupNow(group: readonly Waiting[], block: Buffer): void {
+    try {
+      this.#writeNow(block);
+    } catch (error) {
+      this.#fail(error, group);
       return;
     }
-    this.#writing = this.#writeQueue().finally(() => {
-      this.#writing = undefined;
-      if (this.#queue.length > 0) this.#schedule();
-    });
+    this.#finish(group);
   }
 
-  #canWriteNow(): boolean {
-    if (this.#failure !== undefined || this.#syncMicros >= SYNC_NOW_MICROS) return false;
-    return this.#fits(this.#peekGroup());
+  /** Work that takes turns of the loop; nothing else is begun meanwhile. */
+  #fly(group: readonly Waiting[], work: () => Promise<void>): void {
+    this.#isFlying = true;
+    work().then(
+      () => {
+        this.#isFlying = false;
+        if (this.#failure === undefined) this.#finish(group);
+        else this.#fail(this.#failure, group);
+      },
+      error => {
+        this.#isFlying = false;
+        this.#fail(error, group);
+      },
+    );
   }
 
-  #fits(group: readonly Waiting[]): boolean {
-    return this.#position + encodedBytes(group.map(one => one.batch)) <= this.#current.bytes;
-  }
-
-  /** The batches of the next block: at least one, then as many as stay under the target. */
-  #peekGroup(): Waiting[] {
-    let bytes = 0;
-    let count = 0;
-    for (const {batch} of this.#queue) {
-      bytes += batch.bytes.length + 12;
-      if (count > 0 && bytes > BLOCK_BYTES_TARGET) break;
-      count++;
+  #makeRoom(head: Waiting): void {
+    const {fault} = this.#segments;
+    const isUrgent = head.isUrgent && fault !== undefined;
+    if (this.#segments.canAdvance({isUrgent})) {
+      this.#fly([], () => this.#advance());
+    } else if (fault !== undefined) {
+      this.#queue.refuse();
+      this.#schedule();
     }
-    return this.#queue.slice(0, count);
+    // Else a segment is being made, and `onChange` comes back here.
   }
 
-  #takeGroup(): {group: Waiting[]; block: Buffer} {
-    const group = this.#peekGroup();
-    this.#queue.splice(0, group.length);
-    for (const {batch} of group) this.#queuedBytes -= batch.bytes.length;
-    const batches = group.map(one => one.batch);
-    const block = encodeBlock(batches, ++this.#blockNumber, this.#syncedBlock);
-    this.#currentLastSeq = batches.at(-1)!.lastSeq;
-    return {group, block};
+  async #advance(): Promise<void> {
+    await this.#syncWritten();
+    await this.#segments.advance(this.#writtenSeq);
+    this.#offset = SEGMENT_HEADER_BYTES;
   }
 
-  #writeNow(): void {
-    const {group, block} = this.#takeGroup();
+  #roomBytes(): number {
+    const {current} = this.#segments;
+    return current === undefined ? 0 : current.bytes - this.#offset;
+  }
+
+  #fits(batchCount: number, payloadBytes: number): boolean {
+    return blockBytes(batchCount, payloadBytes) <= this.#roomBytes();
+  }
+
+  #encode(group: readonly Waiting[]): Buffer {
+    const batches = group.map(waiting => waiting.batch);
+    const bytes = blockBytes(
+      batches.length,
+      batches.reduce((sum, batch) => sum + batch.bytes.length, 0),
+    );
+    const into = bytes <= this.#block.length ? this.#block : Buffer.allocUnsafeSlow(bytes);
+    const place = {segment: this.#segments.current!.number, offset: this.#offset};
+    return encodeBlock(into, batches, {place, position: this.#position, syncedThrough: this.#syncedThrough});
+  }
+
+  #writeNow(block: Buffer): void {
+    const {file} = this.#segments.current!;
+    file.writeNow(block, this.#offset);
+    this.#move(block.length);
+    if (this.#durability !== 'D2') return;
+    const startedMs = this.#clock.monotonicMs();
+    file.datasyncNow();
+    this.#noteSync(this.#position, startedMs);
+  }
+
+  async #write(block: Buffer): Promise<void> {
+    await this.#segments.current!.file.write(block, this.#offset);
+    this.#move(block.length);
+    if (this.#durability === 'D2') await this.#syncWritten();
+  }
+
+  #move(bytes: number): void {
+    this.#offset += bytes;
+    this.#position += bytes;
+    this.#blocks++;
+  }
+
+  /** Syncs what has been written by now. A failure is the log's, whoever asked. */
+  async #syncWritten(): Promise<void> {
+    const {current} = this.#segments;
+    const through = this.#position;
+    if (current === undefined || this.#syncedThrough >= through) return;
+    const startedMs = this.#clock.monotonicMs();
     try {
-      this.#current.file.writeNow(block, this.#position);
-      if (this.#durability === 'D2') {
-        const started = this.#clock.monotonicMs();
-        this.#current.file.datasyncNow();
-        this.#synced(this.#blockNumber, started);
-      }
+      await current.file.datasync();
     } catch (error) {
-      return this.#fail(error, group);
+      if (this.#failure === undefined) this.#fail(error, []);
+      throw readOnly(error);
     }
-    this.#position += block.length;
-    for (const {done} of group) done(undefined);
+    this.#noteSync(through, startedMs);
   }
 
-  async #writeQueue(): Promise<void> {
-    while (this.#queue.length > 0 && this.#failure === undefined) {
-      if (!this.#fits(this.#peekGroup()) && !(await this.#roll())) return;
-      const {group, block} = this.#takeGroup();
-      try {
-        await this.#current.file.write(block, this.#position);
-        this.#position += block.length;
-        if (this.#durability === 'D2') await this.#datasync(this.#blockNumber);
-      } catch (error) {
-        return this.#fail(error, group);
-      }
-      for (const {done} of group) done(undefined);
-      if (this.#syncMicros < SYNC_NOW_MICROS) return;
-    }
-    if (this.#failure !== undefined) this.#refuseQueue();
-  }
-
-  /** False if there is no next segment: what waits is refused, nothing of it was written. */
-  async #roll(): Promise<boolean> {
-    try {
-      if (this.#syncedBlock < this.#blockNumber) await this.#datasync(this.#blockNumber);
-    } catch (error) {
-      this.#fail(error, []);
-      return false;
-    }
-    let next: OpenSegment;
-    try {
-      next = await this.#ready.take();
-    } catch (error) {
-      for (const {done} of this.#emptyQueue()) {
-        done(
-          new DbError(
-            'DISK_FULL',
-            'The disk has no room for the next log segment. Free some space; writes go on by themselves.',
-            {cause: error},
-          ),
-        );
-      }
-      return false;
-    }
-    const {number, path, file} = this.#current;
-    await file.close();
-    this.#closed.push({number, path, lastSeq: this.#currentLastSeq});
-    this.#current = next;
-    this.#position = SEGMENT_HEADER_BYTES;
-    return true;
-  }
-
-  async #syncCurrent(): Promise<void> {
-    try {
-      await this.#datasync(this.#blockNumber);
-    } catch (error) {
-      this.#fail(error, []);
-    }
-  }
-
-  async #datasync(block: number): Promise<void> {
-    const started = this.#clock.monotonicMs();
-    await this.#current.file.datasync();
-    this.#synced(block, started);
-  }
-
-  #synced(block: number, startedMs: number): void {
+  #noteSync(through: number, startedMs: number): void {
     const micros = (this.#clock.monotonicMs() - startedMs) * 1000;
-    this.#syncMicros = this.#syncs === 0 ? micros : this.#syncMicros * 0.95 + micros * 0.05;
+    this.#syncMicros += this.#syncs === 0 ? micros : (micros - this.#syncMicros) * SYNC_WEIGHT;
     this.#syncs++;
-    this.#syncedBlock = Math.max(this.#syncedBlock, block);
+    this.#syncedThrough = Math.max(this.#syncedThrough, through);
   }
 
+  #finish(group: readonly Waiting[]): void {
+    const last = group.at(-1);
+    if (last !== undefined) {
+      this.#writtenSeq = last.batch.lastSeq;
+      this.#batches += group.length;
+      this.#queue.settle(group.length);
+      if (this.#durability !== 'D0') answer(group);
+      if (this.#durability !== 'D2') this.#planLazySync();
+    }
+    this.#tellProgress();
+    if (this.#queue.head !== undefined) this.#schedule();
+  }
+
+  /** The bytes of `group` may have reached the disk; those of the queue cannot have. */
   #fail(error: unknown, group: readonly Waiting[]): void {
-    this.#failure = error as Error;
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
     const unknown = new DbError(
       'COMMIT_UNKNOWN',
-      'The disk failed while this write was made durable; after a restart it may be there or not. The server only reads until it is restarted.',
+      'The disk failed during commit; after a restart this write may be there or not.',
       {cause: error},
     );
-    for (const {done} of group) done(unknown);
-    this.#refuseQueue();
+    this.#queue.settle(group.length);
+    if (this.#durability !== 'D0') answer(group, unknown);
+    // While a group is in flight its callbacks come first; it ends here too.
+    if (!this.#isFlying) for (const {done} of this.#queue.empty()) done(readOnly(this.#failure));
+    this.#tellProgress();
   }
 
-  #refuseQueue(): void {
-    for (const {done} of this.#emptyQueue()) done(readOnly(this.#failure!));
+  #tellProgress(): void {
+    for (const resolve of this.#progressWaiters.splice(0)) resolve();
   }
 
-  #emptyQueue(): Waiting[] {
-    this.#queuedBytes = 0;
-    return this.#queue.splice(0);
-  }
-
-  async #drain(): Promise<void> {
-    while (this.#queue.length > 0 || this.#writing !== undefined) {
-      if (this.#writing === undefined) this.#start();
-      await this.#writing;
-    }
-  }
-
-  async #syncLazily(): Promise<void> {
-    while (!this.#stopLazySync.signal.aborted) {
-      await this.#clock.sleep(LAZY_SYNC_MS, this.#stopLazySync.signal).catch(() => {});
-      if (this.#isClosed || this.#failure !== undefined) return;
-      if (this.#syncedBlock < this.#blockNumber) await this.sync().catch(() => {});
-    }
+  /** Within a second of the first write that is not synced. */
+  #planLazySync(): void {
+    if (this.#isLazySyncPlanned || this.#isClosed) return;
+    this.#isLazySyncPlanned = true;
+    this.#clock
+      .sleep(LAZY_SYNC_MS, this.#stop.signal)
+      .then(() => {
+        this.#isLazySyncPlanned = false;
+        return this.#failure === undefined ? this.#syncWritten() : undefined;
+      })
+      // A failed sync has put the log into its failed state, which is how it is told; an aborted pause means `close` syncs.
+      .catch(() => undefined);
   }
 }
 
-function readOnly(cause: Error): DbError {
+function answer(group: readonly Waiting[], error?: Error): void {
+  for (const {done} of group) done(error);
+}
+
+function parentOf(directory: string): string {
+  const end = directory.replace(/\/+$/, '').lastIndexOf('/');
+  if (end < 0) return '.';
+  return directory.slice(0, end) || '/';
+}
+
+function readOnly(cause: unknown): DbError {
+  return new DbError('READ_ONLY', 'A disk write failed earlier; the server only reads until it is restarted.', {cause});
+}
+
+function diskFull(cause: Error | undefined): DbError {
   return new DbError(
-    'READ_ONLY',
-    'A disk write failed earlier, so the server only reads until it is restarted. See the log for the cause.',
+    'DISK_FULL',
+    'There is no space for the next log segment. Writes go on by themselves when space is freed.',
     {cause},
   );
 }

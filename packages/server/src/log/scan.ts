@@ -67,7 +67,9 @@ export async function scanLog(disk: Disk, directory: string, visit: (batch: LogB
       damage = {path, offset: 0, text: fault};
       break;
     }
-    const chain = tail === undefined ? readChain(bytes, {number, position, visit}) : undefined;
+    // Only the oldest segment may begin at any position; later ones go on from the one before or are beyond the end.
+    const chain =
+      position !== undefined || broken === undefined ? readChain(bytes, {number, position, visit}) : undefined;
     if (chain?.last !== undefined) {
       written.push({number, path, lastSeq: chain.last.lastSeq});
       lastBytes = bytes.subarray(0, chain.end);
@@ -75,12 +77,11 @@ export async function scanLog(disk: Disk, directory: string, visit: (batch: LogB
       broken = {path, segment: number, offset: chain.end, position};
     } else {
       unused.push(path);
-      // An empty segment before a written one has lost its blocks, unless it is the oldest and nothing was ever written.
       broken ??= {path, segment: number, offset: SEGMENT_HEADER_BYTES, position};
     }
     damage = findDamage(bytes, number, broken);
     if (damage !== undefined) break;
-    if (tail === undefined) tail = findTail(bytes, {path, offset: chain?.end ?? SEGMENT_HEADER_BYTES});
+    tail ??= findTail(bytes, {path, offset: chain?.end ?? SEGMENT_HEADER_BYTES});
   }
   const nextNumber = Math.max(0, ...names.map(name => name.number)) + 1;
   return {written, lastBytes, unused, end: position ?? 0, nextNumber, tail, damage};
@@ -112,7 +113,11 @@ function findDamage(bytes: Buffer, number: number, broken: Break): LogFault | un
     const missing = broken.position ?? (isSame ? block.position - (block.offset - broken.offset) : -1);
     if (block.syncedThrough <= missing) continue;
     const {path, offset} = broken;
-    return {path, offset, text: `a block that was on disk is missing or damaged, as segment ${number} proves at byte ${block.offset}`};
+    return {
+      path,
+      offset,
+      text: `a block that was on disk is missing or damaged, as segment ${number} proves at byte ${block.offset}`,
+    };
   }
   return undefined;
 }

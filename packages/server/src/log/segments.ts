@@ -1,126 +1,136 @@
 /**
- * Segments: the files of a log. Filled with zeros ahead of use, in the background; written once; deleted, never reused.
+ * Segments: the files of an open log, from the oldest kept one to those filled with zeros ahead of use.
  *
- * One segment more than the next is kept ready: while the disk is full, records that end things (publish, drop, jobs) may still use it.
- * Laws: a file that was ever appended to is not written again by a later start. Numbers only grow.
+ *     closed … closed │ current │ next │ spare          `prepare` keeps two ready, in the background
+ *
+ * Laws: while no further segment can be made the log is full: the spare one is for urgent batches, and only for them. It heals by itself:
+ * making one is tried again every second and after every release. Closed segments are deleted oldest first, each durably before the
+ * next, so that what a crash leaves has no gap.
  */
+import type {Seq} from '../model/names.ts';
 import type {Clock} from '../std/clock.ts';
-import type {Disk, DiskFile} from '../std/disk.ts';
-import {SEGMENT_HEADER_BYTES, segmentHeader} from './block.ts';
+import type {Disk} from '../std/disk.ts';
+import type {WrittenSegment} from './scan.ts';
+import {createSegment, type OpenSegment, removeIfThere} from './segment-file.ts';
 
-const READY_TARGET = 2;
-const ZERO_CHUNK_BYTES = 1024 * 1024;
-const RETRY_MS = 500;
-const NAME = /^segment-(\d{12})\.log$/;
+const READY_SEGMENTS = 2;
+const RETRY_MS = 1000;
 
-export interface OpenSegment {
-  readonly number: number;
-  readonly path: string;
-  readonly file: DiskFile;
-  readonly bytes: number;
+export interface SegmentsOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly directory: string;
+  readonly segmentBytes: number;
+  readonly written: WrittenSegment[];
+  readonly nextNumber: number;
+  /** A segment was made, or could not be made. */
+  readonly onChange: () => void;
 }
 
-export function segmentPath(directory: string, number: number): string {
-  return `${directory}/segment-${String(number).padStart(12, '0')}.log`;
-}
-
-/** In order of number. */
-export async function listSegments(disk: Disk, directory: string): Promise<{number: number; path: string}[]> {
-  const found: {number: number; path: string}[] = [];
-  for (const name of await disk.list(directory)) {
-    const match = NAME.exec(name);
-    if (match !== null) found.push({number: Number(match[1]), path: `${directory}/${name}`});
-  }
-  return found.sort((a, b) => a.number - b.number);
-}
-
-export class ReadySegments {
-  readonly #disk: Disk;
-  readonly #clock: Clock;
-  readonly #directory: string;
-  readonly #bytes: number;
-  readonly #closed = new AbortController();
-  #ready: OpenSegment[] = [];
+export class Segments {
+  readonly #options: SegmentsOptions;
+  readonly #closed: WrittenSegment[];
+  readonly #ready: OpenSegment[] = [];
+  #current: OpenSegment | undefined;
   #nextNumber: number;
-  #filling: Promise<void> | undefined;
-  #lastError: Error | undefined;
-  #waiters: (() => void)[] = [];
+  #preparing: Promise<void> | undefined;
+  #releasing: Promise<void> = Promise.resolve();
+  #fault: Error | undefined;
+  #isStopped = false;
+  /** Ends the pause between two tries. */
+  #pause = new AbortController();
 
-  constructor(options: {disk: Disk; clock: Clock; directory: string; bytes: number; nextNumber: number}) {
-    this.#disk = options.disk;
-    this.#clock = options.clock;
-    this.#directory = options.directory;
-    this.#bytes = options.bytes;
+  constructor(options: SegmentsOptions) {
+    this.#options = options;
+    this.#closed = [...options.written];
     this.#nextNumber = options.nextNumber;
   }
 
-  /** The disk did not take another segment when last tried, and only the one kept in reserve is left. */
-  get isFull(): boolean {
-    return this.#lastError !== undefined && this.#ready.length < READY_TARGET;
+  get current(): OpenSegment | undefined {
+    return this.#current;
   }
 
-  get isExhausted(): boolean {
-    return this.#lastError !== undefined && this.#ready.length === 0;
+  /** Why no further segment could be made when last tried; undefined while all is well. */
+  get fault(): Error | undefined {
+    return this.#fault;
   }
 
-  /** A fresh segment; waits while one is being filled. Throws what the disk said if there is none and none can be made. */
-  async take(): Promise<OpenSegment> {
-    for (;;) {
-      const segment = this.#ready.shift();
-      this.fill();
-      if (segment !== undefined) return segment;
-      if (this.#lastError !== undefined) throw this.#lastError;
-      await new Promise<void>(resolve => this.#waiters.push(resolve));
-    }
+  get count(): number {
+    return this.#closed.length + (this.#current === undefined ? 0 : 1);
   }
 
-  /** Keeps the reserve full; goes on in the background and tries again while the disk is full. */
-  fill(): void {
-    this.#filling ??= this.#fillUp().finally(() => {
-      this.#filling = undefined;
+  canAdvance({isUrgent}: {isUrgent: boolean}): boolean {
+    return this.#ready.length >= (isUrgent ? 1 : READY_SEGMENTS);
+  }
+
+  /** The next segment becomes the current one. The caller has synced the old one, whose newest batch is `lastSeq`. */
+  async advance(lastSeq: Seq): Promise<void> {
+    const old = this.#current;
+    this.#current = this.#ready.shift();
+    this.prepare();
+    if (old === undefined) return;
+    this.#closed.push({number: old.number, path: old.path, lastSeq});
+    await old.file.close();
+  }
+
+  /** Fills up what is ready, now and for as long as it takes. */
+  prepare(): void {
+    this.#pause.abort();
+    if (this.#isStopped) return;
+    this.#preparing ??= this.#prepareAll().finally(() => {
+      this.#preparing = undefined;
     });
   }
 
+  release(seq: Seq): Promise<void> {
+    const released = this.#releasing.then(() => this.#removeThrough(seq));
+    this.#releasing = released.catch(() => undefined);
+    return released;
+  }
+
+  /** Closes all files; segments never written to are removed. */
   async close(): Promise<void> {
-    this.#closed.abort();
-    await this.#filling;
-    for (const segment of this.#ready) {
-      await segment.file.close();
-      await this.#disk.remove(segment.path);
+    this.#isStopped = true;
+    this.#pause.abort();
+    await this.#preparing;
+    await this.#releasing;
+    await this.#current?.file.close();
+    for (const {file, path} of this.#ready.splice(0)) {
+      await file.close();
+      await removeIfThere(this.#options.disk, path);
     }
-    this.#ready = [];
   }
 
-  async #fillUp(): Promise<void> {
-    while (this.#ready.length < READY_TARGET && !this.#closed.signal.aborted) {
+  async #prepareAll(): Promise<void> {
+    while (this.#ready.length < READY_SEGMENTS && !this.#isStopped) {
+      const {disk, directory, segmentBytes, onChange} = this.#options;
+      this.#pause = new AbortController();
       try {
-        this.#ready.push(await this.#make());
-        this.#lastError = undefined;
+        this.#ready.push(await createSegment(disk, {directory, number: this.#nextNumber, bytes: segmentBytes}));
+        this.#nextNumber++;
+        this.#fault = undefined;
+        onChange();
       } catch (error) {
-        this.#lastError = error as Error;
+        this.#fault = error as Error;
+        onChange();
+        await this.#rest();
       }
-      for (const waiter of this.#waiters.splice(0)) waiter();
-      if (this.#lastError !== undefined) await this.#clock.sleep(RETRY_MS, this.#closed.signal).catch(() => {});
     }
   }
 
-  async #make(): Promise<OpenSegment> {
-    const number = this.#nextNumber++;
-    const path = segmentPath(this.#directory, number);
-    const file = await this.#disk.open(path, 'create');
-    try {
-      const zeros = Buffer.alloc(Math.min(ZERO_CHUNK_BYTES, this.#bytes));
-      for (let at = SEGMENT_HEADER_BYTES; at < this.#bytes; at += zeros.length) {
-        await file.write(zeros.subarray(0, Math.min(zeros.length, this.#bytes - at)), at);
-      }
-      await file.write(segmentHeader(number), 0);
-      await file.datasync();
-      await this.#disk.syncDirectory(this.#directory);
-      return {number, path, file, bytes: this.#bytes};
-    } catch (error) {
-      await file.close().catch(() => {});
-      await this.#disk.remove(path).catch(() => {});
-      throw error;
+  async #rest(): Promise<void> {
+    if (this.#isStopped) return;
+    // An aborted pause is one cut short; nothing else can end it early.
+    await this.#options.clock.sleep(RETRY_MS, this.#pause.signal).catch(() => undefined);
+  }
+
+  async #removeThrough(seq: Seq): Promise<void> {
+    const {disk, directory} = this.#options;
+    for (let oldest = this.#closed[0]; oldest !== undefined && oldest.lastSeq <= seq; oldest = this.#closed[0]) {
+      await removeIfThere(disk, oldest.path);
+      await disk.syncDirectory(directory);
+      this.#closed.shift();
     }
+    this.prepare();
   }
 }

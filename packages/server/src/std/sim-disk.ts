@@ -4,6 +4,7 @@
  *     disk.failNext('datasync', 'EIO')   one operation fails        disk.capacityBytes = n   beyond it writes fail with ENOSPC
  *     disk.failAfter(n)                  all fail after n more      disk.crash(random)       power loss: unsynced work survives in any part
  *     disk.heal()                        they work again            disk.kill()              the process dies: what was written stays written
+ *     disk.mount()                       the disk as one life sees it; a life that ended can do nothing more
  *
  * Laws: `crash` keeps what `datasync` and `syncDirectory` returned for, and may lose or tear anything else: each unsynced write of a
  * file and each unsynced name (created, renamed, removed) has its own fate. Files and handles of an earlier life throw. A failing
@@ -74,6 +75,25 @@ export class SimDisk implements Disk {
   kill(): void {
     this.#life++;
     this.heal();
+  }
+
+  /** The disk for one life of a process: after the next `crash` or `kill` every call on it throws. */
+  mount(): Disk {
+    const life = this.#life;
+    const alive = (): SimDisk => {
+      if (life !== this.#life) throw diskError('EBADF', 'a disk of an earlier life');
+      return this;
+    };
+    return {
+      open: async (path, mode) => alive().open(path, mode),
+      readFile: async path => alive().readFile(path),
+      rename: async (from, to) => alive().rename(from, to),
+      remove: async path => alive().remove(path),
+      makeDirectory: async path => alive().makeDirectory(path),
+      removeDirectory: async path => alive().removeDirectory(path),
+      list: async path => alive().list(path),
+      syncDirectory: async path => alive().syncDirectory(path),
+    };
   }
 
   /** Damages one byte that was safe. */

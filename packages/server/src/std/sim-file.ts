@@ -104,8 +104,16 @@ function overlay(old: Write, newer: Write): void {
 function survive({position, bytes}: Write, onto: Bytes, random: () => number): void {
   const fate = random();
   if (fate < 0.3) return;
-  if (fate < 0.6) return onto.put(bytes, position);
-  if (fate < 0.8) return onto.put(bytes.subarray(0, random() * bytes.length), position);
+  if (fate < 0.6) onto.put(bytes, position);
+  else if (fate < 0.8) onto.put(bytes.subarray(0, random() * bytes.length), position);
+  else surviveBySector({position, bytes}, onto, random);
+}
+
+function surviveBySector(
+  {position, bytes}: Pick<Write, 'position' | 'bytes'>,
+  onto: Bytes,
+  random: () => number,
+): void {
   for (let start = 0; start < bytes.length; ) {
     const end = Math.min(bytes.length, start + SECTOR_BYTES - ((position + start) % SECTOR_BYTES));
     if (random() < 0.5) onto.put(bytes.subarray(start, end), position + start);
