@@ -238,6 +238,7 @@ test('batches that waited while the disk filled up are refused in order; no ordi
   const refused = answers.indexOf('DISK_FULL');
   assert.ok(refused > 0);
   assert.deepEqual(answers.slice(refused), Array(11 - refused).fill('DISK_FULL'));
+  await appended(log, batchOf(13, 1500), true);
 });
 
 const damages: [why: string, file: string, offset: number, isDamage: boolean][] = [
@@ -280,7 +281,7 @@ for (const [why, file, offset, isDamage] of damages) {
   });
 }
 
-test('a lost segment in the middle is damage, a lost newest one cannot be known', async () => {
+test('a lost segment in the middle is damage', async () => {
   const disk = new SimDisk();
   const place: Place = {disk, clock: new SimClock(), durability: 'D2'};
   const {log} = await openLog(place);
@@ -296,8 +297,13 @@ test('a copy of a block inside the bytes of a batch is not taken for a block', a
   const {log} = await openLog(place);
   await appended(log, batchOf(1, 100));
   await appended(log, batchOf(2, 100));
-  const copy = (await disk.readFile(`${DIRECTORY}/000000000001.log`)).subarray(4096, 4096 + 400);
-  await appended(log, {bytes: copy, lastSeq: 3n});
+  const later = new SimDisk();
+  const {log: other} = await openLog({...place, disk: later});
+  for (let seq = 1; seq <= 5; seq++) await appended(other, batchOf(seq, 300));
+  // A whole block of another log, which claims more to be synced than this one has; 4 bytes put it where a block may begin.
+  const copy = (await later.readFile(`${DIRECTORY}/000000000001.log`)).subarray(4096 + 4 * 360, 4096 + 5 * 360);
+  assert.equal(copy.toString('latin1', 0, 4), 'KBLK');
+  await appended(log, {bytes: Buffer.concat([Buffer.alloc(4), copy]), lastSeq: 3n});
   disk.crash(() => 0);
   disk.flip(`${DIRECTORY}/000000000001.log`, 4096 + 2 * 160 + 50);
   const {found} = await openLog(place);

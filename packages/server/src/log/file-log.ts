@@ -195,15 +195,16 @@ class FileLog implements Log {
   #turn(): void {
     for (const {done} of this.#queue.takeRefused()) done(diskFull(this.#segments.fault));
     const head = this.#queue.head;
-    if (head === undefined) this.#tellProgress();
-    else if (this.#fits(1, head.batch.bytes.length)) this.#writeGroup();
+    this.#tellProgress();
+    if (head === undefined) return;
+    if (this.#fits(1, head.batch.bytes.length)) this.#writeGroup();
     else this.#makeRoom(head);
   }
 
   #writeGroup(): void {
     const group = this.#queue.take(Math.min(GROUP_BYTES_MAX, this.#roomBytes()));
-    if (this.#durability === 'D0') answer(group);
     const block = this.#encode(group);
+    if (this.#durability === 'D0') answer(group);
     const isSyncQuick = this.#durability !== 'D2' || this.#syncMicros < SYNC_NOW_MICROS_MAX;
     if (isSyncQuick && block.length <= WRITE_NOW_BYTES_MAX) this.#writeGroupNow(group, block);
     else this.#fly(group, () => this.#write(block));

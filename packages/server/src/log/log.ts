@@ -7,7 +7,9 @@
  * Laws: a batch lies in one block and is found again whole or not at all. `done` calls come in append order, without an error
  * only after the durability class's promise holds, and each exactly once. After a failed write or sync every waiting and every
  * later append fails (COMMIT_UNKNOWN for those whose bytes may have reached the disk, READ_ONLY for later ones) until the log is
- * opened anew. Batches replay in append order. The log knows nothing of what a batch means but its seqs.
+ * opened anew. Batches replay in append order. The log knows nothing of what a batch means but its seqs. A caller leaves the bytes of a
+ * batch alone until its `done`. When the disk turns out to be full while batches wait, they are answered DISK_FULL and never written;
+ * none but an urgent one overtakes them.
  */
 import type {Seq} from '../model/names.ts';
 
@@ -41,9 +43,12 @@ export interface Log {
   /** Bytes appended since the log was opened or `mark` was last called; what the checkpoint rule looks at. */
   bytesSinceMark(): number;
   mark(): void;
-  /** Resolves when every batch appended so far is fsynced, in every durability class. Called before any file is deleted. */
+  /**
+   * Resolves when every batch appended so far is fsynced or refused, in every durability class. Called before any file is deleted. Throws
+   * READ_ONLY if the log has failed or fails meanwhile.
+   */
   sync(): Promise<void>;
-  /** Deletes the log segments all of whose batches have `lastSeq` ≤ `seq`, except the one being written. */
+  /** Syncs, then deletes the log segments all of whose batches have `lastSeq` ≤ `seq`, except the one being written. */
   release(seq: Seq): Promise<void>;
   stats(): LogStats;
   /** Writes and syncs what waits, then closes. */
