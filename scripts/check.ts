@@ -9,6 +9,7 @@ const steps: [name: string, script: string, ...args: string[]][] = [
   ['types', 'node_modules/.bin/tsc', '--noEmit', '-p', '.'],
   ['ranks', 'scripts/ranks.ts'],
   ['tidy', 'scripts/tidy.ts'],
+  ['docs', 'scripts/docs.ts', '--check'],
   ['tests', 'scripts/test.ts', '--fast'],
 ];
 

@@ -1,0 +1,120 @@
+/**
+ * Docs: writes the reference from the tables the server itself reads, so that the two cannot differ.
+ *
+ *     packages/protocol/src/errors.ts          → docs/reference/errors.md
+ *     packages/server/src/config.ts            → docs/reference/settings.md
+ *     packages/server/src/system/index.ts      → docs/reference/system-tables.md
+ *
+ *     node scripts/docs.ts            writes
+ *     node scripts/docs.ts --check    fails if a file is not what would be written
+ */
+import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {dirname} from 'node:path';
+import {ERRORS} from '../packages/protocol/src/errors.ts';
+import {OPTIONS} from '../packages/server/src/config.ts';
+import {SYSTEM_TABLES} from '../packages/server/src/system/index.ts';
+import {report} from './tree.ts';
+
+const NOTE = '<!-- Written by scripts/docs.ts; change the table named below and run it again. -->';
+
+export function referencePages(): ReadonlyMap<string, string> {
+  return new Map([
+    ['docs/reference/errors.md', errorsPage()],
+    ['docs/reference/settings.md', settingsPage()],
+    ['docs/reference/system-tables.md', systemTablesPage()],
+  ]);
+}
+
+function errorsPage(): string {
+  const rows = Object.entries(ERRORS).map(([code, {status, retry, about}]) => [
+    `\`${code}\``,
+    String(status),
+    retry ? 'yes' : '',
+    about,
+  ]);
+  return page(
+    'Errors',
+    [
+      'Every code an answer can carry, from `packages/protocol/src/errors.ts`. Match on codes, never on texts. *Retry* says that the same request',
+      'may succeed later without change.',
+    ],
+    table(['code', 'HTTP status', 'retry', 'meaning'], rows),
+  );
+}
+
+interface SettingFacts {
+  readonly env?: string;
+  readonly default: string | number;
+  readonly about: string;
+  readonly range?: readonly [number, number];
+  readonly unit?: string;
+  readonly oneOf?: readonly string[];
+}
+
+function settingsPage(): string {
+  const rows = Object.entries<SettingFacts>(OPTIONS).map(([key, facts]) => [
+    `\`${key}\``,
+    `\`${facts.default}\`${facts.unit === undefined ? '' : ` ${facts.unit}`}`,
+    allowed(facts),
+    facts.env === undefined ? '' : `\`${facts.env}\``,
+    facts.about,
+  ]);
+  return page(
+    'Settings',
+    [
+      'Every setting, from `packages/server/src/config.ts`. Each has a default; `server.toml` in the working directory, or the file named as the',
+      'first argument, overrides it; the environment variable, where there is one, overrides both. A key with a dot is `[category]` and name in TOML.',
+    ],
+    table(['key', 'default', 'allowed', 'environment', 'meaning'], rows),
+  );
+}
+
+function allowed({range, oneOf}: SettingFacts): string {
+  if (oneOf !== undefined) return oneOf.map(word => `\`${word}\``).join(', ');
+  return range === undefined ? 'text' : `${range[0]} to ${range[1]}`;
+}
+
+function systemTablesPage(): string {
+  const sections = SYSTEM_TABLES.filter(one => one.isVisible).flatMap(one => {
+    const rows = one.columns.map(column => [
+      `\`${column.name}\`${column.name === one.primaryKey ? ' (key)' : ''}`,
+      column.type.toUpperCase(),
+      column.isNullable ? 'yes' : '',
+      column.doc,
+    ]);
+    const facts = `${one.doc} ${one.kind === 'stored' ? 'Stored' : 'Computed when read'}; roles that may read: ${one.readers.join(', ')}.`;
+    return ['', `## system.${one.name}`, '', facts, '', ...table(['column', 'type', 'null', 'meaning'], rows)];
+  });
+  return page(
+    'System tables',
+    [
+      'What the server tells about itself, from `packages/server/src/system/index.ts`. Read with SELECT; nobody writes them.',
+    ],
+    sections.slice(1),
+  );
+}
+
+function page(title: string, intro: readonly string[], body: readonly string[]): string {
+  return [NOTE, '', `# ${title}`, '', ...intro, '', ...body, ''].join('\n');
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)];
+}
+
+if (import.meta.main) {
+  const isCheck = process.argv.includes('--check');
+  const problems: string[] = [];
+  for (const [path, text] of referencePages()) {
+    if (existsSync(path) && readFileSync(path, 'utf8') === text) continue;
+    if (isCheck) {
+      problems.push(`${path} is not what its table says; run node scripts/docs.ts`);
+      continue;
+    }
+    mkdirSync(dirname(path), {recursive: true});
+    writeFileSync(path, text);
+    console.log(`${path} written`);
+  }
+  report('docs', problems);
+}
