@@ -93,6 +93,7 @@ export const VERSION = '0.1.0';
 const FORMAT_VERSION = '1';
 const LEASE_MS = 30_000;
 const CLOSE_JOBS_MS = 30_000;
+const PRUNE_EVERY_MS = 3_600_000;
 
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const unlock = await lock(options);
@@ -259,6 +260,8 @@ class Checkpoints {
   readonly #options: DatabaseOptions;
   readonly #core: Pick<Core, 'hot' | 'manifests' | 'commit' | 'log'>;
   #running: Promise<void> | undefined;
+  /** Called when the hot tier is above its soft limit. */
+  onMemoryHigh: () => void = () => {};
 
   constructor(options: DatabaseOptions, core: Pick<Core, 'hot' | 'manifests' | 'commit' | 'log'>) {
     this.#options = options;
@@ -267,6 +270,7 @@ class Checkpoints {
 
   look(): void {
     const {hot, log} = this.#core;
+    if (hot.bytes() > this.#options.memorySoftBytes) this.onMemoryHigh();
     if (this.#running !== undefined || log.bytesSinceMark() <= Math.max(this.#options.checkpointLogBytes, hot.bytes()))
       return;
     this.#running = this.#write()
@@ -300,19 +304,72 @@ class Checkpoints {
 
 async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock | undefined): Promise<Database> {
   const {hot, cold, manifests, catalog, storages, latches, commit, log} = core;
+  const {clock, logger} = options;
+  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
+  const current = (incarnation: Incarnation) => catalog.current(incarnation);
+  const {memoryHardBytes} = options;
+  const {jobs, flushes} = await openJobs(options, core);
+  const startedMs = clock.monotonicMs();
+  const computed = computedTables({
+    ...core,
+    jobs,
+    flushes,
+    settings: options.settings,
+    version: VERSION,
+    uptimeMs: () => clock.monotonicMs() - startedMs,
+    memory: () => process.memoryUsage(),
+  });
+  const services: Services = {
+    catalog,
+    ddl: new Ddl({catalog, commit, latches, clock}),
+    tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memoryHardBytes}),
+    storages,
+    jobs,
+    flushes,
+    openSystem: createSystemReader({hot, computed}),
+    scopeFor,
+    limits: {defaultRows: options.defaultRows, maxRows: options.maxRows, retentionHours: options.retentionHours},
+    newEnv: (session, params) => newEnv(options, commit, session, params),
+  };
+  const flushSchedule = createSchedule({
+    clock,
+    everyMs: options.flushCheckMs,
+    logger,
+    async tick() {
+      await flushes.tick();
+      // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
+      while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
+    },
+  });
+  const pruneSchedule = createSchedule({
+    clock,
+    everyMs: PRUNE_EVERY_MS,
+    logger,
+    async tick() {
+      await jobs.prune();
+    },
+  });
+  core.checkpoints.onMemoryHigh = () => flushSchedule.wake();
+  await jobs.start();
+  if (options.flushCheckMs > 0) flushSchedule.start();
+  pruneSchedule.start();
+  return {
+    runSql: createRunSql(services),
+    describeStart: () => describeStart(options, core),
+    async close() {
+      await Promise.all([flushSchedule.stop(), pruneSchedule.stop()]);
+      await jobs.stop(CLOSE_JOBS_MS);
+      await core.checkpoints.settle();
+      await log.close();
+      await unlock?.();
+    },
+  };
+}
+
+async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jobs; flushes: Flushes}> {
+  const {hot, cold, manifests, catalog, storages, commit, log} = core;
   const {clock, ids, logger} = options;
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
-  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
-  const tables = createTables({
-    hot,
-    cold,
-    commit,
-    manifests,
-    latches,
-    schemaOf,
-    current,
-    memoryHardBytes: options.memoryHardBytes,
-  });
   const flush: FlushOptions = {
     hot,
     cold,
@@ -338,7 +395,14 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   };
   await removeLeftovers(core, cleanup);
   let flushes: Flushes;
-  const jobs: Jobs = createJobs({
+  const flushKind = flushJob({
+    flush,
+    clock,
+    current,
+    scopes: (schema, trigger) => flushes.scopes(schema, trigger),
+    location: schema => storages.location(schema),
+  });
+  const jobs = createJobs({
     store: jobStore(hot, commit),
     clock,
     ids,
@@ -346,16 +410,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     leaseMs: LEASE_MS,
     nodeId: 1n,
     logger,
-    kinds: [
-      flushJob({
-        flush,
-        clock,
-        current,
-        scopes: (schema, trigger) => flushes.scopes(schema, trigger),
-        location: schema => storages.location(schema),
-      }),
-      cleanupJob(cleanup),
-    ],
+    kinds: [flushKind, cleanupJob(cleanup)],
   });
   flushes = new Flushes({
     jobs,
@@ -368,43 +423,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     smallScopeAgeSeconds: options.smallScopeAgeSeconds,
     memorySoftBytes: options.memorySoftBytes,
   });
-  const schedule = createSchedule({clock, everyMs: options.flushCheckMs, tick: () => flushes.tick(), logger});
-  const startedMs = clock.monotonicMs();
-  const computed = computedTables({
-    ...core,
-    jobs,
-    flushes,
-    settings: options.settings,
-    version: VERSION,
-    uptimeMs: () => clock.monotonicMs() - startedMs,
-    memory: () => process.memoryUsage(),
-  });
-  const openSystem = createSystemReader({hot, computed});
-  const services: Services = {
-    catalog,
-    ddl: new Ddl({catalog, commit, latches, clock}),
-    tables,
-    storages,
-    jobs,
-    flushes,
-    openSystem,
-    scopeFor,
-    limits: {defaultRows: options.defaultRows, maxRows: options.maxRows, retentionHours: options.retentionHours},
-    newEnv: (session, params) => newEnv(options, commit, session, params),
-  };
-  await jobs.start();
-  schedule.start();
-  return {
-    runSql: createRunSql(services),
-    describeStart: () => describeStart(options, core),
-    async close() {
-      await schedule.stop();
-      await jobs.stop(CLOSE_JOBS_MS);
-      await core.checkpoints.settle();
-      await log.close();
-      await unlock?.();
-    },
-  };
+  return {jobs, flushes};
 }
 
 /** Files that a crash left behind: named in the log, listed by no manifest. */

@@ -69,7 +69,14 @@ export function threadEncoder(): Encoder {
     worker = undefined;
     const failed = [...waiting.values()];
     waiting.clear();
-    for (const asked of failed) asked.reject(new DbError('INTERNAL_ERROR', `The encoder thread died: ${cause instanceof Error ? cause.message : String(cause)}`, {cause}));
+    for (const asked of failed)
+      asked.reject(
+        new DbError(
+          'INTERNAL_ERROR',
+          `The encoder thread died: ${cause instanceof Error ? cause.message : String(cause)}`,
+          {cause},
+        ),
+      );
   }
 
   return {
@@ -83,21 +90,27 @@ export function threadEncoder(): Encoder {
       worker.ref();
       const id = ++lastId;
       const target = worker;
-      return new Promise<EncodedSegment>((resolve, reject) => {
-        const stopWaiting = (): void => reject(signal.reason);
-        signal.addEventListener('abort', stopWaiting, {once: true});
-        waiting.set(id, {
-          resolve(encoded) {
-            signal.removeEventListener('abort', stopWaiting);
-            resolve(encoded);
-          },
-          reject(error) {
-            signal.removeEventListener('abort', stopWaiting);
-            reject(error);
-          },
-        });
-        target.postMessage({id, input}, [input.rows.bytes]);
-      });
+      const answer = answerOf(waiting, id, signal);
+      target.postMessage({id, input}, [input.rows.bytes]);
+      return answer;
     },
   };
+}
+
+/** Resolves when the thread answers; rejects at once when the signal fires. */
+function answerOf(waiting: Map<number, Waiting>, id: number, signal: AbortSignal): Promise<EncodedSegment> {
+  return new Promise((resolve, reject) => {
+    const stopWaiting = (): void => reject(signal.reason);
+    signal.addEventListener('abort', stopWaiting, {once: true});
+    waiting.set(id, {
+      resolve(encoded) {
+        signal.removeEventListener('abort', stopWaiting);
+        resolve(encoded);
+      },
+      reject(error) {
+        signal.removeEventListener('abort', stopWaiting);
+        reject(error);
+      },
+    });
+  });
 }

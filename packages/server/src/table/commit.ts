@@ -82,7 +82,8 @@ export class Commit {
   async start(log: Log, firstIncarnation: Incarnation): Promise<void> {
     this.#log = log;
     this.#incarnation = Math.max(this.#incarnation, firstIncarnation - 1);
-    this.#seqs.raise(this.#watermark > this.#ceiling ? this.#watermark : this.#ceiling);
+    this.#seqs.raise(this.#watermark);
+    this.#seqs.raise(this.#ceiling);
     await this.write({isUrgent: true});
   }
 

@@ -111,7 +111,8 @@ async function flushCaptured(
     // From here to the append no other code runs: what is checked holds when the record is made.
     if (options.current(schema) === undefined)
       throw new Error(`table ${schema.name.namespace}.${schema.name.table} was dropped during its flush`);
-    if (manifests.get(scope).version !== manifest.version) throw new Error('another flush published while this one ran');
+    if (manifests.get(scope).version !== manifest.version)
+      throw new Error('another flush published while this one ran');
     await options.commit.write({
       isUrgent: true,
       removes: options.pendingRemoves(written.segments),
