@@ -9,6 +9,8 @@
 import {run} from 'node:test';
 import {inspect} from 'node:util';
 
+/** A test that hangs is a failure, not a run without end. */
+const TEST_TIMEOUT_MS = 120_000;
 const FAST = ['packages/*/src/**/*.test.ts', 'scripts/*.test.ts'];
 const LONG = ['packages/*/test/**/*.test.ts'];
 
@@ -20,7 +22,7 @@ const skipped = new Map<string, number>();
 const counts: string[] = [];
 let failed = 0;
 
-const events = run({globPatterns, isolation: 'none'});
+const events = run({globPatterns, isolation: 'none', timeout: TEST_TIMEOUT_MS});
 
 events.on('test:fail', ({name, file, line, details}) => {
   if (details.type === 'suite') return;

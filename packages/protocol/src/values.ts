@@ -2,8 +2,21 @@
  * How SQL types and values look in JSON, on every surface. A closed set: an unknown type name breaks existing clients.
  */
 export type DataTypeJson =
-  | 'Boolean' | 'SmallInt' | 'Int' | 'BigInt' | 'Float' | 'Double' | 'Text' | 'Timestamp' | 'DateTime' | 'Date' | 'Time'
-  | 'Json' | 'Bytes' | 'Uuid' | 'File'
+  | 'Boolean'
+  | 'SmallInt'
+  | 'Int'
+  | 'BigInt'
+  | 'Float'
+  | 'Double'
+  | 'Text'
+  | 'Timestamp'
+  | 'DateTime'
+  | 'Date'
+  | 'Time'
+  | 'Json'
+  | 'Bytes'
+  | 'Uuid'
+  | 'File'
   | {Embedding: number}
   | {Decimal: {precision: number; scale: number}};
 
