@@ -11,7 +11,7 @@ import {type ScopeKey, tableText} from '../model/names.ts';
 import type {FlushPolicy, Schema} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
 import type {WriteRow} from '../table/commit.ts';
-import type {Manifests} from '../table/manifests.ts';
+import {filesOf, type Manifests} from '../table/manifests.ts';
 import {flushDecision} from './flush-policy.ts';
 import type {JobTrigger} from './job.ts';
 import type {Jobs} from './jobs.ts';
@@ -69,7 +69,7 @@ export class Flushes {
   }
 
   leftFiles(schema: Schema): WriteRow[] {
-    const files = [...this.#options.manifests.of(schema.incarnation)].flatMap(manifest => manifest.segments);
+    const files = [...this.#options.manifests.of(schema.incarnation)].flatMap(filesOf);
     return this.#options.pendingRows(files);
   }
 

@@ -13,6 +13,15 @@ export interface RetiredFile {
   readonly path: string;
 }
 
+/** Everything that lies in a scope's folder because of its manifest: the segments and the mirror beside them. */
+export function filesOf({segments}: Manifest): RetiredFile[] {
+  const files: RetiredFile[] = segments.map(({storageId, path}) => ({storageId, path}));
+  const first = files[0];
+  if (first !== undefined)
+    files.push({storageId: first.storageId, path: first.path.replace(/[^/]*$/, 'manifest.json')});
+  return files;
+}
+
 export class Manifests {
   readonly #byIncarnation = new Map<Incarnation, Map<string, Manifest>>();
   readonly #boundaries = new Map<string, Seq>();
@@ -47,7 +56,7 @@ export class Manifests {
 
   /** Forgets a table life; its files become removable when their last reader closes. */
   drop(incarnation: Incarnation): void {
-    for (const manifest of this.of(incarnation)) this.#retire(manifest.segments);
+    for (const manifest of this.of(incarnation)) this.#retire(filesOf(manifest));
     this.#byIncarnation.delete(incarnation);
   }
 
