@@ -127,6 +127,8 @@ export class Segments {
   async #removeThrough(seq: Seq): Promise<void> {
     const {disk, directory} = this.#options;
     for (let oldest = this.#closed[0]; oldest !== undefined && oldest.lastSeq <= seq; oldest = this.#closed[0]) {
+      // Before this life's first block, the newest one of an earlier life alone tells where the log ends and which numbers were used.
+      if (this.#current === undefined && this.#closed.length === 1) break;
       await removeIfThere(disk, oldest.path);
       await disk.syncDirectory(directory);
       this.#closed.shift();
