@@ -7,6 +7,7 @@
 
 import type {Hot} from '../hot/hot.ts';
 import type {Value} from '../model/datatype.ts';
+import {compareKeys, encodeKey} from '../model/key-codec.ts';
 import type {Row} from '../model/row.ts';
 import {RowView} from '../model/row-codec.ts';
 import type {Schema} from '../model/schema.ts';
@@ -48,7 +49,11 @@ function masked(column: string, value: Value): Value {
 function snapshotOf(schema: Schema, rows: readonly (readonly Value[])[]): TableSnapshot {
   return {
     schema,
-    point: () => undefined,
+    point(key) {
+      const {type} = schema.columns[schema.primaryKey]!;
+      const found = rows.find(values => compareKeys(encodeKey(type, values[schema.primaryKey]!), key) === 0);
+      return found && new ValuesRow(schema).at(found);
+    },
     scan(request, visit) {
       const cursor = new ValuesRow(schema);
       const ordered = request.isReverse ? rows.toReversed() : rows;

@@ -1,0 +1,132 @@
+/**
+ * Test database: an embedded database on a temporary directory, spoken to in SQL as a user of it would.
+ *
+ * Segments are encoded on this thread, and everything an option may change (disk, clock) can be handed in.
+ */
+import {mkdtemp, rm} from 'node:fs/promises';
+import {tmpdir} from 'node:os';
+import {join} from 'node:path';
+import {developmentSession} from '../src/auth/auth.ts';
+import {type Database, type DatabaseOptions, openDatabase} from '../src/database.ts';
+import type {Param} from '../src/expr/expr.ts';
+import {realDisk} from '../src/std/real-disk.ts';
+import {systemClock, systemIds} from '../src/std/system-clock.ts';
+
+export type Cell = string | number | boolean | null;
+
+export interface SqlOptions {
+  readonly user?: string;
+  readonly params?: readonly Param[];
+}
+
+/** One statement's result, its rows parsed. */
+export interface Result {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+  readonly rowCount: number;
+  readonly message: string;
+}
+
+export interface TestDatabase {
+  readonly directory: string;
+  /** The result of the last statement of the text. */
+  sql(text: string, options?: SqlOptions): Promise<Result>;
+  /** Closes and opens again on the same directory. */
+  restart(): Promise<void>;
+  /** Closes without removing the directory; `restart` opens it again. */
+  close(): Promise<void>;
+  /** Closes and removes the directory. */
+  stop(): Promise<void>;
+}
+
+export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): Promise<TestDatabase> {
+  const directory = await mkdtemp(join(tmpdir(), 'kalamdb-test-'));
+  const options: DatabaseOptions = {...DEFAULTS, directory, ...changes};
+  let database: Database | undefined = await openDatabase(options);
+  const close = async () => {
+    const open = database;
+    database = undefined;
+    await open?.close();
+  };
+  return {
+    directory,
+    async sql(text, {user = 'root', params = []} = {}) {
+      if (database === undefined) throw new Error('the test database is closed');
+      const results = await database.runSql({
+        sql: text,
+        params,
+        namespace: undefined,
+        session: developmentSession(user === 'root' ? undefined : user),
+        signal: new AbortController().signal,
+      });
+      const last = results[results.length - 1]!;
+      return {
+        columns: (last.columns ?? []).map(column => column.name),
+        rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
+        rowCount: last.rowCount,
+        message: last.message ?? '',
+      };
+    },
+    close,
+    async restart() {
+      await close();
+      database = await openDatabase(options);
+    },
+    async stop() {
+      await close();
+      await rm(directory, {recursive: true, force: true});
+    },
+  };
+}
+
+const DEFAULTS: Omit<DatabaseOptions, 'directory'> = {
+  disk: realDisk,
+  clock: systemClock,
+  ids: systemIds,
+  durability: 'D1',
+  isLocked: true,
+  inlineEncoding: true,
+  memorySoftBytes: 256 * 1024 * 1024,
+  memoryHardBytes: 512 * 1024 * 1024,
+  checkpointLogBytes: 64 * 1024 * 1024,
+  defaultRows: 100_000,
+  maxRows: 100_000,
+  retentionHours: 168,
+  flushDefaultPolicy: null,
+  flushCheckMs: 3_600_000,
+  smallScopeAgeSeconds: 3600,
+  jobs: {maxConcurrent: 4, maxRetries: 0, retryBackoffMs: 1, keepFinishedDays: 7},
+  sharedTemplate: '{namespace}/{tableName}',
+  userTemplate: '{namespace}/{tableName}/{userId}',
+  settings: [],
+  logger: {info() {}, warn() {}, error() {}},
+};
+
+/** The id of the job that an answer such as that of FLUSH TABLE names. */
+export function jobIdOf({message}: Result): string {
+  const found = /\b[A-Z]{2}-[0-9a-f]{12}\b/.exec(message);
+  if (found === null) throw new Error(`no job id in '${message}'`);
+  return found[0];
+}
+
+/** Waits until the job has reached a last status, and returns its row by column name. */
+export async function jobEnd(database: TestDatabase, jobId: string): Promise<Record<string, Cell>> {
+  for (;;) {
+    const job = await jobRow(database, jobId);
+    if (['completed', 'failed', 'cancelled', 'skipped'].includes(String(job['status']))) return job;
+    await systemClock.sleep(2);
+  }
+}
+
+export async function jobRow(database: TestDatabase, jobId: string): Promise<Record<string, Cell>> {
+  const {columns, rows} = await database.sql('SELECT * FROM system.jobs WHERE job_id = $1', {params: [jobId]});
+  if (rows.length !== 1) throw new Error(`job ${jobId} has ${rows.length} rows`);
+  return Object.fromEntries(columns.map((name, i) => [name, rows[0]![i]!]));
+}
+
+/** FLUSH TABLE, to its end; must complete. */
+export async function flush(database: TestDatabase, table: string): Promise<Record<string, Cell>> {
+  const job = await jobEnd(database, jobIdOf(await database.sql(`FLUSH TABLE ${table}`)));
+  if (job['status'] !== 'completed') throw new Error(`flush of ${table} ended ${job['status']}: ${job['message']}`);
+  return job;
+}
