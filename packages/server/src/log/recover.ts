@@ -37,7 +37,14 @@ export async function recoverLog(
   const last = written.at(-1);
   // Removals are synced by what follows: by this replacement, and by the making of the segment that is written next.
   if (last !== undefined && lastBytes !== undefined) {
-    await replaceSegment(disk, {directory, number: last.number, bytes: lastBytes});
+    await replaceSegment(disk, {directory, number: last.number, bytes: lastBytes}).catch(error => {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      throw new DbError(
+        'DISK_FULL',
+        `A start needs ${lastBytes.length} bytes of free space in ${directory} to copy the last log segment. Nothing is lost; free some and start again.`,
+        {cause: error},
+      );
+    });
   }
   return {written, end, nextNumber, lastSeq: last?.lastSeq ?? 0n};
 }
