@@ -101,10 +101,12 @@ async function flushCaptured(
 ): Promise<ScopeFlush> {
   const {manifests, clock} = options;
   const release = manifests.hold();
+  const begun: StoredPath[] = [];
+  let isPublishing = false;
   try {
     const manifest = manifests.get(scope);
     const started = clock.monotonicMs();
-    const written = await writeSegments(options, schema, scope, manifest, captured, signal);
+    const written = await writeSegments(options, schema, scope, {manifest, captured, begun}, signal);
     const vectors = await deadRows(options, schema, manifest, written.flaggedKeys);
     const encoded = clock.monotonicMs();
     throwIfOver(signal);
@@ -113,6 +115,7 @@ async function flushCaptured(
       throw new Error(`table ${schema.name.namespace}.${schema.name.table} was dropped during its flush`);
     if (manifests.get(scope).version !== manifest.version)
       throw new Error('another flush published while this one ran');
+    isPublishing = true;
     await options.commit.write({
       isUrgent: true,
       removes: options.pendingRemoves(written.segments),
@@ -140,8 +143,23 @@ async function flushCaptured(
       encodeMs: encoded - started,
       publishMs: clock.monotonicMs() - encoded,
     };
+  } catch (error) {
+    // A publish that failed may still be in the log; before it nobody can know the files.
+    if (!isPublishing) await discard(options, begun);
+    throw error;
   } finally {
     release();
+  }
+}
+
+/** The names stay pending, so a start deletes what cannot be deleted now. */
+async function discard({blobOf, warn}: FlushOptions, files: readonly StoredPath[]): Promise<void> {
+  for (const {storageId, path} of files) {
+    await blobOf(storageId)
+      .remove(path)
+      .catch(error =>
+        warn(`${path} of a flush that failed was not deleted and waits for the next start: ${String(error)}`),
+      );
   }
 }
 
@@ -155,8 +173,7 @@ async function writeSegments(
   options: FlushOptions,
   schema: Schema,
   scope: ScopeKey,
-  manifest: Manifest,
-  captured: HotSnapshot,
+  {manifest, captured, begun}: {manifest: Manifest; captured: HotSnapshot; begun: StoredPath[]},
   signal: AbortSignal,
 ): Promise<WrittenSegments> {
   const {storageId, folder} = options.placeOf(schema, scope);
@@ -167,6 +184,7 @@ async function writeSegments(
     const name = `batch-${manifest.batch + 1 + written.segments.length}-${scope.incarnation}-${options.nextUlid()}.parquet`;
     const path = `${folder}/${name}`;
     await options.commit.write({rows: options.pendingRows([{storageId, path}]), isUrgent: true});
+    begun.push({storageId, path});
     for (const {key, row} of rows) {
       const flags = rowFlags(row);
       if ((flags & FLAG_TOMBSTONE) !== 0) written.tombstones++;
