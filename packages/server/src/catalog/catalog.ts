@@ -9,6 +9,9 @@ import {type Incarnation, type TableName, tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import {assert} from '../std/assert.ts';
 
+/** A statement lives 30 seconds: this many drops do not fit into it. */
+const ENDED_MAX = 10_000;
+
 export interface Namespace {
   readonly name: string;
   readonly createdAt: bigint;
@@ -19,6 +22,8 @@ export class Catalog {
   readonly #namespaces = new Map<string, Namespace>();
   readonly #byName = new Map<string, Schema>();
   readonly #versions = new Map<Incarnation, Map<number, Schema>>();
+  /** Versions of lives that are over: statements that began before the drop still read by them. */
+  readonly #ended = new Map<Incarnation, Map<number, Schema>>();
   #generation = 0;
 
   constructor(systemTables: readonly Schema[]) {
@@ -50,7 +55,7 @@ export class Catalog {
   }
 
   version(incarnation: Incarnation, version: number): Schema {
-    const schema = this.#versions.get(incarnation)?.get(version);
+    const schema = (this.#versions.get(incarnation) ?? this.#ended.get(incarnation))?.get(version);
     assert(schema !== undefined, `schema version ${version} of table life ${incarnation} is kept while rows use it`);
     return schema;
   }
@@ -89,6 +94,8 @@ export class Catalog {
   /** The table life is over: its name is free again. */
   dropTable(incarnation: Incarnation): void {
     const schema = this.current(incarnation);
+    const versions = this.#versions.get(incarnation);
+    if (versions !== undefined) this.#keepEnded(incarnation, versions);
     this.#versions.delete(incarnation);
     if (schema !== undefined && this.#byName.get(tableText(schema.name))?.incarnation === incarnation) {
       this.#byName.delete(tableText(schema.name));
@@ -96,7 +103,17 @@ export class Catalog {
     this.#generation++;
   }
 
+  #keepEnded(incarnation: Incarnation, versions: Map<number, Schema>): void {
+    this.#ended.set(incarnation, versions);
+    for (const oldest of this.#ended.keys()) {
+      if (this.#ended.size <= ENDED_MAX) return;
+      this.#ended.delete(oldest);
+    }
+  }
+
   newestIncarnation(): number {
-    return Math.max(0, ...this.#versions.keys());
+    let newest = 0;
+    for (const incarnation of this.#versions.keys()) newest = Math.max(newest, incarnation);
+    return newest;
   }
 }

@@ -60,12 +60,15 @@ export function columnOf(def: ColumnDef, isPrimaryKey: boolean): NewColumn {
     throw fail.invalidOperation(`Column '${name}' is a PRIMARY KEY and cannot be nullable`);
   if (def.isUnique && !isPrimaryKey)
     throw fail.notSupported(`UNIQUE on column '${name}': only the PRIMARY KEY is unique`);
-  const type = resolveType(def.type.name, def.type.args);
+  const declared = resolveType(def.type.name, def.type.args);
+  // Generated keys are 64 bits wide: SERIAL and AUTO_INCREMENT columns of a narrower integer type become BIGINT.
+  const isNarrow = declared.name === 'int' || declared.name === 'smallint';
+  const type: DataType = def.isAutoIncrement && isNarrow ? {name: 'bigint'} : declared;
   return {name, type, isNullable: !isPrimaryKey && !def.isNotNull, default: defaultOf(def, type), initial: null};
 }
 
 function defaultOf(def: ColumnDef, type: DataType): ColumnDefault {
-  if (def.isAutoIncrement) return defaultCall('SNOWFLAKE_ID', def.name.name, {name: 'bigint'});
+  if (def.isAutoIncrement) return defaultCall('SNOWFLAKE_ID', def.name.name, type);
   const expr = def.default;
   if (expr === undefined) return {kind: 'none'};
   if (expr.kind === 'call') {

@@ -14,6 +14,7 @@ import type {Session} from '../model/session.ts';
 import {TokenCursor} from '../parser/cursor.ts';
 import {splitStatements} from '../parser/split.ts';
 import {Lru} from '../std/lru.ts';
+import {throwIfOver} from '../table/merge.ts';
 import type {Services, StatementContext, StatementKind, StatementResult} from './define.ts';
 import {STATEMENTS} from './statements/index.ts';
 
@@ -48,6 +49,7 @@ export function createRunSql(services: Services): (request: SqlRequest) => Promi
     checkParams(statements, request.params);
     const results: StatementResult[] = [];
     for (const [i, statement] of statements.entries()) {
+      throwIfOver(request.signal);
       results.push(await execute(services, request, statement, i));
     }
     return results;

@@ -8,7 +8,7 @@
  * Laws: a seq is given once, in append order, in the turn that appends. Nothing is visible before it is durable. The watermark is the
  * newest applied seq; hot, manifests and listeners have seen exactly the batches up to it, in order. Replay applies through the same code.
  */
-import {DbError} from '@kalamdb/protocol/errors.ts';
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {ManifestDelta} from '../cold/manifest.ts';
 import type {Hot} from '../hot/hot.ts';
 import type {Log} from '../log/log.ts';
@@ -49,6 +49,8 @@ export class Commit {
   #incarnation = 0;
   #ceiling: Seq = 0n;
   #isCeilingPending = false;
+  /** Lives whose drop is appended: nothing may be appended behind it. Incarnations never come back. */
+  readonly #ended = new Set<Incarnation>();
 
   constructor(options: {
     hot: Hot;
@@ -89,6 +91,10 @@ export class Commit {
 
   /** Appends in this very turn: what the caller checked before the call without waiting still holds. Resolves when visible. */
   write(batch: WriteBatch): Promise<Seq> {
+    if (this.#isOfEndedLife(batch)) {
+      return Promise.reject(fail.tableNotFound('the table was dropped while the statement ran'));
+    }
+    if (batch.drop !== undefined) this.#ended.add(batch.drop);
     const writer = new RecordWriter(estimate(batch));
     let lastSeq = 0n;
     for (const {scope, key, row} of batch.rows ?? []) {
@@ -114,6 +120,12 @@ export class Commit {
   /** A table life that was never used; durable with the next batch that uses it (rows of it raise it again at replay). */
   nextIncarnation(): Incarnation {
     return ++this.#incarnation as Incarnation;
+  }
+
+  #isOfEndedLife({rows = [], publish}: WriteBatch): boolean {
+    if (this.#ended.size === 0) return false;
+    if (publish !== undefined && this.#ended.has(publish.scope.incarnation)) return true;
+    return rows.some(row => this.#ended.has(row.scope.incarnation));
   }
 
   #append(bytes: Uint8Array, lastSeq: Seq, isUrgent: boolean): Promise<Seq> {

@@ -83,9 +83,12 @@ export async function flushScope(
     await commit.write({isUrgent: true});
     const boundary = commit.watermark;
     const captured = options.hot.snapshot(scope);
+    // Of the same turn as the capture: no captured row can be of a newer version than this schema.
+    const current = options.current(schema);
+    if (current === undefined) throw droppedMeanwhile(schema);
     manifests.openBoundary(scope, boundary);
     if (captured.rowCount === 0) return undefined;
-    return await flushCaptured(options, schema, scope, captured, boundary, signal);
+    return await flushCaptured(options, current, scope, captured, boundary, signal);
   } finally {
     manifests.closeBoundary(scope);
   }
@@ -111,8 +114,7 @@ async function flushCaptured(
     const encoded = clock.monotonicMs();
     throwIfOver(signal);
     // From here to the append no other code runs: what is checked holds when the record is made.
-    if (options.current(schema) === undefined)
-      throw new Error(`table ${schema.name.namespace}.${schema.name.table} was dropped during its flush`);
+    if (options.current(schema) === undefined) throw droppedMeanwhile(schema);
     if (manifests.get(scope).version !== manifest.version)
       throw new Error('another flush published while this one ran');
     isPublishing = true;
@@ -249,4 +251,8 @@ async function mirror(options: FlushOptions, schema: Schema, scope: ScopeKey): P
   } catch (error) {
     options.warn(`manifest.json of ${folder} was not written: ${String(error)}`);
   }
+}
+
+function droppedMeanwhile({name}: Schema): Error {
+  return new Error(`table ${name.namespace}.${name.table} was dropped during its flush`);
 }

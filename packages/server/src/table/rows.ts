@@ -76,7 +76,6 @@ async function insert(
   rows: readonly (readonly Value[])[],
 ): Promise<number> {
   if (rows.length === 0) return 0;
-  checkMemory(options);
   const key = schema.columns[schema.primaryKey]!;
   const keys = rows.map(row => encodeKey(key.type, row[schema.primaryKey]!));
   const ids = keys.map(bytes => latchId(scope, bytes));
@@ -90,6 +89,7 @@ async function insert(
         manifest.segments.length === 0 ? NOTHING_COLD : await lookUpCold(options, scope, schema, manifest, keys);
       if (options.manifests.get(scope).version !== manifest.version) continue;
       checkCurrent(options, schema);
+      checkMemory(options);
       const batch = rows.map((values, i) => newRow(options, scope, schema, values, keys[i]!, cold.get(i)));
       await options.commit.write({rows: batch});
       return rows.length;
@@ -172,6 +172,7 @@ async function changeRows(
       if (options.manifests.get(scope).version !== manifest.version) continue;
       checkCurrent(options, schema);
       if (batch.length === 0) return 0;
+      if (batch.some(isLive)) checkMemory(options);
       settleFlags(options, scope, batch);
       await options.commit.write({rows: batch});
       return batch.length;
@@ -272,6 +273,11 @@ function checkCurrent(options: RowsOptions, schema: Schema): void {
       `Table '${tableText(schema.name)}' was altered while the statement ran; try again.`,
     );
   }
+}
+
+/** Deletes go on at the hard limit: they are how people make room. */
+function isLive({row}: WriteRow): boolean {
+  return (rowFlags({buffer: row, offset: 0, length: row.length}) & FLAG_TOMBSTONE) === 0;
 }
 
 function checkMemory(options: RowsOptions): void {

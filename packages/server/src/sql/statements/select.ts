@@ -9,7 +9,7 @@ import {parseSelect} from '../../parser/query.ts';
 import {splitStatements} from '../../parser/split.ts';
 import {runSelect} from '../../query/direct.ts';
 import {planSelect, type SelectPlan} from '../../query/plan.ts';
-import {SystemTable} from '../../system/index.ts';
+import {SystemTable, systemTable} from '../../system/index.ts';
 import {JOBS} from '../../system/jobs.ts';
 import type {TableSnapshot} from '../../table/table.ts';
 import {defineStatement, resolveName, type StatementContext, type StatementResult} from '../define.ts';
@@ -88,7 +88,8 @@ export function openTable(context: StatementContext, schema: Schema): TableSnaps
 export function findTable(context: StatementContext, ref: TableRef): Schema {
   const name = systemName(resolveName(context, ref));
   const schema = context.services.catalog.find(name);
-  if (schema === undefined) throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found`);
+  const isHidden = schema?.kind === 'system' && systemTable(schema.incarnation)?.isVisible !== true;
+  if (schema === undefined || isHidden) throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found`);
   return schema;
 }
 
