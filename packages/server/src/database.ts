@@ -5,6 +5,7 @@
  *
  * Laws: config stops here; rooms get plain options. Nothing is answered before the log is replayed and made durable again.
  */
+import {dirname} from 'node:path';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {scopeFor} from './auth/auth.ts';
 import {openFsBlob} from './blob/fs-blob.ts';
@@ -109,6 +110,8 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 
 async function lock(options: DatabaseOptions): Promise<Unlock | undefined> {
   await options.disk.makeDirectory(options.directory);
+  // The directory's own name is data too: without this a power cut could take all of it.
+  await options.disk.syncDirectory(dirname(options.directory));
   if (!options.isLocked) return undefined;
   const unlock = await lockDirectory(options.directory);
   if (unlock !== undefined) return unlock;
@@ -153,6 +156,7 @@ interface Core {
 async function openCore(options: DatabaseOptions): Promise<Core> {
   const {disk, directory, clock} = options;
   for (const name of ['log', 'checkpoint', 'storage']) await disk.makeDirectory(`${directory}/${name}`);
+  await disk.syncDirectory(directory);
   const hot = createHot({clock});
   const manifests = new Manifests();
   const catalog = new Catalog(SYSTEM_TABLES.map(table => table.schema));
