@@ -118,13 +118,8 @@ function oldFlushClause(cursor: TokenCursor): string {
   }
 }
 
-/** `300`, `300s` or `300 s`. */
+/** `300` or `300 s`. */
 function seconds(cursor: TokenCursor): number {
-  const joined = /^(\d{1,9})s$/i.exec(cursor.raw);
-  if (joined !== null) {
-    cursor.next();
-    return Number(joined[1]);
-  }
   const count = cursor.number('a number of seconds');
   cursor.acceptKeyword('S');
   return count;
