@@ -159,7 +159,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
   await disk.syncDirectory(directory);
   const hot = createHot({clock});
   const manifests = new Manifests();
-  const catalog = new Catalog(SYSTEM_TABLES.map(table => table.schema));
+  const catalog = new Catalog(SYSTEM_TABLES);
   const storages = new Storages();
   const base = `${directory}/storage`;
   const blob = openFsBlob({disk, base});
