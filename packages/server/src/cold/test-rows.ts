@@ -106,7 +106,7 @@ export function sampleRow(schema: Schema, values: readonly Value[], seq: bigint,
     key,
     seq,
     isTombstone,
-    values: isTombstone ? values.map((v, i) => (i === schema.primaryKey ? v : null)) : values,
+    values,
   };
 }
 
