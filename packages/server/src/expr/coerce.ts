@@ -37,8 +37,28 @@ export function constantOf(type: DataType, value: Value): TypedExpr {
 
 /** Evaluates now what depends on nothing, so that errors of constants come at planning as in PostgreSQL. */
 export function fold(type: DataType, evaluate: Eval, inputs: readonly TypedExpr[]): TypedExpr {
+  const failure = inputs.find(input => input.failure !== undefined)?.failure;
+  if (failure !== undefined) return failing(type, failure);
   if (inputs.some(input => input.constant === undefined)) return {type, eval: evaluate, constant: undefined};
-  return constantOf(type, evaluate(NO_ROW, NO_ENV));
+  try {
+    return constantOf(type, evaluate(NO_ROW, NO_ENV));
+  } catch (error) {
+    if (error instanceof DbError) return failing(type, error);
+    throw error;
+  }
+}
+
+function failing(type: DataType, failure: DbError): TypedExpr {
+  const evaluate: Eval = () => {
+    throw failure;
+  };
+  return {type, eval: evaluate, constant: undefined, failure};
+}
+
+/** For the root of an expression, which is evaluated in any case. */
+export function settledRoot(expr: TypedExpr): TypedExpr {
+  if (expr.failure !== undefined) throw expr.failure;
+  return expr;
 }
 
 /** Reads the expression as `type` without losing anything; undefined when only a CAST could. */
