@@ -6,6 +6,7 @@
 import {mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import {developmentSession} from '../src/auth/auth.ts';
 import {type Database, type DatabaseOptions, openDatabase} from '../src/database.ts';
 import type {Param} from '../src/expr/expr.ts';
@@ -22,6 +23,8 @@ export interface SqlOptions {
 /** One statement's result, its rows parsed. */
 export interface Result {
   readonly columns: readonly string[];
+  /** Undefined for a statement without rows. */
+  readonly schema: readonly ResultColumn[] | undefined;
   readonly rows: readonly (readonly Cell[])[];
   readonly rowCount: number;
   readonly message: string;
@@ -62,6 +65,7 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
       const last = results[results.length - 1]!;
       return {
         columns: (last.columns ?? []).map(column => column.name),
+        schema: last.columns,
         rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
         rowCount: last.rowCount,
         message: last.message ?? '',
