@@ -20,6 +20,7 @@ import {
   implicitly,
   notSupportedAt,
   openAs,
+  saidType,
   settled,
   settledRoot,
   tryCastTo,
@@ -356,14 +357,15 @@ function joined(text: string): string {
 function arithmeticPair(left: TypedExpr, right: TypedExpr, scope: ColumnScope): [TypedExpr, TypedExpr] {
   const pick = (open: TypedExpr, other: TypedExpr): TypedExpr => {
     if (open.open === undefined) return open;
-    const said = settled(open, scope).type;
-    const type = isNumeric(said)
-      ? said
-      : other.open !== undefined
-        ? BIGINT
-        : other.type.name === 'date'
-          ? INT
-          : other.type;
+    const said = saidType(open, scope);
+    const type =
+      said !== undefined && isNumeric(said)
+        ? said
+        : other.open !== undefined
+          ? BIGINT
+          : other.type.name === 'date'
+            ? INT
+            : other.type;
     return openAs(open.open, type);
   };
   return [pick(left, right), pick(right, left)];

@@ -12,13 +12,11 @@ import {planSelect, type SelectPlan} from '../../query/plan.ts';
 import {JOBS} from '../../system/jobs.ts';
 import type {TableSnapshot} from '../../table/table.ts';
 import {defineStatement, resolveName, type StatementContext, type StatementResult} from '../define.ts';
+import {planOnce} from '../plan-memo.ts';
 
 /** System tables are lists people page through by hand: no default limit, only the cap. */
 const SYSTEM_ROWS_MAX = 1000;
 const NEWEST_FIRST = {column: 'created_at', isDescending: true} as const;
-
-/** A tree keeps the plan of its last run; it is good while the table is the same version of the same life. */
-const plans = new WeakMap<Select, {readonly schema: Schema | undefined; readonly plan: SelectPlan}>();
 
 export const select = defineStatement<Select>({
   name: 'SELECT',
@@ -35,7 +33,7 @@ function runSelectTree(
   open: (schema: Schema) => TableSnapshot = schema => openTable(context, schema),
 ): StatementResult | Promise<StatementResult> {
   const schema = tree.from === undefined ? undefined : findTable(context, tree.from.table);
-  const plan = planOf(tree, schema, context.text);
+  const plan = planOf(tree, schema, context);
   const {limits, newEnv} = context.services;
   const isSystem = schema?.kind === 'system';
   const options = {
@@ -69,12 +67,8 @@ function runSelectTree(
   }
 }
 
-export function planOf(tree: Select, schema: Schema | undefined, text: string): SelectPlan {
-  const known = plans.get(tree);
-  if (known !== undefined && known.schema === schema) return known.plan;
-  const plan = planSelect(tree, schema, {text});
-  plans.set(tree, {schema, plan});
-  return plan;
+export function planOf(tree: Select, schema: Schema | undefined, context: StatementContext): SelectPlan {
+  return planOnce(tree, schema, context, planSelect);
 }
 
 /** The rows this session may read, at this moment. */
