@@ -34,6 +34,8 @@ export interface TestDatabase {
   readonly directory: string;
   /** The result of the last statement of the text. */
   sql(text: string, options?: SqlOptions): Promise<Result>;
+  /** As the HTTP edge calls it. */
+  readonly runSql: Database['runSql'];
   /** Closes and opens again on the same directory. */
   restart(): Promise<void>;
   /** Closes without removing the directory; `restart` opens it again. */
@@ -70,6 +72,10 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
         rowCount: last.rowCount,
         message: last.message ?? '',
       };
+    },
+    runSql(request) {
+      if (database === undefined) throw new Error('the test database is closed');
+      return database.runSql(request);
     },
     close,
     async restart() {
