@@ -109,7 +109,7 @@ function itemAlias(cursor: TokenCursor): Name | undefined {
   if (cursor.acceptKeyword('AS')) return cursor.label('an alias');
   if (cursor.kind === QUOTED) return cursor.label();
   if (cursor.kind !== WORD || NOT_BARE_ALIASES.has(cursor.raw.toUpperCase())) return undefined;
-  return cursor.columnName('an alias');
+  return cursor.label('an alias');
 }
 
 function fromClause(cursor: TokenCursor, parts: Parts): Wider | undefined {
