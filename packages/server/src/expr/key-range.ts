@@ -44,9 +44,18 @@ type Fact =
 export function keyFacts(where: Expr | undefined, scope: ColumnScope): (env: Env) => KeyFacts {
   const {schema} = scope;
   if (where === undefined || schema === undefined) return () => NO_FACTS;
-  const facts = andTerms(where).flatMap(term => factsOf(term, scope));
+  const terms = andTerms(where);
+  if (terms.some(term => isNever(term, scope))) return () => EMPTY;
+  const facts = terms.flatMap(term => factsOf(term, scope));
   if (facts.length === 0) return () => NO_FACTS;
   return env => valued(facts, scope, env);
+}
+
+/** `FALSE`, `NULL`, `1 = 2`: tools ask so for the columns alone. */
+function isNever(term: Expr, scope: ColumnScope): boolean {
+  if (someExpr([term], expr => expr.kind === 'column' || expr.kind === 'param')) return false;
+  const {constant} = compileOpen(term, scope);
+  return constant !== undefined && constant.value !== true;
 }
 
 function andTerms(where: Expr): Expr[] {

@@ -24,7 +24,7 @@ import {type ColumnScope, DELETED_INDEX, type Eval, SEQ_INDEX, type TypedExpr} f
 import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
 import {BIGINT} from '../expr/numbers.ts';
 import {comparator} from '../expr/operators.ts';
-import {someExpr, walk} from '../expr/walk.ts';
+import {exprKey, someExpr, walk} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Schema} from '../model/schema.ts';
 import {DELETED_COLUMN, SEQ_COLUMN} from '../model/schema.ts';
@@ -166,11 +166,10 @@ function orderExpr(item: OrderItem, outputs: readonly Output[], select: Select, 
   const named = expr.kind === 'column' && expr.qualifier.length === 0 ? outputNamed(outputs, expr.column) : undefined;
   if (named !== undefined) return named.typed;
   const typed = compileExpr(expr, scope);
-  const isShown = () =>
-    outputs.some(output => output.typed.column !== undefined && output.typed.column === typed.column);
-  if (select.isDistinct && !isShown()) {
+  const key = exprKey(expr);
+  const isShown = outputs.some(output => output.expr !== undefined && exprKey(output.expr) === key);
+  if (select.isDistinct && !isShown)
     throw failAt(scope, expr, 'for SELECT DISTINCT, ORDER BY expressions must appear in select list');
-  }
   return typed;
 }
 
