@@ -17,6 +17,7 @@ export type Cell = string | number | boolean | null;
 export interface SqlOptions {
   readonly user?: string;
   readonly params?: readonly Param[];
+  readonly signal?: AbortSignal;
 }
 
 /** One statement's result, its rows parsed. */
@@ -50,14 +51,14 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
   };
   return {
     directory,
-    async sql(text, {user = 'root', params = []} = {}) {
+    async sql(text, {user = 'root', params = [], signal = new AbortController().signal} = {}) {
       if (database === undefined) throw new Error('the test database is closed');
       const results = await database.runSql({
         sql: text,
         params,
         namespace: undefined,
         session: developmentSession(user === 'root' ? undefined : user),
-        signal: new AbortController().signal,
+        signal,
       });
       const last = results[results.length - 1]!;
       return {
