@@ -78,3 +78,23 @@ test('a change that is stopped while it reads segments changes nothing, then or 
     await database.stop();
   }
 });
+
+test('WHERE _deleted shows the same rows, with all they held, before and after their flush', async () => {
+  const database = await openFlushed(() => {});
+  try {
+    await database.sql("INSERT INTO app.items VALUES (-1, NULL, 'never flushed')");
+    await database.sql('DELETE FROM app.items WHERE id < 3');
+    const deleted = async () => (await database.sql('SELECT * FROM app.items WHERE _deleted AND id >= -1')).rows;
+    const before = await deleted();
+    assert.deepEqual(
+      before.map(row => row.slice(0, 3)),
+      [[-1, null, 'never flushed'], ...[0, 1, 2].map(id => [id, 0, `note ${id}`])],
+    );
+    await flush(database, 'app.items');
+    assert.deepEqual(await deleted(), before);
+    await database.restart();
+    assert.deepEqual(await deleted(), before);
+  } finally {
+    await database.stop();
+  }
+});
