@@ -68,6 +68,8 @@ export interface DatabaseOptions {
   readonly memoryHardBytes: number;
   readonly checkpointLogBytes: number;
   readonly logSegmentBytes?: number;
+  /** A checkpoint comes only when the log is longer than what hot rows are held in. */
+  readonly hotSlabBytes?: number;
   readonly defaultRows: number;
   readonly maxRows: number;
   readonly retentionHours: number;
@@ -157,7 +159,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
   const {disk, directory, clock} = options;
   for (const name of ['log', 'checkpoint', 'storage']) await disk.makeDirectory(`${directory}/${name}`);
   await disk.syncDirectory(directory);
-  const hot = createHot({clock});
+  const hot = createHot({clock, ...(options.hotSlabBytes === undefined ? {} : {slabBytes: options.hotSlabBytes})});
   const manifests = new Manifests();
   const catalog = new Catalog(SYSTEM_TABLES.map(table => table.schema));
   const storages = new Storages();

@@ -24,6 +24,8 @@ export interface SqlOptions {
 export interface Result {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly Cell[])[];
+  /** The rows as they are sent: numbers in all their digits. */
+  readonly json: readonly string[];
   readonly rowCount: number;
   readonly message: string;
 }
@@ -40,9 +42,10 @@ export interface TestDatabase {
   stop(): Promise<void>;
 }
 
+/** On a directory of its own, or on the one that is given. */
 export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): Promise<TestDatabase> {
-  const directory = await mkdtemp(join(tmpdir(), 'kalamdb-test-'));
-  const options: DatabaseOptions = {...DEFAULTS, directory, ...changes};
+  const directory = changes.directory ?? (await mkdtemp(join(tmpdir(), 'kalamdb-test-')));
+  const options: DatabaseOptions = {...DEFAULTS, ...changes, directory};
   let database: Database | undefined = await openDatabase(options);
   const close = async () => {
     const open = database;
@@ -64,6 +67,7 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
       return {
         columns: (last.columns ?? []).map(column => column.name),
         rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
+        json: last.rows ?? [],
         rowCount: last.rowCount,
         message: last.message ?? '',
       };
