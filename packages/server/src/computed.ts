@@ -105,7 +105,7 @@ function stats(options: ComputedOptions): Record<string, string | number | bigin
     watermark_seq: commit.watermark,
     log_state: logStats.state,
     log_segments: logStats.segments,
-    log_appended_bytes: logStats.appendedBytes,
+    log_appended_bytes: log.appendedBytes,
     log_blocks: logStats.blocks,
     log_batches: logStats.batches,
     log_syncs: logStats.syncs,

@@ -11,7 +11,7 @@ import {scopeFor} from './auth/auth.ts';
 import {openFsBlob} from './blob/fs-blob.ts';
 import {Catalog} from './catalog/catalog.ts';
 import {bootstrapBatch, Ddl, firstFreeIncarnation, scopeOf, systemRow, textKey} from './catalog/ddl.ts';
-import {pendingFile, pendingRemoves, pendingRows, type StoredFile} from './catalog/pending-files.ts';
+import {pendingFile, pendingFiles} from './catalog/pending-files.ts';
 import {schemaFromRecord} from './catalog/schema-json.ts';
 import {Storages} from './catalog/storages.ts';
 import {createSystemReader} from './catalog/system-reader.ts';
@@ -24,7 +24,7 @@ import {createHot} from './hot/hot-store.ts';
 import {Flushes} from './jobs/flushes.ts';
 import type {JobRecord} from './jobs/job.ts';
 import {createJobs, type Jobs} from './jobs/jobs.ts';
-import {cleanupJob, deleteFiles} from './jobs/kinds/cleanup.ts';
+import {cleanupJob} from './jobs/kinds/cleanup.ts';
 import {flushJob} from './jobs/kinds/flush.ts';
 import {createSchedule} from './jobs/schedule.ts';
 import {openFileLog} from './log/file-log.ts';
@@ -46,8 +46,10 @@ import {NAMESPACES} from './system/namespaces.ts';
 import {SCHEMAS} from './system/schemas.ts';
 import {STORAGES} from './system/storages.ts';
 import {USERS} from './system/users.ts';
-import {loadCheckpoint, writeCheckpoint} from './table/checkpoint.ts';
+import {loadCheckpoint, removeLeftovers as removeCheckpointLeftovers} from './table/checkpoint.ts';
+import {Checkpointer} from './table/checkpointer.ts';
 import {Commit} from './table/commit.ts';
+import {Files, type StoredFile} from './table/files.ts';
 import type {FlushOptions} from './table/flush.ts';
 import {Latches} from './table/latches.ts';
 import {Manifests} from './table/manifests.ts';
@@ -95,6 +97,7 @@ const FORMAT_VERSION = '1';
 const LEASE_MS = 30_000;
 const CLOSE_JOBS_MS = 30_000;
 const PRUNE_EVERY_MS = 3_600_000;
+const MEMORY_WAKE_MS = 250;
 
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const unlock = await lock(options);
@@ -150,7 +153,9 @@ interface Core {
   readonly latches: Latches;
   readonly commit: Commit;
   readonly log: Log;
-  readonly checkpoints: Checkpoints;
+  readonly files: Files;
+  readonly checkpointer: Checkpointer;
+  readonly memory: MemoryWatch;
 }
 
 async function openCore(options: DatabaseOptions): Promise<Core> {
@@ -166,17 +171,23 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
   storages.add({id: 'local', sharedTemplate: options.sharedTemplate, userTemplate: options.userTemplate, blob, base});
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
-  let checkpoints: Checkpoints | undefined;
+  const memory = new MemoryWatch(hot, clock, options.memorySoftBytes);
+  let checkpointer: Checkpointer | undefined;
   const commit = new Commit({
     hot,
     manifests,
     clock,
     listener: createFold(catalog),
-    onApplied: () => checkpoints?.look(),
+    onApplied() {
+      memory.look();
+      checkpointer?.look();
+    },
   });
+  const checkpointDirectory = `${directory}/checkpoint`;
+  await removeCheckpointLeftovers(disk, checkpointDirectory);
   const from = await loadCheckpoint(
     disk,
-    `${directory}/checkpoint`,
+    checkpointDirectory,
     (records, seq) => commit.replay(records, seq),
     text => options.logger.warn(text),
   );
@@ -187,11 +198,33 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     durability: options.durability,
     ...(options.logSegmentBytes === undefined ? {} : {segmentBytes: options.logSegmentBytes}),
   });
-  const log = await openLog(from, batch => commit.replay(batch.bytes, batch.lastSeq));
+  let replayedBytes = 0;
+  const log = await openLog(from, batch => {
+    commit.replay(batch.bytes, batch.lastSeq);
+    replayedBytes += batch.bytes.length;
+  });
   await commit.start(log, firstFreeIncarnation(catalog));
-  checkpoints = new Checkpoints(options, {hot, manifests, commit, log});
+  checkpointer = new Checkpointer({
+    disk,
+    directory: checkpointDirectory,
+    clock,
+    hot,
+    manifests,
+    commit,
+    log,
+    logBytes: options.checkpointLogBytes,
+    loaded: {seq: from, replayedBytes},
+    warn: text => options.logger.warn(text),
+  });
+  const files = new Files({
+    commit,
+    names: pendingFiles,
+    syncLog: () => log.sync(),
+    blobOf: id => storages.blob(id),
+    forget: paths => cold.forget(paths),
+  });
   await bootstrap(options, catalog, commit);
-  return {hot, cold, manifests, catalog, storages, latches: new Latches(), commit, log, checkpoints};
+  return {hot, cold, manifests, catalog, storages, latches: new Latches(), commit, log, files, checkpointer, memory};
 }
 
 /** Catalog and commit speak through rows: what is committed to the catalog's tables changes the catalog. */
@@ -259,50 +292,27 @@ async function bootstrap(options: DatabaseOptions, catalog: Catalog, commit: Com
   await commit.write({rows: [...rows, ...more]});
 }
 
-/** Writes a checkpoint when the log since the last one is longer than loading a new one would be. */
-class Checkpoints {
-  readonly #options: DatabaseOptions;
-  readonly #core: Pick<Core, 'hot' | 'manifests' | 'commit' | 'log'>;
-  #running: Promise<void> | undefined;
-  /** Called when the hot tier is above its soft limit. */
-  onMemoryHigh: () => void = () => {};
+/** Wakes the flush schedule while the hot tier is above its soft limit. */
+class MemoryWatch {
+  readonly #hot: Hot;
+  readonly #clock: Clock;
+  readonly #softBytes: number;
+  #nextMs = 0;
+  onHigh: () => void = () => {};
 
-  constructor(options: DatabaseOptions, core: Pick<Core, 'hot' | 'manifests' | 'commit' | 'log'>) {
-    this.#options = options;
-    this.#core = core;
+  constructor(hot: Hot, clock: Clock, softBytes: number) {
+    this.#hot = hot;
+    this.#clock = clock;
+    this.#softBytes = softBytes;
   }
 
+  /** Called after every applied batch. A tick looks at every scope, so it is not asked for more often than it can help. */
   look(): void {
-    const {hot, log} = this.#core;
-    if (hot.bytes() > this.#options.memorySoftBytes) this.onMemoryHigh();
-    if (this.#running !== undefined || log.bytesSinceMark() <= Math.max(this.#options.checkpointLogBytes, hot.bytes()))
-      return;
-    this.#running = this.#write()
-      .catch(error => this.#options.logger.warn(`A checkpoint failed and will be tried again: ${String(error)}`))
-      .finally(() => {
-        this.#running = undefined;
-      });
-  }
-
-  async settle(): Promise<void> {
-    await this.#running;
-  }
-
-  async #write(): Promise<void> {
-    const {hot, manifests, commit, log} = this.#core;
-    // One synchronous turn: rows, manifests and ceilings of the same moment.
-    const image = {
-      seq: commit.watermark,
-      ceiling: commit.ceiling,
-      rows: hot.captureAll(),
-      manifests: [...manifests.all()],
-    };
-    log.mark();
-    // The image must not be newer than the log on disk, in any durability class.
-    await log.sync();
-    const breathe = () => new Promise<void>(resolve => setImmediate(resolve));
-    const forget = await writeCheckpoint(this.#options.disk, `${this.#options.directory}/checkpoint`, image, breathe);
-    if (forget > 0n) await log.release(forget);
+    if (this.#hot.bytes() <= this.#softBytes) return;
+    const now = this.#clock.monotonicMs();
+    if (now < this.#nextMs) return;
+    this.#nextMs = now + MEMORY_WAKE_MS;
+    this.onHigh();
   }
 }
 
@@ -341,6 +351,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     logger,
     async tick() {
       await flushes.tick();
+      await core.files.delete(core.manifests.takeRemovable());
       // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
       while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
     },
@@ -353,7 +364,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
       await jobs.prune();
     },
   });
-  core.checkpoints.onMemoryHigh = () => flushSchedule.wake();
+  core.memory.onHigh = () => flushSchedule.wake();
   await jobs.start();
   if (options.flushCheckMs > 0) flushSchedule.start();
   pruneSchedule.start();
@@ -363,7 +374,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     async close() {
       await Promise.all([flushSchedule.stop(), pruneSchedule.stop()]);
       await jobs.stop(CLOSE_JOBS_MS);
-      await core.checkpoints.settle();
+      await core.checkpointer.settle();
       await log.close();
       await unlock?.();
     },
@@ -371,7 +382,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
 }
 
 async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jobs; flushes: Flushes}> {
-  const {hot, cold, manifests, catalog, storages, commit, log} = core;
+  const {hot, cold, manifests, catalog, storages, commit, files} = core;
   const {clock, ids, logger} = options;
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
   const flush: FlushOptions = {
@@ -384,20 +395,10 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jo
     placeOf: (schema, scope) => ({storageId: schema.options.storageId, folder: storages.folder(schema, scope)}),
     nextUlid: () => newUlid(clock, ids),
     current: schema => current(schema.incarnation),
-    pendingRows,
-    pendingRemoves,
+    files,
     warn: text => logger.warn(text),
   };
-  const cleanup = {
-    manifests,
-    commit,
-    clock,
-    syncLog: () => log.sync(),
-    blobOf: (id: string) => storages.blob(id),
-    forget: (paths: readonly string[]) => cold.forget(paths),
-    pendingRemoves,
-  };
-  await removeLeftovers(core, cleanup);
+  await removeLeftovers(core);
   let flushes: Flushes;
   const flushKind = flushJob({
     flush,
@@ -414,7 +415,7 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jo
     leaseMs: LEASE_MS,
     nodeId: 1n,
     logger,
-    kinds: [flushKind, cleanupJob(cleanup)],
+    kinds: [flushKind, cleanupJob({manifests, files, clock})],
   });
   flushes = new Flushes({
     jobs,
@@ -422,7 +423,7 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jo
     manifests,
     clock,
     tables: () => catalog.tables(),
-    pendingRows,
+    files,
     defaultPolicy: options.flushDefaultPolicy,
     smallScopeAgeSeconds: options.smallScopeAgeSeconds,
     memorySoftBytes: options.memorySoftBytes,
@@ -431,7 +432,7 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jo
 }
 
 /** Files that a crash left behind: named in the log, listed by no manifest. */
-async function removeLeftovers(core: Core, cleanup: Parameters<typeof deleteFiles>[0]): Promise<void> {
+async function removeLeftovers(core: Core): Promise<void> {
   const view = new RowView(META.schema, () => META.schema);
   const left: StoredFile[] = [];
   core.hot.snapshot(scopeOf(META.schema)).scan({}, false, row => {
@@ -439,7 +440,7 @@ async function removeLeftovers(core: Core, cleanup: Parameters<typeof deleteFile
     if (file !== undefined) left.push(file);
     return true;
   });
-  await deleteFiles(cleanup, left);
+  await core.files.delete(left);
 }
 
 function jobStore(hot: Hot, commit: Commit) {

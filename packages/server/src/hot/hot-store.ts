@@ -140,6 +140,10 @@ class HotStore implements Hot {
     return this.#slabs.bytes + this.#indexBytes + (this.#slots.length - this.#freeSlots.length) * SCOPE_BYTES;
   }
 
+  liveBytes(): number {
+    return this.#slabs.liveBytes;
+  }
+
   rowCount(): number {
     return this.#rowCount;
   }

@@ -66,6 +66,8 @@ export interface Hot {
   scopeStats(scope: ScopeKey): HotScopeStats | undefined;
   /** Bytes of all slabs and indexes, free space in slabs included; what the memory budget looks at. */
   bytes(): number;
+  /** Bytes of the rows alone: about what a checkpoint of them takes. */
+  liveBytes(): number;
   rowCount(): number;
   /** Every row of every scope, for a checkpoint: an immutable list captured now, readable in slices later. */
   captureAll(): Iterable<KeyedRow>;

@@ -11,6 +11,7 @@ import {type ScopeKey, tableText} from '../model/names.ts';
 import type {FlushPolicy, Schema} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
 import type {WriteRow} from '../table/commit.ts';
+import type {Files} from '../table/files.ts';
 import {filesOf, type Manifests} from '../table/manifests.ts';
 import {flushDecision} from './flush-policy.ts';
 import type {JobTrigger} from './job.ts';
@@ -24,7 +25,7 @@ export interface FlushesOptions {
   readonly manifests: Manifests;
   readonly clock: Clock;
   readonly tables: () => readonly Schema[];
-  readonly pendingRows: (files: readonly {storageId: string; path: string}[]) => WriteRow[];
+  readonly files: Files;
   readonly defaultPolicy: FlushPolicy | null;
   readonly smallScopeAgeSeconds: number;
   readonly memorySoftBytes: number;
@@ -69,8 +70,8 @@ export class Flushes {
   }
 
   leftFiles(schema: Schema): WriteRow[] {
-    const files = [...this.#options.manifests.of(schema.incarnation)].flatMap(filesOf);
-    return this.#options.pendingRows(files);
+    const {manifests, files} = this.#options;
+    return files.names.announced([...manifests.of(schema.incarnation)].flatMap(filesOf));
   }
 
   async cleanUp(schema: Schema): Promise<string> {
