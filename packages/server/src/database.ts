@@ -343,6 +343,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     openSystem: createSystemReader({hot, computed}),
     scopeFor,
     limits: {defaultRows: options.defaultRows, maxRows: options.maxRows, retentionHours: options.retentionHours},
+    secureIds: () => commit.secureIds(),
     newEnv: (session, params) => newEnv(options, commit, session, params),
   };
   const flushSchedule = createSchedule({

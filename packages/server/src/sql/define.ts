@@ -38,6 +38,8 @@ export interface Services {
   readonly openSystem: (schema: Schema) => TableSnapshot;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read' | 'write') => Scope;
   readonly limits: {readonly defaultRows: number; readonly maxRows: number; readonly retentionHours: number};
+  /** Waited for before an answer that may show ids which stand in no batch. */
+  readonly secureIds: () => Promise<unknown> | undefined;
   readonly newEnv: (session: Session, params: readonly Param[]) => Env;
 }
 

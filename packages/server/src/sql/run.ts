@@ -124,7 +124,10 @@ async function execute(
   };
   for (let attempt = 1; ; attempt++) {
     try {
-      return await statement.kind.run(statement.tree, context);
+      const result = await statement.kind.run(statement.tree, context);
+      const secured = services.secureIds();
+      if (secured !== undefined) await secured;
+      return result;
     } catch (error) {
       if (!(error instanceof DbError)) throw error;
       if (error.code === 'WRITE_CONFLICT' && attempt < REPLANS_MAX && !request.signal.aborted) continue;

@@ -117,6 +117,11 @@ export class Commit {
     return this.#seqs.next();
   }
 
+  /** Before ids that stand in no batch are shown to anybody: undefined if none of them can come again after a crash. */
+  secureIds(): Promise<unknown> | undefined {
+    return this.#seqs.isPastCeiling() ? this.write({isUrgent: true}) : undefined;
+  }
+
   /** A table life that was never used; durable with the next batch that uses it (rows of it raise it again at replay). */
   nextIncarnation(): Incarnation {
     return ++this.#incarnation as Incarnation;

@@ -35,6 +35,7 @@ import type {Change, ScanRequest, TableSnapshot, Tables} from './table.ts';
 
 /** How often a write reads segments again because a flush published in between. */
 const REPEATS_MAX = 10;
+const KEYS_PER_BREATH = 4096;
 
 export interface RowsOptions {
   readonly hot: Hot;
@@ -220,7 +221,9 @@ async function decide(
 ): Promise<WriteRow[]> {
   const view = new RowView(schema, version => options.schemaOf(schema.incarnation, version));
   const batch: WriteRow[] = [];
-  for (const key of keys) {
+  for (const [i, key] of keys.entries()) {
+    // The keys are latched, so nothing that was decided changes while others have their turn.
+    if (i % KEYS_PER_BREATH === KEYS_PER_BREATH - 1) await new Promise(resolve => setImmediate(resolve));
     const hot = options.hot.get(scope, key);
     let row: Row | undefined;
     if (hot !== undefined) row = view.at(hot);
