@@ -112,6 +112,24 @@ export const OPTIONS = {
     range: [MIB, 64 * GIB],
     about: 'Log written between two checkpoints.',
   },
+  'stream.default_max_buffer': {
+    default: 10_000,
+    unit: 'rows',
+    range: [1, 1_000_000],
+    about: 'Rows one user may have in a stream table; the oldest make room for new ones.',
+  },
+  'stream.max_table_bytes': {
+    default: 64 * MIB,
+    unit: 'bytes',
+    range: [MIB, 64 * GIB],
+    about: 'Bytes of one stream table at which inserts are refused until rows expire.',
+  },
+  'stream.eviction_interval_seconds': {
+    default: 60,
+    unit: 's',
+    range: [1, DAY_S],
+    about: 'How often expired stream rows are freed.',
+  },
   'jobs.max_concurrent': {default: 10, range: [1, 64], about: 'Jobs that run at once.'},
   'jobs.max_retries': {default: 3, range: [0, 100], about: 'Further attempts of a failed job.'},
   'jobs.retry_backoff_ms': {

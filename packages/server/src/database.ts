@@ -9,8 +9,9 @@ import {dirname} from 'node:path';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {scopeFor} from './auth/auth.ts';
 import {openFsBlob} from './blob/fs-blob.ts';
+import {firstRows} from './catalog/bootstrap.ts';
 import {Catalog} from './catalog/catalog.ts';
-import {bootstrapBatch, Ddl, firstFreeIncarnation, scopeOf, systemRow, textKey} from './catalog/ddl.ts';
+import {Ddl, firstFreeIncarnation, scopeOf, systemRow, textKey} from './catalog/ddl.ts';
 import {pendingFile, pendingFiles} from './catalog/pending-files.ts';
 import {schemaFromRecord} from './catalog/schema-json.ts';
 import {Storages} from './catalog/storages.ts';
@@ -26,12 +27,13 @@ import type {JobRecord} from './jobs/job.ts';
 import {createJobs, type Jobs} from './jobs/jobs.ts';
 import {cleanupJob} from './jobs/kinds/cleanup.ts';
 import {flushJob} from './jobs/kinds/flush.ts';
+import {evictStreams, streamEvictionJob} from './jobs/kinds/stream-eviction.ts';
 import {createSchedule} from './jobs/schedule.ts';
 import {openFileLog} from './log/file-log.ts';
 import type {Durability, Log} from './log/log.ts';
 import type {Incarnation} from './model/names.ts';
 import {RowView} from './model/row-codec.ts';
-import type {FlushPolicy, Schema} from './model/schema.ts';
+import {type FlushPolicy, type Schema, TABLE_KINDS} from './model/schema.ts';
 import type {Session} from './model/session.ts';
 import type {Services, StatementResult} from './sql/define.ts';
 import {createRunSql, type SqlRequest} from './sql/run.ts';
@@ -44,8 +46,6 @@ import {JOBS} from './system/jobs.ts';
 import {META} from './system/meta.ts';
 import {NAMESPACES} from './system/namespaces.ts';
 import {SCHEMAS} from './system/schemas.ts';
-import {STORAGES} from './system/storages.ts';
-import {USERS} from './system/users.ts';
 import {loadCheckpoint, removeLeftovers as removeCheckpointLeftovers} from './table/checkpoint.ts';
 import {Checkpointer} from './table/checkpointer.ts';
 import {Commit} from './table/commit.ts';
@@ -55,6 +55,7 @@ import {Latches} from './table/latches.ts';
 import {Manifests} from './table/manifests.ts';
 import type {LogRecord} from './table/record.ts';
 import {createTables} from './table/rows.ts';
+import {Streams} from './table/streams.ts';
 
 export interface DatabaseOptions {
   readonly directory: string;
@@ -77,6 +78,7 @@ export interface DatabaseOptions {
   readonly flushCheckMs: number;
   readonly smallScopeAgeSeconds: number;
   readonly jobs: {maxConcurrent: number; maxRetries: number; retryBackoffMs: number; keepFinishedDays: number};
+  readonly streams: {scopeRowsMax: number; tableBytesMax: number; evictMs: number};
   readonly sharedTemplate: string;
   readonly userTemplate: string;
   /** For system.settings. */
@@ -213,6 +215,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     commit,
     log,
     logBytes: options.checkpointLogBytes,
+    isDurable: incarnation => TABLE_KINDS[catalog.current(incarnation)?.kind ?? 'system'].isDurable,
     loaded: {seq: from, replayedBytes},
     warn: text => options.logger.warn(text),
   });
@@ -223,7 +226,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     blobOf: id => storages.blob(id),
     forget: paths => cold.forget(paths),
   });
-  await bootstrap(options, catalog, commit);
+  if (catalog.namespace('default') === undefined) await commit.write({rows: firstRows(options)});
   return {hot, cold, manifests, catalog, storages, latches: new Latches(), commit, log, files, checkpointer, memory};
 }
 
@@ -253,45 +256,6 @@ function createFold(catalog: Catalog): (record: LogRecord) => void {
   };
 }
 
-async function bootstrap(options: DatabaseOptions, catalog: Catalog, commit: Commit): Promise<void> {
-  if (catalog.namespace('default') !== undefined) return;
-  const now = BigInt(options.clock.nowMs()) * 1000n;
-  const local = STORAGES.toValues({
-    storage_id: 'local',
-    storage_name: 'Local filesystem',
-    description: 'Files below the data directory',
-    storage_type: 'filesystem',
-    base_directory: `${options.directory}/storage`,
-    credentials: null,
-    config_json: null,
-    shared_tables_template: options.sharedTemplate,
-    user_tables_template: options.userTemplate,
-    created_at: now,
-    updated_at: now,
-  });
-  const root = USERS.toValues({
-    user_id: 'root',
-    password_hash: '',
-    role: 'system',
-    email: null,
-    auth_type: 'Internal',
-    auth_data: null,
-    storage_mode: 'table',
-    storage_id: null,
-    failed_login_attempts: 0,
-    locked_until: null,
-    last_login_at: null,
-    created_at: now,
-    updated_at: now,
-    last_seen: null,
-    deleted_at: null,
-    username: 'root',
-  });
-  const {rows = []} = bootstrapBatch(['default', 'system'], now);
-  const more = [systemRow(STORAGES.schema, local, textKey('local')), systemRow(USERS.schema, root, textKey('root'))];
-  await commit.write({rows: [...rows, ...more]});
-}
-
 /** Wakes the flush schedule while the hot tier is above its soft limit. */
 class MemoryWatch {
   readonly #hot: Hot;
@@ -318,11 +282,12 @@ class MemoryWatch {
 
 async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock | undefined): Promise<Database> {
   const {hot, cold, manifests, catalog, storages, latches, commit, log} = core;
-  const {clock, logger} = options;
+  const {clock} = options;
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
   const {memoryHardBytes} = options;
-  const {jobs, flushes} = await openJobs(options, core);
+  const streams = new Streams({hot, cold, commit, clock, schemaOf, ...options.streams});
+  const {jobs, flushes} = await openJobs(options, core, streams);
   const startedMs = clock.monotonicMs();
   const computed = computedTables({
     ...core,
@@ -336,7 +301,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   const services: Services = {
     catalog,
     ddl: new Ddl({catalog, commit, latches, clock}),
-    tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memoryHardBytes}),
+    tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memoryHardBytes, streams}),
     storages,
     jobs,
     flushes,
@@ -346,34 +311,17 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     secureIds: () => commit.secureIds(),
     newEnv: (session, params) => newEnv(options, commit, session, params),
   };
-  const flushSchedule = createSchedule({
-    clock,
-    everyMs: options.flushCheckMs,
-    logger,
-    async tick() {
-      await flushes.tick();
-      await core.files.delete(core.manifests.takeRemovable());
-      // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
-      while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
-    },
-  });
-  const pruneSchedule = createSchedule({
-    clock,
-    everyMs: PRUNE_EVERY_MS,
-    logger,
-    async tick() {
-      await jobs.prune();
-    },
-  });
-  core.memory.onHigh = () => flushSchedule.wake();
+  const schedules = createSchedules(options, core, {jobs, flushes, streams});
+  core.memory.onHigh = () => schedules.flush.wake();
   await jobs.start();
-  if (options.flushCheckMs > 0) flushSchedule.start();
-  pruneSchedule.start();
+  if (options.flushCheckMs > 0) schedules.flush.start();
+  schedules.prune.start();
+  schedules.evict.start();
   return {
     runSql: createRunSql(services),
     describeStart: () => describeStart(options, core),
     async close() {
-      await Promise.all([flushSchedule.stop(), pruneSchedule.stop()]);
+      await Promise.all(Object.values(schedules).map(schedule => schedule.stop()));
       await jobs.stop(CLOSE_JOBS_MS);
       await core.checkpointer.settle();
       await log.close();
@@ -382,7 +330,37 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   };
 }
 
-async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jobs; flushes: Flushes}> {
+function createSchedules(
+  options: DatabaseOptions,
+  {hot, manifests, files, catalog}: Core,
+  {jobs, flushes, streams}: {jobs: Jobs; flushes: Flushes; streams: Streams},
+) {
+  const every = (everyMs: number, tick: () => Promise<unknown>) =>
+    createSchedule({
+      clock: options.clock,
+      everyMs,
+      logger: options.logger,
+      async tick() {
+        await tick();
+      },
+    });
+  return {
+    flush: every(options.flushCheckMs, async () => {
+      await flushes.tick();
+      await files.delete(manifests.takeRemovable());
+      // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
+      while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
+    }),
+    prune: every(PRUNE_EVERY_MS, () => jobs.prune()),
+    evict: every(options.streams.evictMs, () => evictStreams({jobs, streams, tables: catalog.tables()})),
+  };
+}
+
+async function openJobs(
+  options: DatabaseOptions,
+  core: Core,
+  streams: Streams,
+): Promise<{jobs: Jobs; flushes: Flushes}> {
   const {hot, cold, manifests, catalog, storages, commit, files} = core;
   const {clock, ids, logger} = options;
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
@@ -416,7 +394,7 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jo
     leaseMs: LEASE_MS,
     nodeId: 1n,
     logger,
-    kinds: [flushKind, cleanupJob({manifests, files, clock})],
+    kinds: [flushKind, cleanupJob({manifests, files, clock}), streamEvictionJob({streams, current})],
   });
   flushes = new Flushes({
     jobs,

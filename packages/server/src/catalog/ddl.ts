@@ -13,7 +13,7 @@ import type {Column, Schema, TableOptions} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
 import {NAMESPACES, type NamespaceRecord} from '../system/namespaces.ts';
 import {SCHEMAS} from '../system/schemas.ts';
-import type {Commit, WriteBatch, WriteRow} from '../table/commit.ts';
+import type {Commit, WriteRow} from '../table/commit.ts';
 import type {Latches} from '../table/latches.ts';
 import type {Catalog} from './catalog.ts';
 import {columnsToJson, optionsToJson} from './schema-json.ts';
@@ -24,7 +24,7 @@ const TABLES_MAX = 100_000;
 
 export interface NewTable {
   readonly name: TableName;
-  readonly kind: 'user' | 'shared';
+  readonly kind: 'user' | 'shared' | 'stream';
   readonly columns: readonly Omit<Column, 'id'>[];
   readonly primaryKey: number;
   readonly options: TableOptions;
@@ -162,11 +162,6 @@ export class Ddl {
   #now(): bigint {
     return BigInt(this.#clock.nowMs()) * 1000n;
   }
-}
-
-/** What a fresh data directory begins with. */
-export function bootstrapBatch(namespaces: readonly string[], nowMicros: bigint): WriteBatch {
-  return {rows: namespaces.map(name => namespaceRow({namespace_id: name, name, created_at: nowMicros, options: null}))};
 }
 
 export function namespaceRow(record: NamespaceRecord): WriteRow {

@@ -24,13 +24,14 @@ import {
   rowSeq,
   setRowFlags,
 } from '../model/row-codec.ts';
-import type {Schema} from '../model/schema.ts';
+import {type Schema, TABLE_KINDS} from '../model/schema.ts';
 import type {Scope} from '../model/session.ts';
 import {valueText} from '../model/values.ts';
 import type {Commit, WriteRow} from './commit.ts';
 import type {Latches} from './latches.ts';
 import type {Manifests} from './manifests.ts';
 import {openSnapshot, throwIfOver} from './merge.ts';
+import type {Streams} from './streams.ts';
 import type {Change, ScanRequest, TableSnapshot, Tables} from './table.ts';
 
 /** How often a write reads segments again because a flush published in between. */
@@ -47,6 +48,7 @@ export interface RowsOptions {
   /** The schema of a living table, or undefined. */
   readonly current: (incarnation: Incarnation) => Schema | undefined;
   readonly memoryHardBytes: number;
+  readonly streams: Streams;
 }
 
 export function createTables(options: RowsOptions): Tables {
@@ -59,6 +61,7 @@ export function createTables(options: RowsOptions): Tables {
 
 function snapshot(options: RowsOptions, scope: Scope, schema: Schema): TableSnapshot {
   checkCurrent(options, schema);
+  if (!TABLE_KINDS[schema.kind].isDurable) return options.streams.snapshot(scope, schema);
   return openSnapshot({
     scope,
     schema,
@@ -77,6 +80,11 @@ async function insert(
   rows: readonly (readonly Value[])[],
 ): Promise<number> {
   if (rows.length === 0) return 0;
+  if (!TABLE_KINDS[schema.kind].isDurable) {
+    checkCurrent(options, schema);
+    checkMemory(options);
+    return options.streams.insert(scope, schema, rows);
+  }
   const key = schema.columns[schema.primaryKey]!;
   const keys = rows.map(row => encodeKey(key.type, row[schema.primaryKey]!));
   const ids = keys.map(bytes => latchId(scope, bytes));
@@ -161,6 +169,10 @@ async function changeRows(
   change: Change,
   signal: AbortSignal,
 ): Promise<number> {
+  if (!TABLE_KINDS[schema.kind].isDurable) {
+    checkCurrent(options, schema);
+    return options.streams.remove(scope, schema, change, signal);
+  }
   const keys = await candidates(options, scope, schema, request, change, signal);
   if (keys.length === 0) return 0;
   const acquired = options.latches.acquire(keys.map(key => latchId(scope, key)));
