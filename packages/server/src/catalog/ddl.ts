@@ -81,7 +81,7 @@ export class Ddl {
       if (this.#catalog.find(table.name) !== undefined) return undefined;
       if (table.columns.length > COLUMNS_MAX)
         throw new DbError('LIMIT_EXCEEDED', `A table has at most ${COLUMNS_MAX} columns.`);
-      if (this.#catalog.tables().length >= TABLES_MAX)
+      if (this.#catalog.tableCount >= TABLES_MAX)
         throw new DbError('LIMIT_EXCEEDED', `A server holds at most ${TABLES_MAX} tables.`);
       const now = this.#now();
       const schema: Schema = {
