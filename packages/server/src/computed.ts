@@ -57,7 +57,7 @@ export function computedTables(options: ComputedOptions): ComputedTables {
   };
 }
 
-function storedStorages(hot: Hot): StorageRecord[] {
+export function storedStorages(hot: Hot): StorageRecord[] {
   const view = new RowView(STORAGES.schema, () => STORAGES.schema);
   const records: StorageRecord[] = [];
   hot.snapshot({incarnation: STORAGES.schema.incarnation, owner: null}).scan({}, false, row => {

@@ -47,6 +47,12 @@ export const OPTIONS = {
     default: '{namespace}/{tableName}/{userId}',
     about: "Path of the segments of one user's table.",
   },
+  'storage.cache_bytes': {
+    default: GIB,
+    unit: 'bytes',
+    range: [0, 1024 * GIB],
+    about: 'Local copies of segments of one remote storage.',
+  },
   'logging.level': {
     env: 'KALAMDB_LOG_LEVEL',
     default: 'info',

@@ -12,13 +12,14 @@ import {openFsBlob} from './blob/fs-blob.ts';
 import {firstRows} from './catalog/bootstrap.ts';
 import {Catalog} from './catalog/catalog.ts';
 import {Ddl, firstFreeIncarnation, scopeOf, systemRow, textKey} from './catalog/ddl.ts';
-import {pendingFile, pendingFiles} from './catalog/pending-files.ts';
-import {schemaFromRecord} from './catalog/schema-json.ts';
-import {Storages} from './catalog/storages.ts';
+import {createFold} from './catalog/fold.ts';
+import {announcedFiles, pendingFiles} from './catalog/pending-files.ts';
+import {type StorageOpener, storageOpener} from './catalog/storage-opener.ts';
+import {LOCAL_STORAGE, Storages} from './catalog/storages.ts';
 import {createSystemReader} from './catalog/system-reader.ts';
 import type {Cold} from './cold/cold.ts';
 import {createCold} from './cold/cold-store.ts';
-import {computedTables} from './computed.ts';
+import {computedTables, storedStorages} from './computed.ts';
 import type {Env, Param} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
@@ -43,17 +44,13 @@ import type {Disk} from './std/disk.ts';
 import {newUlid, newUuidV7, randomUnit} from './std/ids.ts';
 import {SYSTEM_TABLES} from './system/index.ts';
 import {JOBS} from './system/jobs.ts';
-import {META} from './system/meta.ts';
-import {NAMESPACES} from './system/namespaces.ts';
-import {SCHEMAS} from './system/schemas.ts';
 import {loadCheckpoint, removeLeftovers as removeCheckpointLeftovers} from './table/checkpoint.ts';
-import {Checkpointer} from './table/checkpointer.ts';
+import {Checkpointer, type LoadedCheckpoint} from './table/checkpointer.ts';
 import {Commit} from './table/commit.ts';
-import {Files, type StoredFile} from './table/files.ts';
+import {Files} from './table/files.ts';
 import type {FlushOptions} from './table/flush.ts';
 import {Latches} from './table/latches.ts';
 import {Manifests} from './table/manifests.ts';
-import type {LogRecord} from './table/record.ts';
 import {createTables} from './table/rows.ts';
 import {Streams} from './table/streams.ts';
 
@@ -79,6 +76,8 @@ export interface DatabaseOptions {
   readonly smallScopeAgeSeconds: number;
   readonly jobs: {maxConcurrent: number; maxRetries: number; retryBackoffMs: number; keepFinishedDays: number};
   readonly streams: {scopeRowsMax: number; tableBytesMax: number; evictMs: number};
+  /** Bytes of local copies of one remote storage. */
+  readonly storageCacheBytes: number;
   readonly sharedTemplate: string;
   readonly userTemplate: string;
   /** For system.settings. */
@@ -145,13 +144,18 @@ async function checkFormat({disk, directory}: DatabaseOptions): Promise<void> {
   await disk.syncDirectory(directory);
 }
 
-/** What survives a restart: log, hot, cold, catalog. */
-interface Core {
+/** What records are folded into. */
+interface State {
   readonly hot: Hot;
   readonly cold: Cold;
   readonly manifests: Manifests;
   readonly catalog: Catalog;
   readonly storages: Storages;
+  readonly openStorage: StorageOpener;
+}
+
+/** What survives a restart: the state, and the log it is folded from. */
+interface Core extends State {
   readonly latches: Latches;
   readonly commit: Commit;
   readonly log: Log;
@@ -160,64 +164,50 @@ interface Core {
   readonly memory: MemoryWatch;
 }
 
+function createState(options: DatabaseOptions): State {
+  const {disk, directory, clock} = options;
+  const catalog = new Catalog(SYSTEM_TABLES.map(table => table.schema));
+  const storages = new Storages();
+  const cacheDirectory = `${directory}/cache`;
+  const openStorage = storageOpener({disk, cacheDirectory, cacheBytesMax: options.storageCacheBytes});
+  const base = `${directory}/storage`;
+  storages.add({
+    id: LOCAL_STORAGE,
+    sharedTemplate: options.sharedTemplate,
+    userTemplate: options.userTemplate,
+    blob: openFsBlob({disk, base}),
+    base,
+  });
+  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
+  const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
+  return {hot: createHot({clock}), cold, manifests: new Manifests(), catalog, storages, openStorage};
+}
+
 async function openCore(options: DatabaseOptions): Promise<Core> {
   const {disk, directory, clock} = options;
   for (const name of ['log', 'checkpoint', 'storage']) await disk.makeDirectory(`${directory}/${name}`);
   await disk.syncDirectory(directory);
-  const hot = createHot({clock});
-  const manifests = new Manifests();
-  const catalog = new Catalog(SYSTEM_TABLES.map(table => table.schema));
-  const storages = new Storages();
-  const base = `${directory}/storage`;
-  const blob = openFsBlob({disk, base});
-  storages.add({id: 'local', sharedTemplate: options.sharedTemplate, userTemplate: options.userTemplate, blob, base});
-  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
-  const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
+  const state = createState(options);
+  const {hot, cold, manifests, catalog, storages, openStorage} = state;
   const memory = new MemoryWatch(hot, clock, options.memorySoftBytes);
   let checkpointer: Checkpointer | undefined;
   const commit = new Commit({
     hot,
     manifests,
     clock,
-    listener: createFold(catalog),
+    listener: createFold(catalog, storages, openStorage),
     onApplied() {
       memory.look();
       checkpointer?.look();
     },
   });
-  const checkpointDirectory = `${directory}/checkpoint`;
-  await removeCheckpointLeftovers(disk, checkpointDirectory);
-  const from = await loadCheckpoint(
-    disk,
-    checkpointDirectory,
-    (records, seq) => commit.replay(records, seq),
-    text => options.logger.warn(text),
-  );
-  const openLog = openFileLog({
-    disk,
-    directory: `${directory}/log`,
-    clock,
-    durability: options.durability,
-    ...(options.logSegmentBytes === undefined ? {} : {segmentBytes: options.logSegmentBytes}),
-  });
-  let replayedBytes = 0;
-  const log = await openLog(from, batch => {
-    commit.replay(batch.bytes, batch.lastSeq);
-    replayedBytes += batch.bytes.length;
-  });
+  const {log, loaded} = await replay(options, commit);
   await commit.start(log, firstFreeIncarnation(catalog));
+  const warn = (text: string) => options.logger.warn(text);
   checkpointer = new Checkpointer({
-    disk,
-    directory: checkpointDirectory,
-    clock,
-    hot,
-    manifests,
-    commit,
-    log,
+    ...{disk, directory: `${directory}/checkpoint`, clock, hot, manifests, commit, log, loaded, warn},
     logBytes: options.checkpointLogBytes,
     isDurable: incarnation => TABLE_KINDS[catalog.current(incarnation)?.kind ?? 'system'].isDurable,
-    loaded: {seq: from, replayedBytes},
-    warn: text => options.logger.warn(text),
   });
   const files = new Files({
     commit,
@@ -227,33 +217,28 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     forget: paths => cold.forget(paths),
   });
   if (catalog.namespace('default') === undefined) await commit.write({rows: firstRows(options)});
-  return {hot, cold, manifests, catalog, storages, latches: new Latches(), commit, log, files, checkpointer, memory};
+  return {...state, latches: new Latches(), commit, log, files, checkpointer, memory};
 }
 
-/** Catalog and commit speak through rows: what is committed to the catalog's tables changes the catalog. */
-function createFold(catalog: Catalog): (record: LogRecord) => void {
-  const schemaView = new RowView(SCHEMAS.schema, () => SCHEMAS.schema);
-  const namespaceView = new RowView(NAMESPACES.schema, () => NAMESPACES.schema);
-  return record => {
-    switch (record.kind) {
-      case 'row':
-        if (record.scope.incarnation === SCHEMAS.schema.incarnation) {
-          catalog.putSchema(schemaFromRecord(SCHEMAS.fromRow(schemaView.at(record.row))));
-        } else if (record.scope.incarnation === NAMESPACES.schema.incarnation) {
-          const {name, created_at, options} = NAMESPACES.fromRow(namespaceView.at(record.row));
-          catalog.putNamespace({name, createdAt: created_at, options});
-        }
-        break;
-      case 'remove':
-        if (record.scope.incarnation === NAMESPACES.schema.incarnation)
-          catalog.removeNamespace(Buffer.from(record.key).toString());
-        break;
-      case 'drop':
-        catalog.dropTable(record.incarnation);
-        break;
-      default:
-    }
-  };
+/** The newest whole checkpoint, then the log after it. */
+async function replay(options: DatabaseOptions, commit: Commit): Promise<{log: Log; loaded: LoadedCheckpoint}> {
+  const {disk, directory, clock, durability, logSegmentBytes, logger} = options;
+  const checkpoints = `${directory}/checkpoint`;
+  await removeCheckpointLeftovers(disk, checkpoints);
+  const seq = await loadCheckpoint(
+    disk,
+    checkpoints,
+    (records, upTo) => commit.replay(records, upTo),
+    text => logger.warn(text),
+  );
+  const segmentBytes = logSegmentBytes === undefined ? {} : {segmentBytes: logSegmentBytes};
+  const openLog = openFileLog({disk, directory: `${directory}/log`, clock, durability, ...segmentBytes});
+  let replayedBytes = 0;
+  const log = await openLog(seq, batch => {
+    commit.replay(batch.bytes, batch.lastSeq);
+    replayedBytes += batch.bytes.length;
+  });
+  return {log, loaded: {seq, replayedBytes}};
 }
 
 /** Wakes the flush schedule while the hot tier is above its soft limit. */
@@ -300,9 +285,17 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   });
   const services: Services = {
     catalog,
-    ddl: new Ddl({catalog, commit, latches, clock}),
+    ddl: new Ddl({catalog, storages, commit, latches, clock}),
     tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memoryHardBytes, streams}),
     storages,
+    openStorage: core.openStorage,
+    storageRecord: id => storedStorages(hot).find(record => record.storage_id === id),
+    waitingFiles: id => announcedFiles(hot).filter(file => file.storageId === id).length,
+    diskSpace: path => options.disk.space(path),
+    templates: {shared: options.sharedTemplate, user: options.userTemplate},
+    clock,
+    nowMicros: () => BigInt(clock.nowMs()) * 1000n,
+    nonce: () => Buffer.from(options.ids.bytes(8)).toString('hex'),
     jobs,
     flushes,
     openSystem: createSystemReader({hot, computed}),
@@ -377,7 +370,8 @@ async function openJobs(
     files,
     warn: text => logger.warn(text),
   };
-  await removeLeftovers(core);
+  // Files that a crash left behind: named in the log, listed by no manifest.
+  await files.delete(announcedFiles(hot));
   let flushes: Flushes;
   const flushKind = flushJob({
     flush,
@@ -408,18 +402,6 @@ async function openJobs(
     memorySoftBytes: options.memorySoftBytes,
   });
   return {jobs, flushes};
-}
-
-/** Files that a crash left behind: named in the log, listed by no manifest. */
-async function removeLeftovers(core: Core): Promise<void> {
-  const view = new RowView(META.schema, () => META.schema);
-  const left: StoredFile[] = [];
-  core.hot.snapshot(scopeOf(META.schema)).scan({}, false, row => {
-    const file = pendingFile(META.fromRow(view.at(row)).key);
-    if (file !== undefined) left.push(file);
-    return true;
-  });
-  await core.files.delete(left);
 }
 
 function jobStore(hot: Hot, commit: Commit) {

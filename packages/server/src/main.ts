@@ -154,6 +154,7 @@ function databaseOptions(config: Config, logger: pino.Logger): DatabaseOptions {
       tableBytesMax: config['stream.max_table_bytes'],
       evictMs: config['stream.eviction_interval_seconds'] * 1000,
     },
+    storageCacheBytes: config['storage.cache_bytes'],
     sharedTemplate: config['storage.shared_tables_template'],
     userTemplate: config['storage.user_tables_template'],
     settings: settingsOf(config),

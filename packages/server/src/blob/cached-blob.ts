@@ -24,80 +24,27 @@ interface Copy {
   readonly bytes: number;
 }
 
-/** Throws what the disk throws if the directory cannot be made or emptied. */
-export async function openCachedBlob({remote, disk, directory, bytesMax}: CacheOptions): Promise<Blob> {
-  await disk.makeDirectory(directory);
-  for (const name of await disk.list(directory)) await disk.remove(`${directory}/${name}`);
-  /** In order of use, oldest first. */
-  const copies = new Map<string, Copy>();
+export function openCachedBlob({remote, ...options}: CacheOptions): Blob {
+  const copies = new Copies(options);
   const fetching = new Map<string, Promise<Buffer>>();
-  let keptBytes = 0;
-  let fileCount = 0;
-
-  async function forget(path: string): Promise<void> {
-    const copy = copies.get(path);
-    if (copy === undefined) return;
-    copies.delete(path);
-    keptBytes -= copy.bytes;
-    await disk.remove(copy.file).catch(() => undefined);
-  }
-
-  async function keep(path: string, bytes: Buffer): Promise<void> {
-    const file = `${directory}/${++fileCount}`;
-    for (const oldest of copies.keys()) {
-      if (keptBytes + bytes.length <= bytesMax) break;
-      await forget(oldest);
-    }
-    try {
-      const handle = await disk.open(file, 'create');
-      try {
-        await handle.write(bytes, 0);
-      } finally {
-        await handle.close();
-      }
-    } catch {
-      await disk.remove(file).catch(() => undefined);
-      return;
-    }
-    copies.set(path, {file, bytes: bytes.length});
-    keptBytes += bytes.length;
-  }
 
   async function fetchWhole(path: string, size: number): Promise<Buffer> {
     const bytes = await remote.read(path, 0, size);
-    await keep(path, bytes);
+    await copies.keep(path, bytes);
     return bytes;
-  }
-
-  async function readCopy(path: string, copy: Copy, start: number, end: number): Promise<Buffer | undefined> {
-    copies.delete(path);
-    copies.set(path, copy);
-    try {
-      const file = await disk.open(copy.file, 'read');
-      try {
-        const bytes = await file.read(start, end - start);
-        return bytes.length === end - start ? bytes : undefined;
-      } finally {
-        await file.close();
-      }
-    } catch {
-      // Pushed out meanwhile, or the disk fails: the storage has it.
-      return undefined;
-    }
   }
 
   return {
     put: (path, bytes) => remote.put(path, bytes),
     async replace(path, bytes) {
       await remote.replace(path, bytes);
-      await forget(path);
+      await copies.forget(path);
     },
     async read(path, start, end) {
-      const copy = copies.get(path);
-      const kept = copy === undefined ? undefined : await readCopy(path, copy, start, end);
+      const kept = await copies.read(path, start, end);
       if (kept !== undefined) return kept;
       const size = await remote.size(path);
-      if (size === undefined || size > bytesMax || end > size) return await remote.read(path, start, end);
+      if (size === undefined || size > options.bytesMax || end > size) return await remote.read(path, start, end);
       let whole = fetching.get(path);
       if (whole === undefined) {
         whole = fetchWhole(path, size).finally(() => fetching.delete(path));
@@ -107,9 +54,84 @@ export async function openCachedBlob({remote, disk, directory, bytesMax}: CacheO
     },
     size: path => remote.size(path),
     async remove(paths) {
-      for (const path of paths) await forget(path);
+      for (const path of paths) await copies.forget(path);
       await remote.remove(paths);
     },
     list: prefix => remote.list(prefix),
   };
+}
+
+/** Files of a local directory that hold objects of a storage. */
+class Copies {
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #bytesMax: number;
+  /** By object path, in order of use, oldest first. */
+  readonly #copies = new Map<string, Copy>();
+  #emptied: Promise<void> | undefined;
+  #bytes = 0;
+  #fileCount = 0;
+
+  constructor({disk, directory, bytesMax}: Omit<CacheOptions, 'remote'>) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Undefined if there is no copy that can be read. */
+  async read(path: string, start: number, end: number): Promise<Buffer | undefined> {
+    const copy = this.#copies.get(path);
+    if (copy === undefined) return undefined;
+    this.#copies.delete(path);
+    this.#copies.set(path, copy);
+    try {
+      const file = await this.#disk.open(copy.file, 'read');
+      try {
+        const bytes = await file.read(start, end - start);
+        if (bytes.length === end - start) return bytes;
+      } finally {
+        await file.close();
+      }
+    } catch {
+      // Pushed out meanwhile, or the disk fails: the storage has the object.
+    }
+    await this.forget(path);
+    return undefined;
+  }
+
+  async keep(path: string, bytes: Buffer): Promise<void> {
+    const file = `${this.#directory}/${++this.#fileCount}`;
+    for (const oldest of this.#copies.keys()) {
+      if (this.#bytes + bytes.length <= this.#bytesMax) break;
+      await this.forget(oldest);
+    }
+    try {
+      this.#emptied ??= this.#empty();
+      await this.#emptied;
+      const handle = await this.#disk.open(file, 'create');
+      try {
+        await handle.write(bytes, 0);
+      } finally {
+        await handle.close();
+      }
+    } catch {
+      await this.#disk.remove(file).catch(() => undefined);
+      return;
+    }
+    this.#copies.set(path, {file, bytes: bytes.length});
+    this.#bytes += bytes.length;
+  }
+
+  async forget(path: string): Promise<void> {
+    const copy = this.#copies.get(path);
+    if (copy === undefined) return;
+    this.#copies.delete(path);
+    this.#bytes -= copy.bytes;
+    await this.#disk.remove(copy.file).catch(() => undefined);
+  }
+
+  async #empty(): Promise<void> {
+    await this.#disk.makeDirectory(this.#directory);
+    for (const name of await this.#disk.list(this.#directory)) await this.#disk.remove(`${this.#directory}/${name}`);
+  }
 }

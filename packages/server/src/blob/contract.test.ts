@@ -92,13 +92,13 @@ function s3Bench(): Bench {
   };
 }
 
-async function cachedBench(): Promise<Bench> {
+function cachedBench(): Bench {
   const bench = s3Bench();
   const directory = join(root, `${folderCount++}`);
-  return {...bench, blob: await openCachedBlob({remote: bench.blob, disk: realDisk, directory, bytesMax: 1000})};
+  return {...bench, blob: openCachedBlob({remote: bench.blob, disk: realDisk, directory, bytesMax: 1000})};
 }
 
-const backends: [name: string, open: () => Bench | Promise<Bench>][] = [
+const backends: [name: string, open: () => Bench][] = [
   ['memory', memoryBench],
   ['file system', fileBench],
   ['S3', s3Bench],
@@ -111,7 +111,7 @@ const hasCode = (code: string, text: RegExp) => (error: unknown) =>
 for (const [name, open] of backends) {
   describe(`blob: ${name}`, () => {
     test('what was put is read back, whole and in ranges', async () => {
-      const {blob} = await open();
+      const {blob} = open();
       await blob.put('ns/t/u/a.parquet', Buffer.from('0123456789'));
       assert.equal(String(await blob.read('ns/t/u/a.parquet', 0, 10)), '0123456789');
       assert.equal(String(await blob.read('ns/t/u/a.parquet', 3, 6)), '345');
@@ -120,14 +120,14 @@ for (const [name, open] of backends) {
     });
 
     test('a missing or short object is damage, and is named', async () => {
-      const {blob} = await open();
+      const {blob} = open();
       await blob.put('x/short', Buffer.from('abc'));
       await assert.rejects(blob.read('x/short', 1, 9), hasCode('DATA_CORRUPTED', /x\/short/));
       await assert.rejects(blob.read('x/none', 0, 1), hasCode('DATA_CORRUPTED', /x\/none/));
     });
 
     test('a name is used once; only replace changes an object', async () => {
-      const {blob} = await open();
+      const {blob} = open();
       await blob.put('m/manifest.json', Buffer.from('one'));
       await assert.rejects(blob.put('m/manifest.json', Buffer.from('two')));
       await blob.replace('m/manifest.json', Buffer.from('three'));
@@ -137,7 +137,7 @@ for (const [name, open] of backends) {
     });
 
     test('a failed put leaves nothing under its name and can be repeated', async () => {
-      const {blob, failNextPut} = await open();
+      const {blob, failNextPut} = open();
       failNextPut();
       await assert.rejects(blob.put('a/b', Buffer.from('abc')));
       assert.equal(await blob.size('a/b'), undefined);
@@ -147,7 +147,7 @@ for (const [name, open] of backends) {
     });
 
     test('what a crash in a put leaves is never listed, and goes with a remove of its object', async () => {
-      const {blob, crashPut, everything} = await open();
+      const {blob, crashPut, everything} = open();
       await blob.put('a/kept', Buffer.from('k'));
       await crashPut('a/lost');
       await crashPut('a/again');
@@ -158,7 +158,7 @@ for (const [name, open] of backends) {
     });
 
     test('list is sorted, recursive, and takes a prefix as a folder', async () => {
-      const {blob} = await open();
+      const {blob} = open();
       for (const path of ['t/b', 't/a/2', 't/a/1', 'tt/c']) await blob.put(path, Buffer.from('.'));
       assert.deepEqual(await blob.list(''), ['t/a/1', 't/a/2', 't/b', 'tt/c']);
       assert.deepEqual(await blob.list('t'), ['t/a/1', 't/a/2', 't/b']);
@@ -167,7 +167,7 @@ for (const [name, open] of backends) {
     });
 
     test('remove is quiet about what is not there', async () => {
-      const {blob} = await open();
+      const {blob} = open();
       await blob.put('a/b', Buffer.from('.'));
       await blob.remove(['a/b', 'a/none']);
       await blob.remove(['a/b', 'a/none']);
@@ -177,7 +177,7 @@ for (const [name, open] of backends) {
     const outside = ['', '/etc/passwd', '../x', 'a/../../x', 'a//b', 'a/./b', 'a/\0', 'a\\b', 'a/', 'x'.repeat(2000)];
     for (const path of outside) {
       test(`no path leads out of the base: ${JSON.stringify(path.slice(0, 20))}`, async () => {
-        const {blob} = await open();
+        const {blob} = open();
         const isRefused = hasCode('INVALID_INPUT', /Invalid object path/);
         await assert.rejects(blob.put(path, Buffer.from('.')), isRefused);
         await assert.rejects(blob.read(path, 0, 1), isRefused);

@@ -86,7 +86,7 @@ for (const [why, changes, says] of refusals) {
 test('cache: an object is fetched once for all who wait, kept up to the limit, and the oldest use goes first', async () => {
   const remote = s3.open('cached');
   const directory = join(root, 'cache');
-  const cached = await openCachedBlob({remote, disk: realDisk, directory, bytesMax: 250});
+  const cached = openCachedBlob({remote, disk: realDisk, directory, bytesMax: 250});
   for (const name of ['a', 'b', 'c']) await remote.put(name, Buffer.alloc(100, name));
   await remote.put('large', Buffer.alloc(300, 'l'));
   const requests = async (path: string, end: number) => {
@@ -108,8 +108,8 @@ test('cache: an object is fetched once for all who wait, kept up to the limit, a
   await cached.remove(['a']);
   await assert.rejects(cached.read('a', 0, 1), {code: 'DATA_CORRUPTED'});
   assert.ok((await readdir(directory)).length <= 2);
-  await openCachedBlob({remote, disk: realDisk, directory, bytesMax: 250});
-  assert.deepEqual(await readdir(directory), [], 'a cache begins empty');
+  await openCachedBlob({remote, disk: realDisk, directory, bytesMax: 250}).read('c', 0, 1);
+  assert.equal((await readdir(directory)).length, 1, 'what an earlier process kept is gone');
 });
 
 test('cache: a local disk that fails is no error', async () => {
@@ -122,7 +122,7 @@ test('cache: a local disk that fails is no error', async () => {
       throw Object.assign(new Error('full'), {code: 'ENOSPC'});
     },
   };
-  const cached = await openCachedBlob({remote, disk, directory, bytesMax: 250});
+  const cached = openCachedBlob({remote, disk, directory, bytesMax: 250});
   assert.equal(String(await cached.read('a', 0, 3)), 'abc');
   assert.equal(String(await cached.read('a', 1, 2)), 'b');
 });

@@ -17,6 +17,12 @@ import type {Manifests} from './manifests.ts';
 
 const RETRY_MS = 10_000;
 
+/** The checkpoint a start loaded, 0 if there was none, and the bytes of log it replayed after it. */
+export interface LoadedCheckpoint {
+  readonly seq: Seq;
+  readonly replayedBytes: number;
+}
+
 export interface CheckpointerOptions {
   readonly disk: Disk;
   readonly directory: string;
@@ -29,8 +35,7 @@ export interface CheckpointerOptions {
   readonly isDurable: (incarnation: Incarnation) => boolean;
   /** The least log that is worth a checkpoint. */
   readonly logBytes: number;
-  /** The checkpoint this start loaded, and the bytes of log it replayed after it. */
-  readonly loaded: {readonly seq: Seq; readonly replayedBytes: number};
+  readonly loaded: LoadedCheckpoint;
   readonly warn: (text: string) => void;
 }
 
