@@ -57,7 +57,7 @@ export function computedTables(options: ComputedOptions): ComputedTables {
   };
 }
 
-function storedStorages(hot: Hot): StorageRecord[] {
+export function storedStorages(hot: Hot): StorageRecord[] {
   const view = new RowView(STORAGES.schema, () => STORAGES.schema);
   const records: StorageRecord[] = [];
   hot.snapshot({incarnation: STORAGES.schema.incarnation, owner: null}).scan({}, false, row => {
@@ -105,7 +105,7 @@ function stats(options: ComputedOptions): Record<string, string | number | bigin
     watermark_seq: commit.watermark,
     log_state: logStats.state,
     log_segments: logStats.segments,
-    log_appended_bytes: logStats.appendedBytes,
+    log_appended_bytes: log.appendedBytes,
     log_blocks: logStats.blocks,
     log_batches: logStats.batches,
     log_syncs: logStats.syncs,

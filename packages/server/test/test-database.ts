@@ -101,6 +101,8 @@ const DEFAULTS: Omit<DatabaseOptions, 'directory'> = {
   flushCheckMs: 3_600_000,
   smallScopeAgeSeconds: 3600,
   jobs: {maxConcurrent: 4, maxRetries: 0, retryBackoffMs: 1, keepFinishedDays: 7},
+  streams: {scopeRowsMax: 1000, tableBytesMax: 16 * 1024 * 1024, evictMs: 3_600_000},
+  storageCacheBytes: 64 * 1024 * 1024,
   sharedTemplate: '{namespace}/{tableName}',
   userTemplate: '{namespace}/{tableName}/{userId}',
   settings: [],

@@ -22,9 +22,11 @@ export class Catalog {
   readonly #namespaces = new Map<string, Namespace>();
   readonly #byName = new Map<string, Schema>();
   readonly #versions = new Map<Incarnation, Map<number, Schema>>();
+  readonly #newest = new Map<Incarnation, Schema>();
   /** Versions of lives that are over: statements that began before the drop still read by them. */
   readonly #ended = new Map<Incarnation, Map<number, Schema>>();
   #generation = 0;
+  #sorted: {readonly generation: number; readonly schemas: readonly Schema[]} | undefined;
 
   constructor(systemTables: readonly Schema[]) {
     for (const schema of systemTables) this.putSchema(schema);
@@ -49,9 +51,7 @@ export class Catalog {
 
   /** The newest version of a living table. */
   current(incarnation: Incarnation): Schema | undefined {
-    const versions = this.#versions.get(incarnation);
-    if (versions === undefined) return undefined;
-    return versions.get(Math.max(...versions.keys()));
+    return this.#newest.get(incarnation);
   }
 
   version(incarnation: Incarnation, version: number): Schema {
@@ -65,8 +65,16 @@ export class Catalog {
   }
 
   /** Newest versions, ordered by namespace and name; system tables included. */
-  tables(): Schema[] {
-    return [...this.#byName.values()].sort((a, b) => (tableText(a.name) < tableText(b.name) ? -1 : 1));
+  tables(): readonly Schema[] {
+    if (this.#sorted?.generation !== this.#generation) {
+      const byText = [...this.#byName].sort(([a], [b]) => (a < b ? -1 : 1));
+      this.#sorted = {generation: this.#generation, schemas: byText.map(([, schema]) => schema)};
+    }
+    return this.#sorted.schemas;
+  }
+
+  get tableCount(): number {
+    return this.#byName.size;
   }
 
   putNamespace(namespace: Namespace): void {
@@ -84,6 +92,8 @@ export class Catalog {
       this.#versions.set(schema.incarnation, versions);
     }
     versions.set(schema.version, schema);
+    const newest = this.#newest.get(schema.incarnation);
+    if (newest === undefined || newest.version < schema.version) this.#newest.set(schema.incarnation, schema);
     const current = this.#byName.get(tableText(schema.name));
     if (current === undefined || current.incarnation !== schema.incarnation || current.version < schema.version) {
       this.#byName.set(tableText(schema.name), schema);
@@ -97,6 +107,7 @@ export class Catalog {
     const versions = this.#versions.get(incarnation);
     if (versions !== undefined) this.#keepEnded(incarnation, versions);
     this.#versions.delete(incarnation);
+    this.#newest.delete(incarnation);
     if (schema !== undefined && this.#byName.get(tableText(schema.name))?.incarnation === incarnation) {
       this.#byName.delete(tableText(schema.name));
     }

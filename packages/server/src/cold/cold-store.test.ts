@@ -288,7 +288,7 @@ test('a missing segment is named', async () => {
   const bench = openBench(PLAIN);
   await flush(bench, PLAIN, rangeRows(PLAIN, 0, 10, seededRandom(52)));
   const {path} = bench.manifest.segments[0]!;
-  await bench.blob.remove(path);
+  await bench.blob.remove([path]);
   await assert.rejects(scanKeys(bench, PLAIN), isDamage(path));
 });
 

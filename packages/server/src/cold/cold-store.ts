@@ -99,7 +99,7 @@ async function writeSegment(
   await blob.put(path, bytes);
   const stored = await blob.read(path, 0, bytes.length);
   if (crc32(stored) !== facts.checksum || !stored.equals(bytes)) {
-    await blob.remove(path);
+    await blob.remove([path]);
     throw damagedSegment({path}, new Error('It does not read back as it was written.'));
   }
   return {name, path, storageId, createdAt, ...facts};

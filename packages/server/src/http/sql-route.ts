@@ -6,10 +6,12 @@
  * Laws: a request gets exactly one answer. When its time is up the signal aborts, and for one more second the real outcome is awaited, since a
  * write may be on its way to the disk. What is not a DbError is a bug: it is logged with its stack and answered as INTERNAL_ERROR.
  */
+
 import type {IncomingMessage, ServerResponse} from 'node:http';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {isAdmin} from '../auth/auth.ts';
 import type {Session} from '../model/session.ts';
+import {redactSecrets} from '../sql/redact.ts';
 import {errorJson, sendJson, sendSlices, statusOf, successJson} from './answer.ts';
 import {discardRest, parseSqlBody, readBody, type SqlBody} from './body.ts';
 import type {StatementResult} from './engine.ts';
@@ -95,7 +97,7 @@ function logSlow({sql, params}: SqlBody, session: Session, tookMs: number, {opti
     requestId,
     tookMs: Math.round(tookMs),
     userId: session.userId,
-    sql: sql.slice(0, LOGGED_SQL_LENGTH),
+    sql: redactSecrets(sql).slice(0, LOGGED_SQL_LENGTH),
     params: params.length,
   };
   options.logger.warn(facts, 'Slow statement.');

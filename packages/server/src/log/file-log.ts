@@ -71,7 +71,6 @@ class FileLog implements Log {
   #failure: Error | undefined;
   #isClosed = false;
   #progressWaiters: (() => void)[] = [];
-  #sinceMark = 0;
   #appendedBytes = 0;
   #blocks = 0;
   #batches = 0;
@@ -97,6 +96,7 @@ class FileLog implements Log {
       segmentBytes: Math.max(wanted, SEGMENT_HEADER_BYTES + blockBytes(1, this.#maxBatchBytes)),
       written: recovered.written,
       nextNumber: recovered.nextNumber,
+      isCurrentWritten: () => this.#offset > SEGMENT_HEADER_BYTES,
       onChange: () => this.#schedule(),
     });
     this.#segments.prepare();
@@ -122,16 +122,11 @@ class FileLog implements Log {
     this.#appendedSeq = batch.lastSeq;
     this.#queue.add({batch, done, isUrgent: urgent, isRefused: false});
     this.#appendedBytes += length;
-    this.#sinceMark += length;
     this.#schedule();
   }
 
-  bytesSinceMark(): number {
-    return this.#sinceMark;
-  }
-
-  mark(): void {
-    this.#sinceMark = 0;
+  get appendedBytes(): number {
+    return this.#appendedBytes;
   }
 
   async sync(): Promise<void> {
@@ -150,7 +145,6 @@ class FileLog implements Log {
 
   stats(): LogStats {
     return {
-      appendedBytes: this.#appendedBytes,
       blocks: this.#blocks,
       batches: this.#batches,
       syncs: this.#syncs,
@@ -250,8 +244,9 @@ class FileLog implements Log {
 
   async #advance(): Promise<void> {
     await this.#syncWritten();
-    await this.#segments.advance(this.#writtenSeq);
+    // In the turn in which the segment changes: what is asked meanwhile is asked of the new one.
     this.#offset = SEGMENT_HEADER_BYTES;
+    await this.#segments.advance(this.#writtenSeq);
   }
 
   #roomBytes(): number {
@@ -271,7 +266,12 @@ class FileLog implements Log {
     );
     const into = bytes <= this.#block.length ? this.#block : Buffer.allocUnsafeSlow(bytes);
     const place = {segment: this.#segments.current!.number, offset: this.#offset};
-    return encodeBlock(into, batches, {place, position: this.#position, syncedThrough: this.#syncedThrough});
+    return encodeBlock(into, batches, {
+      place,
+      position: this.#position,
+      syncedThrough: this.#syncedThrough,
+      previousSeq: this.#writtenSeq,
+    });
   }
 
   #writeNow(block: Buffer): void {

@@ -1,5 +1,6 @@
 /** Column definitions of CREATE TABLE and ALTER TABLE ADD: from syntax to schema, with every check a name, type, key or default needs. */
 import {fail} from '@kalamdb/protocol/errors.ts';
+import type {NewTable} from '../catalog/ddl.ts';
 import {compileExpr} from '../expr/compile.ts';
 import type {DataType} from '../model/datatype.ts';
 import {checkName, RESERVED_COLUMNS} from '../model/names.ts';
@@ -21,7 +22,7 @@ const DEFAULT_FUNCTIONS: Readonly<Record<DefaultFunction, readonly DataType['nam
   CURRENT_USER: ['text'],
 };
 
-export function columnsOf(list: ColumnList, kind: 'user' | 'shared'): {columns: NewColumn[]; primaryKey: number} {
+export function columnsOf(list: ColumnList, kind: NewTable['kind']): {columns: NewColumn[]; primaryKey: number} {
   if (list.columns.length === 0)
     throw fail.invalidSql('Invalid CREATE TABLE statement: Table must have at least one column');
   const key = primaryKeyName(list, kind);
@@ -38,18 +39,20 @@ export function columnsOf(list: ColumnList, kind: 'user' | 'shared'): {columns: 
   return {columns, primaryKey: columns.findIndex(column => column.name === key)};
 }
 
-function primaryKeyName(list: ColumnList, kind: 'user' | 'shared'): string {
+/** Undefined for a stream without a key. */
+function primaryKeyName(list: ColumnList, kind: NewTable['kind']): string | undefined {
   const names = [
     ...list.columns.filter(def => def.isPrimaryKey).map(def => def.name.name),
     ...list.primaryKey.map(name => name.name),
   ];
+  if (names.length === 0 && kind === 'stream') return undefined;
   if (names.length === 0)
     throw fail.invalidOperation(`${kind === 'user' ? 'User' : 'Shared'} tables require a PRIMARY KEY column`);
   if (names.length > 1) throw fail.invalidSql('Invalid CREATE TABLE statement: Multiple PRIMARY KEY definitions found');
   if (!list.columns.some(def => def.name.name === names[0])) {
     throw fail.invalidSql(`Invalid CREATE TABLE statement: PRIMARY KEY column '${names[0]}' not found in column list`);
   }
-  return names[0]!;
+  return names[0];
 }
 
 export function columnOf(def: ColumnDef, isPrimaryKey: boolean): NewColumn {

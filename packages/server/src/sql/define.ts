@@ -6,6 +6,7 @@
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {Catalog} from '../catalog/catalog.ts';
 import type {Ddl} from '../catalog/ddl.ts';
+import type {StorageOpener} from '../catalog/storage-opener.ts';
 import type {Storages} from '../catalog/storages.ts';
 import type {Env, Param} from '../expr/expr.ts';
 import type {Flushes} from '../jobs/flushes.ts';
@@ -14,6 +15,8 @@ import type {TableName} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Scope, Session} from '../model/session.ts';
 import type {TokenCursor} from '../parser/cursor.ts';
+import type {Clock} from '../std/clock.ts';
+import type {StorageRecord} from '../system/storages.ts';
 import type {TableSnapshot, Tables} from '../table/table.ts';
 
 export interface StatementResult {
@@ -32,12 +35,26 @@ export interface Services {
   readonly ddl: Ddl;
   readonly tables: Tables;
   readonly storages: Storages;
+  readonly openStorage: StorageOpener;
+  /** The row of a storage as it is stored, secrets included. */
+  readonly storageRecord: (id: string) => StorageRecord | undefined;
+  /** Files in a storage that no manifest lists and that are not deleted yet. */
+  readonly waitingFiles: (storageId: string) => number;
+  readonly diskSpace: (path: string) => Promise<{totalBytes: number; usedBytes: number}>;
+  /** Path templates of storages that do not give their own. */
+  readonly templates: {readonly shared: string; readonly user: string};
+  readonly clock: Clock;
+  readonly nowMicros: () => bigint;
+  /** A random word. */
+  readonly nonce: () => string;
   readonly jobs: Jobs;
   readonly flushes: Flushes;
   /** Rows of a system table at this moment. */
   readonly openSystem: (schema: Schema) => TableSnapshot;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read' | 'write') => Scope;
   readonly limits: {readonly defaultRows: number; readonly maxRows: number; readonly retentionHours: number};
+  /** Waited for before an answer that may show ids which stand in no batch. */
+  readonly secureIds: () => Promise<unknown> | undefined;
   readonly newEnv: (session: Session, params: readonly Param[]) => Env;
 }
 

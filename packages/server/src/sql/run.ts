@@ -16,6 +16,7 @@ import {splitStatements} from '../parser/split.ts';
 import {Lru} from '../std/lru.ts';
 import {throwIfOver} from '../table/merge.ts';
 import type {Services, StatementContext, StatementKind, StatementResult} from './define.ts';
+import {redactSecrets} from './redact.ts';
 import {STATEMENTS} from './statements/index.ts';
 
 const CACHE_BYTES = 4 * 1024 * 1024;
@@ -124,7 +125,10 @@ async function execute(
   };
   for (let attempt = 1; ; attempt++) {
     try {
-      return await statement.kind.run(statement.tree, context);
+      const result = await statement.kind.run(statement.tree, context);
+      const secured = services.secureIds();
+      if (secured !== undefined) await secured;
+      return result;
     } catch (error) {
       if (!(error instanceof DbError)) throw error;
       if (error.code === 'WRITE_CONFLICT' && attempt < REPLANS_MAX && !request.signal.aborted) continue;
@@ -138,6 +142,6 @@ function inStatement(error: DbError, text: string, index: number): DbError {
     cause: error,
     ...(error.position === undefined ? {} : {position: error.position}),
   });
-  wrapped.details = text;
+  wrapped.details = redactSecrets(text);
   return wrapped;
 }

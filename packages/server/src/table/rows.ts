@@ -24,17 +24,19 @@ import {
   rowSeq,
   setRowFlags,
 } from '../model/row-codec.ts';
-import type {Schema} from '../model/schema.ts';
+import {type Schema, TABLE_KINDS} from '../model/schema.ts';
 import type {Scope} from '../model/session.ts';
 import {valueText} from '../model/values.ts';
 import type {Commit, WriteRow} from './commit.ts';
 import type {Latches} from './latches.ts';
 import type {Manifests} from './manifests.ts';
 import {openSnapshot, throwIfOver} from './merge.ts';
+import type {Streams} from './streams.ts';
 import type {Change, ScanRequest, TableSnapshot, Tables} from './table.ts';
 
 /** How often a write reads segments again because a flush published in between. */
 const REPEATS_MAX = 10;
+const KEYS_PER_BREATH = 4096;
 
 export interface RowsOptions {
   readonly hot: Hot;
@@ -46,6 +48,7 @@ export interface RowsOptions {
   /** The schema of a living table, or undefined. */
   readonly current: (incarnation: Incarnation) => Schema | undefined;
   readonly memoryHardBytes: number;
+  readonly streams: Streams;
 }
 
 export function createTables(options: RowsOptions): Tables {
@@ -58,6 +61,7 @@ export function createTables(options: RowsOptions): Tables {
 
 function snapshot(options: RowsOptions, scope: Scope, schema: Schema): TableSnapshot {
   checkCurrent(options, schema);
+  if (!TABLE_KINDS[schema.kind].isDurable) return options.streams.snapshot(scope, schema);
   return openSnapshot({
     scope,
     schema,
@@ -76,6 +80,11 @@ async function insert(
   rows: readonly (readonly Value[])[],
 ): Promise<number> {
   if (rows.length === 0) return 0;
+  if (!TABLE_KINDS[schema.kind].isDurable) {
+    checkCurrent(options, schema);
+    checkMemory(options);
+    return options.streams.insert(scope, schema, rows);
+  }
   const key = schema.columns[schema.primaryKey]!;
   const keys = rows.map(row => encodeKey(key.type, row[schema.primaryKey]!));
   const ids = keys.map(bytes => latchId(scope, bytes));
@@ -160,6 +169,10 @@ async function changeRows(
   change: Change,
   signal: AbortSignal,
 ): Promise<number> {
+  if (!TABLE_KINDS[schema.kind].isDurable) {
+    checkCurrent(options, schema);
+    return options.streams.remove(scope, schema, change, signal);
+  }
   const keys = await candidates(options, scope, schema, request, change, signal);
   if (keys.length === 0) return 0;
   const acquired = options.latches.acquire(keys.map(key => latchId(scope, key)));
@@ -235,6 +248,8 @@ async function decide(
   };
   const cold: number[] = [];
   for (const [keyIndex, key] of keys.entries()) {
+    // The keys are latched, so nothing that was decided changes while others have their turn.
+    if (keyIndex % KEYS_PER_BREATH === KEYS_PER_BREATH - 1) await new Promise(resolve => setImmediate(resolve));
     const hot = options.hot.get(scope, key);
     if (hot !== undefined) offer(view.at(hot), keyIndex);
     else cold.push(keyIndex);

@@ -1,5 +1,6 @@
 /** CREATE [USER|SHARED|STREAM] TABLE, with the WITH options of today and the trailing clauses of the October-2025 dialect. */
 import {fail} from '@kalamdb/protocol/errors.ts';
+import type {NewTable} from '../../catalog/ddl.ts';
 import {checkName, RESERVED_NAMESPACES, tableText} from '../../model/names.ts';
 import type {AccessLevel, FlushPolicy, TableOptions} from '../../model/schema.ts';
 import type {TableRef} from '../../parser/ast.ts';
@@ -8,7 +9,7 @@ import type {TokenCursor} from '../../parser/cursor.ts';
 import {columnsOf} from '../columns.ts';
 import {defineStatement, done, resolveName, type StatementContext} from '../define.ts';
 
-type Kind = 'user' | 'shared' | 'stream';
+type Kind = NewTable['kind'];
 
 interface CreateTable {
   readonly ref: TableRef;
@@ -17,6 +18,9 @@ interface CreateTable {
   readonly columns: ColumnList;
   readonly options: ReadonlyMap<string, string>;
 }
+
+/** Not a word, so no option is called so: the TTL of the October dialect makes a table a stream by itself. */
+const TTL_CLAUSE = '(TTL)';
 
 const invalid = (text: string) => fail.invalidSql(`Invalid CREATE TABLE statement: ${text}`);
 
@@ -52,7 +56,6 @@ async function create(tree: CreateTable, context: StatementContext) {
   }
   checkName(name.table, 'Name');
   const kind = kindOf(tree, context, name.namespace);
-  if (kind === 'stream') throw fail.notSupported('STREAM tables are not part of this release');
   if (kind === 'shared' && context.session.role !== 'dba' && context.session.role !== 'system') {
     throw fail.unauthorized('Insufficient privileges to create shared tables');
   }
@@ -61,8 +64,7 @@ async function create(tree: CreateTable, context: StatementContext) {
     throw fail.invalidOperation(`Storage '${options.storageId}' does not exist`);
   const {columns, primaryKey} = columnsOf(tree.columns, kind);
   const schema = await services.ddl.createTable({name, kind, columns, primaryKey, options});
-  const word = kind === 'user' ? 'User' : 'Shared';
-  if (schema !== undefined) return done(context, `${word} table ${tableText(name)} created successfully`);
+  if (schema !== undefined) return done(context, `${capital(kind)} table ${tableText(name)} created successfully`);
   if (!tree.ifNotExists) throw fail.alreadyExists(`Table ${tableText(name)} already exists`);
   return done(context, `Table ${tableText(name)} already exists (skipped)`);
 }
@@ -87,6 +89,7 @@ function parseClause(cursor: TokenCursor, options: Map<string, string>): void {
     set(options, 'FLUSH_POLICY', oldFlushClause(cursor));
   } else if (cursor.acceptKeyword('TTL')) {
     set(options, 'TTL_SECONDS', String(cursor.number()));
+    options.set(TTL_CLAUSE, '');
   } else {
     throw cursor.expected('WITH (…), STORAGE, FLUSH, TTL or the end of the statement');
   }
@@ -138,6 +141,7 @@ function kindOf(tree: CreateTable, context: StatementContext, namespace: string)
   }
   const {role, userId} = context.session;
   const isOwnNamespace = (role === 'user' || role === 'service') && userId === namespace;
+  if (tree.options.has(TTL_CLAUSE) && tree.kindWord === undefined && named === undefined) return 'stream';
   return tree.kindWord ?? named ?? (isOwnNamespace ? 'user' : 'shared');
 }
 
@@ -154,6 +158,7 @@ const KNOWN = new Set([
   'DELETED_RETENTION_HOURS',
   'TTL_SECONDS',
   'ACCESS_LEVEL',
+  TTL_CLAUSE,
 ]);
 
 export function tableOptions(options: ReadonlyMap<string, string>, kind: Kind, retentionHours: number): TableOptions {
@@ -185,8 +190,14 @@ export function tableOptions(options: ReadonlyMap<string, string>, kind: Kind, r
     flushPolicy: policy === undefined ? null : parsePolicy(policy),
     accessLevel: kind === 'shared' ? (level ?? 'private') : null,
     deletedRetentionHours: retention === undefined ? retentionHours : Number(retention),
-    ttlSeconds: null,
+    ttlSeconds: kind === 'stream' ? ttlSeconds(options.get('TTL_SECONDS')) : null,
   };
+}
+
+function ttlSeconds(text: string | undefined): number {
+  if (text === undefined) throw invalid("STREAM tables must specify 'TTL_SECONDS'");
+  if (!/^\d{1,9}$/.test(text) || Number(text) === 0) throw invalid('Invalid TTL_SECONDS');
+  return Number(text);
 }
 
 /** 'rows:N' | 'interval:S' | both, joined by a comma. */

@@ -11,6 +11,7 @@ import {killJob} from './kill-job.ts';
 import {createNamespace, dropNamespace, showNamespaces} from './namespaces.ts';
 import {select} from './select.ts';
 import {showTables} from './show-tables.ts';
+import {alterStorage, createStorage, dropStorage, showStorages, storageCheck} from './storages.ts';
 
 export const STATEMENTS: readonly StatementKind[] = [
   select,
@@ -30,5 +31,10 @@ export const STATEMENTS: readonly StatementKind[] = [
   flushAllTables,
   storageFlushTable,
   storageFlushAll,
+  createStorage,
+  alterStorage,
+  dropStorage,
+  showStorages,
+  storageCheck,
   killJob,
 ];
