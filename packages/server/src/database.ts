@@ -68,6 +68,8 @@ export interface DatabaseOptions {
   readonly memoryHardBytes: number;
   readonly checkpointLogBytes: number;
   readonly logSegmentBytes?: number;
+  /** A checkpoint comes only when the log is longer than what hot rows are held in. */
+  readonly hotSlabBytes?: number;
   readonly defaultRows: number;
   readonly maxRows: number;
   readonly retentionHours: number;
@@ -180,7 +182,8 @@ function createState(options: DatabaseOptions): State {
   });
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
-  return {hot: createHot({clock}), cold, manifests: new Manifests(), catalog, storages, openStorage};
+  const slabBytes = options.hotSlabBytes === undefined ? {} : {slabBytes: options.hotSlabBytes};
+  return {hot: createHot({clock, ...slabBytes}), cold, manifests: new Manifests(), catalog, storages, openStorage};
 }
 
 async function openCore(options: DatabaseOptions): Promise<Core> {

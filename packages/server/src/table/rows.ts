@@ -181,7 +181,12 @@ async function changeRows(
     throwIfOver(signal);
     for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
       const manifest = options.manifests.get(scope);
-      const batch = await decide(options, scope, schema, manifest, keys, change);
+      const batch = await decide(options, scope, schema, manifest, keys, row => {
+        throwIfOver(signal);
+        return change(row);
+      });
+      // Nobody is told that it was too late and finds the change made nevertheless.
+      throwIfOver(signal);
       if (options.manifests.get(scope).version !== manifest.version) continue;
       checkCurrent(options, schema);
       if (batch.length === 0) return 0;
@@ -232,22 +237,28 @@ async function decide(
   change: Change,
 ): Promise<WriteRow[]> {
   const view = new RowView(schema, version => options.schemaOf(schema.incarnation, version));
-  const batch: WriteRow[] = [];
-  for (const [i, key] of keys.entries()) {
-    // The keys are latched, so nothing that was decided changes while others have their turn.
-    if (i % KEYS_PER_BREATH === KEYS_PER_BREATH - 1) await new Promise(resolve => setImmediate(resolve));
-    const hot = options.hot.get(scope, key);
-    let row: Row | undefined;
-    if (hot !== undefined) row = view.at(hot);
-    else if (manifest.segments.length > 0) row = (await options.cold.get(schema, manifest, key))?.row;
-    if (row === undefined || row.isTombstone) continue;
-    const changed = change(row);
-    if (changed === undefined) continue;
+  const batch: (WriteRow | undefined)[] = keys.map(() => undefined);
+  const offer = (row: Row, keyIndex: number): void => {
+    const changed = row.isTombstone ? undefined : change(row);
+    if (changed === undefined) return;
     const isDelete = changed === 'delete';
     const values = isDelete ? schema.columns.map((_, i) => row.value(i)) : changed;
-    batch.push({scope, key, row: encodeRow(schema, values, isDelete ? FLAG_TOMBSTONE : 0)});
+    const bytes = encodeRow(schema, values, isDelete ? FLAG_TOMBSTONE : 0);
+    batch[keyIndex] = {scope, key: keys[keyIndex]!, row: bytes};
+  };
+  const cold: number[] = [];
+  for (const [keyIndex, key] of keys.entries()) {
+    // The keys are latched, so nothing that was decided changes while others have their turn.
+    if (keyIndex % KEYS_PER_BREATH === KEYS_PER_BREATH - 1) await new Promise(resolve => setImmediate(resolve));
+    const hot = options.hot.get(scope, key);
+    if (hot !== undefined) offer(view.at(hot), keyIndex);
+    else cold.push(keyIndex);
   }
-  return batch;
+  if (cold.length > 0 && manifest.segments.length > 0) {
+    const coldKeys = cold.map(keyIndex => keys[keyIndex]!);
+    await options.cold.visit(schema, manifest, coldKeys, (i, {row}) => offer(row, cold[i]!));
+  }
+  return batch.filter(row => row !== undefined);
 }
 
 /** In the turn of the append: a flush boundary may have opened while a row was read from disk. */
