@@ -38,9 +38,12 @@ interface Parsed {
   readonly paramCount: number;
 }
 
-export function createRunSql(services: Services): (request: SqlRequest) => Promise<StatementResult[]> {
+/** Throws or rejects. A lone statement that never waits is answered at once, without a promise. */
+export type RunSql = (request: SqlRequest) => StatementResult[] | Promise<StatementResult[]>;
+
+export function createRunSql(services: Services): RunSql {
   const cache = new Lru<string, readonly Parsed[]>(CACHE_BYTES);
-  return async request => {
+  return request => {
     let statements = cache.get(request.sql);
     if (statements === undefined) {
       statements = parseAll(request.sql);
@@ -48,13 +51,24 @@ export function createRunSql(services: Services): (request: SqlRequest) => Promi
     }
     for (const {kind} of statements) authorise(kind, request.session);
     checkParams(statements, request.params);
-    const results: StatementResult[] = [];
-    for (const [i, statement] of statements.entries()) {
-      throwIfOver(request.signal);
-      results.push(await execute(services, request, statement, i));
-    }
-    return results;
+    if (statements.length > 1) return executeAll(services, request, statements);
+    throwIfOver(request.signal);
+    const result = execute(services, request, statements[0]!, 0);
+    return result instanceof Promise ? result.then(one => [one]) : [result];
   };
+}
+
+async function executeAll(
+  services: Services,
+  request: SqlRequest,
+  statements: readonly Parsed[],
+): Promise<StatementResult[]> {
+  const results: StatementResult[] = [];
+  for (const [i, statement] of statements.entries()) {
+    throwIfOver(request.signal);
+    results.push(await execute(services, request, statement, i));
+  }
+  return results;
 }
 
 function parseAll(sql: string): Parsed[] {
@@ -109,12 +123,12 @@ function checkParams(statements: readonly Parsed[], params: readonly Param[]): v
   );
 }
 
-async function execute(
+function execute(
   services: Services,
   request: SqlRequest,
   statement: Parsed,
   index: number,
-): Promise<StatementResult> {
+): StatementResult | Promise<StatementResult> {
   const context: StatementContext = {
     services,
     session: request.session,
@@ -123,18 +137,24 @@ async function execute(
     namespace: request.namespace ?? 'default',
     text: statement.text,
   };
-  for (let attempt = 1; ; attempt++) {
+  const secure = (result: StatementResult) => services.secureIds()?.then(() => result) ?? result;
+  let attempt = 0;
+  const run = (): StatementResult | Promise<StatementResult> => {
+    attempt++;
     try {
-      const result = await statement.kind.run(statement.tree, context);
-      const secured = services.secureIds();
-      if (secured !== undefined) await secured;
-      return result;
+      const result = statement.kind.run(statement.tree, context);
+      const answer = result instanceof Promise ? result.then(secure) : secure(result);
+      return answer instanceof Promise ? answer.catch(again) : answer;
     } catch (error) {
-      if (!(error instanceof DbError)) throw error;
-      if (error.code === 'WRITE_CONFLICT' && attempt < REPLANS_MAX && !request.signal.aborted) continue;
-      throw inStatement(error, statement.text, index);
+      return again(error);
     }
-  }
+  };
+  const again = (error: unknown) => {
+    if (!(error instanceof DbError)) throw error;
+    if (error.code === 'WRITE_CONFLICT' && attempt < REPLANS_MAX && !request.signal.aborted) return run();
+    throw inStatement(error, statement.text, index);
+  };
+  return run();
 }
 
 function inStatement(error: DbError, text: string, index: number): DbError {
