@@ -168,7 +168,7 @@ interface Core extends State {
 
 function createState(options: DatabaseOptions): State {
   const {disk, directory, clock} = options;
-  const catalog = new Catalog(SYSTEM_TABLES.map(table => table.schema));
+  const catalog = new Catalog(SYSTEM_TABLES);
   const storages = new Storages();
   const cacheDirectory = `${directory}/cache`;
   const openStorage = storageOpener({disk, cacheDirectory, cacheBytesMax: options.storageCacheBytes});

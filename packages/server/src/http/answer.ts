@@ -63,13 +63,14 @@ function schemaJson(columns: readonly ResultColumn[]): string {
   return text;
 }
 
-/** `details` is the failed statement, for admins only. */
+/** `details` is the failed statement, for admins only. `position` is where in the request's `sql` the error lies, if it is anywhere. */
 export function errorJson(error: DbError, details: string | undefined, tookMs: number): string {
+  const position = error.position && {line: error.position.line, column: error.position.column};
   const body = {
     status: 'error',
     results: [],
     took: milliseconds(tookMs),
-    error: {code: error.code, message: error.message, details},
+    error: {code: error.code, message: error.message, details, position},
   };
   return JSON.stringify(body);
 }

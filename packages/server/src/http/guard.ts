@@ -36,9 +36,13 @@ export function checkLocal(request: IncomingMessage): void {
       'Access denied: the Host header must name this machine, such as 127.0.0.1:8080.',
     );
   }
-  if (origin !== undefined && !isLoopback(originHost(origin))) {
+  if (origin !== undefined && !isLocalOrigin(origin)) {
     throw new DbError('REMOTE_ACCESS_DENIED', 'Access denied: requests from pages of other sites are not served.');
   }
+}
+
+export function isLocalOrigin(origin: string): boolean {
+  return isLoopback(originHost(origin));
 }
 
 export function isLocalPeer(request: IncomingMessage): boolean {

@@ -12,6 +12,7 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Clock} from '../std/clock.ts';
 import {errorJson, sendJson, statusOf} from './answer.ts';
 import {BodyBudget, type BodyLimits} from './body.ts';
+import {allowOrigin, answerOptions} from './cors.ts';
 import type {Logger, RunSql} from './engine.ts';
 import {findRoute, type RouteContext} from './routes.ts';
 import {expected} from './sql-route.ts';
@@ -62,6 +63,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const requestId = requestIdOf(request) ?? idPrefix + ++requestCount;
     const headers = {'x-request-id': requestId, ...(closing ? {connection: 'close'} : undefined)};
+    allowOrigin(request, response);
     void answer(request, response, {options, requestId, headers, bodies, startMs, isClosing});
   };
 
@@ -97,6 +99,7 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
     const found = findRoute(request.method ?? '', request.url ?? '');
     if (typeof found === 'function') await found(request, response, context);
     else if (found === undefined) response.writeHead(404, {'content-length': 0, ...context.headers}).end();
+    else if (request.method === 'OPTIONS') answerOptions(request, response, {allow: found.allow, ...context.headers});
     else {
       const error = new DbError('METHOD_NOT_ALLOWED', `Use ${found.allow} here.`);
       sendJson(response, statusOf(error), errorJson(error, undefined, 0), {allow: found.allow, ...context.headers});

@@ -13,11 +13,12 @@ import {maxParam} from '../expr/walk.ts';
 import type {Session} from '../model/session.ts';
 import {TokenCursor} from '../parser/cursor.ts';
 import {splitStatements} from '../parser/split.ts';
+import {positionAt} from '../parser/tokenizer.ts';
 import {Lru} from '../std/lru.ts';
 import {throwIfOver} from '../table/merge.ts';
 import type {Services, StatementContext, StatementKind, StatementResult} from './define.ts';
+import {matchHead} from './heads.ts';
 import {redactSecrets} from './redact.ts';
-import {STATEMENTS} from './statements/index.ts';
 
 const CACHE_BYTES = 4 * 1024 * 1024;
 const CACHED_TEXT_MAX = 8 * 1024;
@@ -35,6 +36,8 @@ interface Parsed {
   readonly kind: StatementKind;
   readonly tree: unknown;
   readonly text: string;
+  /** Offset of the text in its request. */
+  readonly start: number;
   readonly paramCount: number;
 }
 
@@ -81,25 +84,10 @@ function parseAll(sql: string): Parsed[] {
       kind,
       tree,
       text: statement.text,
+      start: statement.start,
       paramCount: kind.takesParams ? maxParam(tree as Parameters<typeof maxParam>[0]) : 0,
     };
   });
-}
-
-function matchHead(cursor: TokenCursor): StatementKind {
-  let best: StatementKind | undefined;
-  let bestWords = 0;
-  for (const kind of STATEMENTS) {
-    for (const head of kind.heads) {
-      const words = head.split(' ');
-      if (words.length > bestWords && cursor.areKeywords(...words)) {
-        best = kind;
-        bestWords = words.length;
-      }
-    }
-  }
-  if (best !== undefined) return best;
-  throw cursor.expected('a statement such as SELECT, INSERT, UPDATE, DELETE, CREATE TABLE or FLUSH TABLE');
 }
 
 function authorise(kind: StatementKind, session: Session): void {
@@ -152,16 +140,25 @@ function execute(
   const again = (error: unknown) => {
     if (!(error instanceof DbError)) throw error;
     if (error.code === 'WRITE_CONFLICT' && attempt < REPLANS_MAX && !request.signal.aborted) return run();
-    throw inStatement(error, statement.text, index);
+    throw inStatement(error, {request: request.sql, statement, index});
   };
   return run();
 }
 
-function inStatement(error: DbError, text: string, index: number): DbError {
-  const wrapped = new DbError(error.code, `Statement ${index + 1} failed: ${error.message}`, {
-    cause: error,
-    ...(error.position === undefined ? {} : {position: error.position}),
-  });
-  wrapped.details = redactSecrets(text);
+/** The error as the caller sees it: which statement, and where in the request. */
+function inStatement(
+  error: DbError,
+  {request, statement, index}: {request: string; statement: Parsed; index: number},
+): DbError {
+  const message = `Statement ${index + 1} failed: ${error.message}`;
+  const position = error.position && positionAt(request, statement.start + error.position.offset);
+  const wrapped =
+    position === undefined
+      ? new DbError(error.code, message, {cause: error})
+      : new DbError(error.code, `${message} (line ${position.line}, column ${position.column})`, {
+          cause: error,
+          position,
+        });
+  wrapped.details = redactSecrets(statement.text);
   return wrapped;
 }
