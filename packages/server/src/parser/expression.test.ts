@@ -92,7 +92,7 @@ const TREES: [why: string, sql: string, tree: string][] = [
   [
     'a row is less by its first pair that differs',
     '(a, b, c) <= (1, 2, 3)',
-    '((a < 1) or ((a = 1) and (b < 2)) or ((a = 1) and (b = 2) and (c <= 3)))',
+    '((a < 1) or ((a = 1) and ((b < 2) or ((b = 2) and (c <= 3)))))',
   ],
   [
     'rows in a list of rows',

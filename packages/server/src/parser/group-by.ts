@@ -9,8 +9,9 @@ import {parseExpression, parseExpressions} from './expression.ts';
 import {enter, leave} from './nesting.ts';
 
 /** As PostgreSQL. */
-const SETS_MAX = 4096;
 const CUBE_MAX = 12;
+/** What one ROLLUP or CUBE may be written out to. */
+const WRITTEN_MAX = 64;
 
 type Sets = readonly (readonly Expr[])[];
 
@@ -61,7 +62,6 @@ function steps(cursor: TokenCursor, kind: 'rollup' | 'cube'): Sets {
 
 /** `()` or `GROUPING SETS (a, (b, c), (), ROLLUP (…), …)` */
 function groupingSets(cursor: TokenCursor): Sets {
-  const {start} = cursor;
   if (cursor.acceptSymbol('(')) {
     cursor.expectSymbol(')');
     return [[]];
@@ -71,8 +71,7 @@ function groupingSets(cursor: TokenCursor): Sets {
   cursor.expectSymbol('(');
   const sets: (readonly Expr[])[] = [];
   do {
-    sets.push(...memberSets(cursor));
-    if (sets.length > SETS_MAX) throw cursor.limitExceeded(`Too many grouping sets (maximum ${SETS_MAX})`, start);
+    for (const set of memberSets(cursor)) sets.push(set);
   } while (cursor.acceptSymbol(','));
   cursor.expectSymbol(')');
   leave(cursor, outside);
@@ -80,17 +79,20 @@ function groupingSets(cursor: TokenCursor): Sets {
 }
 
 function memberSets(cursor: TokenCursor): Sets {
+  const {start} = cursor;
   const kind = setsKind(cursor);
   if (kind === undefined) return [plainSet(parseExpression(cursor))];
   if (kind === 'groupingSets') return groupingSets(cursor);
   const of = steps(cursor, kind);
-  return kind === 'rollup' ? rolledUp(of) : cubed(of);
+  if ((kind === 'cube' ? 2 ** of.length : of.length + 1) > WRITTEN_MAX) {
+    throw cursor.limitExceeded(`${kind.toUpperCase()} inside GROUPING SETS makes more than ${WRITTEN_MAX} sets`, start);
+  }
+  return kind === 'cube' ? cubed(of) : rolledUp(of);
 }
 
 /** The longest first, the empty one last. */
 function rolledUp(of: Sets): Sets {
-  if (of.length > SETS_MAX) return of;
-  return [...of.map((_, i) => of.slice(0, of.length - i).flat()), []];
+  return [...of, []].map((_, i) => of.slice(0, of.length - i).flat());
 }
 
 function cubed(of: Sets): Sets {

@@ -300,7 +300,8 @@ function nested(depth: number, inner: string, around: (inner: string) => string)
 }
 
 const joins = (count: number) => `SELECT 1 FROM t${' JOIN t'.repeat(count)}${' ON a'.repeat(count)}`;
-const cubeOf = (count: number) => `SELECT 1 FROM t GROUP BY GROUPING SETS (CUBE (${Array(count).fill('a').join(',')}))`;
+const cubeOf = (count: number) => `CUBE (${Array(count).fill('a').join(',')})`;
+const SETS = 'SELECT 1 GROUP BY GROUPING SETS';
 
 const LIMITS_OF: [why: string, fits: string, tooMuch: string][] = [
   [
@@ -330,12 +331,12 @@ const LIMITS_OF: [why: string, fits: string, tooMuch: string][] = [
     `SELECT 1 GROUP BY ${nested(255, 'a', q => `GROUPING SETS (${q})`)}`,
     `SELECT 1 GROUP BY ${nested(257, 'a', q => `GROUPING SETS (${q})`)}`,
   ],
-  ['a cube', cubeOf(11), cubeOf(13)],
-  ['cubes in one list', cubeOf(12), cubeOf(12).replace('CUBE', 'b, CUBE')],
+  ['a cube', `SELECT 1 GROUP BY ${cubeOf(12)}`, `SELECT 1 GROUP BY ${cubeOf(13)}`],
+  ['a cube among sets', `${SETS} (${cubeOf(6)})`, `${SETS} (${cubeOf(7)})`],
   [
     'a rollup among sets',
-    'SELECT 1 GROUP BY GROUPING SETS (ROLLUP (a, b))',
-    `SELECT 1 GROUP BY GROUPING SETS (ROLLUP (${Array(5000).fill('a').join(',')}))`,
+    `${SETS} (${cubeOf(63).replace('CUBE', 'ROLLUP')})`,
+    `${SETS} (${cubeOf(64).replace('CUBE', 'ROLLUP')})`,
   ],
 ];
 
