@@ -11,8 +11,8 @@ import type {ColumnDefault, Schema} from '../model/schema.ts';
 import {toJson} from '../model/values.ts';
 import type {Delete, Insert, Update} from '../parser/ast.ts';
 import {TokenCursor} from '../parser/cursor.ts';
+import {parseDelete, parseInsert, parseUpdate} from '../parser/dml.ts';
 import {parseSelectText} from '../parser/parser.ts';
-import {parseDelete, parseInsert, parseUpdate} from '../parser/query.ts';
 import {splitStatements} from '../parser/split.ts';
 import type {ScanRequest, TableSnapshot} from '../table/table.ts';
 import {type RunOptions, runSelect, type SelectResult} from './direct.ts';
@@ -115,8 +115,8 @@ function select(
   snapshot = new FakeSnapshot(),
 ) {
   const tree = parseSelectText(sql);
-  const plan = planSelect(tree, tree.from === undefined ? undefined : SCHEMA, {text: sql});
-  const used = tree.from === undefined ? undefined : snapshot;
+  const plan = planSelect(tree, tree.from.length === 0 ? undefined : SCHEMA, {text: sql});
+  const used = tree.from.length === 0 ? undefined : snapshot;
   return runSelect(plan, used, {...NO_ENV, params}, {...OPTIONS, ...options});
 }
 
