@@ -13,13 +13,14 @@ import {type DirectSelect, directSelect} from '../../query/wider.ts';
 import {JOBS} from '../../system/jobs.ts';
 import type {TableSnapshot} from '../../table/table.ts';
 import {defineStatement, resolveName, type StatementContext, type StatementResult} from '../define.ts';
+import {planOnce} from '../plan-memo.ts';
 
 /** System tables are lists people page through by hand: no default limit, only the cap. */
 const SYSTEM_ROWS_MAX = 1000;
 const NEWEST_FIRST = {column: 'created_at', isDescending: true} as const;
 
-/** A tree keeps the plan of its last run; it is good while the table is the same version of the same life. */
-const plans = new WeakMap<Query, {readonly schema: Schema | undefined; readonly plan: SelectPlan}>();
+/** Trees that were seen to be no wider than one table. */
+const direct = new WeakSet<Query>();
 
 export const select = defineStatement<Query>({
   name: 'SELECT',
@@ -36,7 +37,7 @@ function runSelectTree(
   open: (schema: Schema) => TableSnapshot = schema => openTable(context, schema),
 ): StatementResult | Promise<StatementResult> {
   const schema = tableOf(tree, context);
-  const plan = planOf(tree, schema, context.text);
+  const plan = planOf(tree, schema, context);
   const {limits, newEnv} = context.services;
   const isSystem = schema?.kind === 'system';
   const options = {
@@ -72,16 +73,13 @@ function runSelectTree(
 
 /** The table that a query reads, if any. Throws NOT_SUPPORTED for what is wider. */
 export function tableOf(tree: Query, context: StatementContext): Schema | undefined {
-  const {from} = plans.has(tree) ? (tree as DirectSelect) : directSelect(tree, context.text);
+  const {from} = direct.has(tree) ? (tree as DirectSelect) : directSelect(tree, context.text);
+  direct.add(tree);
   return from.length === 0 ? undefined : findTable(context, from[0].table);
 }
 
-export function planOf(tree: Query, schema: Schema | undefined, text: string): SelectPlan {
-  const known = plans.get(tree);
-  if (known !== undefined && known.schema === schema) return known.plan;
-  const plan = planSelect(tree, schema, {text});
-  plans.set(tree, {schema, plan});
-  return plan;
+export function planOf(tree: Query, schema: Schema | undefined, context: StatementContext): SelectPlan {
+  return planOnce(tree, schema, context, planSelect);
 }
 
 /** The rows this session may read, at this moment. */
