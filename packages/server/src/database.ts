@@ -36,8 +36,8 @@ import type {Incarnation} from './model/names.ts';
 import {RowView} from './model/row-codec.ts';
 import {type FlushPolicy, type Schema, TABLE_KINDS} from './model/schema.ts';
 import type {Session} from './model/session.ts';
-import type {Services, StatementResult} from './sql/define.ts';
-import {createRunSql, type SqlRequest} from './sql/run.ts';
+import type {Services} from './sql/define.ts';
+import {createRunSql, type RunSql} from './sql/run.ts';
 import type {Clock, Ids} from './std/clock.ts';
 import {lockDirectory, type Unlock} from './std/directory-lock.ts';
 import type {Disk} from './std/disk.ts';
@@ -88,7 +88,7 @@ export interface DatabaseOptions {
 }
 
 export interface Database {
-  readonly runSql: (request: SqlRequest) => Promise<StatementResult[]>;
+  readonly runSql: RunSql;
   describeStart(): string[];
   /** Drains jobs, writes what waits, closes. The data directory is free afterwards. */
   close(): Promise<void>;
@@ -168,7 +168,7 @@ interface Core extends State {
 
 function createState(options: DatabaseOptions): State {
   const {disk, directory, clock} = options;
-  const catalog = new Catalog(SYSTEM_TABLES.map(table => table.schema));
+  const catalog = new Catalog(SYSTEM_TABLES);
   const storages = new Storages();
   const cacheDirectory = `${directory}/cache`;
   const openStorage = storageOpener({disk, cacheDirectory, cacheBytesMax: options.storageCacheBytes});

@@ -9,7 +9,7 @@ import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {Value} from '../model/datatype.ts';
 import {FIRST_USER_INCARNATION, type Incarnation, type TableName, tableText} from '../model/names.ts';
 import {encodeRow} from '../model/row-codec.ts';
-import {type Column, type Schema, TABLE_KINDS, type TableOptions} from '../model/schema.ts';
+import {COLUMNS_MAX, type Column, type Schema, TABLE_KINDS, type TableOptions} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
 import {NAMESPACES, type NamespaceRecord} from '../system/namespaces.ts';
 import {SCHEMAS} from '../system/schemas.ts';
@@ -20,9 +20,9 @@ import type {Catalog} from './catalog.ts';
 import {columnsToJson, optionsToJson} from './schema-json.ts';
 import type {Storages} from './storages.ts';
 
-/** Names are looked up in memory and every plan knows its columns: a bound, so that neither grows without end. */
-const COLUMNS_MAX = 1024;
+/** Names are looked up in memory and every version of every table is kept there: bounds, so that none grows without end. */
 const TABLES_MAX = 100_000;
+const VERSIONS_MAX = 2000;
 
 export interface NewTable {
   readonly name: TableName;
@@ -30,6 +30,12 @@ export interface NewTable {
   readonly columns: readonly Omit<Column, 'id'>[];
   readonly primaryKey: number;
   readonly options: TableOptions;
+}
+
+/** What a table is after an ALTER. */
+export interface Altered {
+  readonly schema: Schema;
+  readonly isChanged: boolean;
 }
 
 export class Ddl {
@@ -132,23 +138,26 @@ export class Ddl {
     });
   }
 
-  addColumn(schema: Schema, column: Omit<Column, 'id'>): Promise<Schema> {
+  addColumn(schema: Schema, column: Omit<Column, 'id'>, ifNotExists: boolean): Promise<Altered> {
     return this.#alter(schema, current => {
-      if (current.columns.some(other => other.name === column.name))
+      if (current.columns.some(other => other.name === column.name)) {
+        if (ifNotExists) return undefined;
         throw fail.invalidOperation(`Column '${column.name}' already exists`);
+      }
       if (current.columns.length >= COLUMNS_MAX)
         throw new DbError('LIMIT_EXCEEDED', `A table has at most ${COLUMNS_MAX} columns.`);
-      const id =
-        1 +
-        Math.max(...this.#catalog.versions(current.incarnation).flatMap(version => version.columns.map(one => one.id)));
+      const id = this.#catalog.nextColumnId(current.incarnation);
       return {...current, columns: [...current.columns, {...column, id}]};
     });
   }
 
-  dropColumn(schema: Schema, name: string): Promise<Schema> {
+  dropColumn(schema: Schema, name: string, ifExists: boolean): Promise<Altered> {
     return this.#alter(schema, current => {
       const index = current.columns.findIndex(column => column.name === name);
-      if (index < 0) throw fail.invalidOperation(`Column '${name}' does not exist`);
+      if (index < 0) {
+        if (ifExists) return undefined;
+        throw fail.invalidOperation(`Column '${name}' does not exist`);
+      }
       if (index === current.primaryKey)
         throw fail.invalidOperation(`Cannot drop column '${name}': it is the PRIMARY KEY`);
       const columns = current.columns.filter((_, i) => i !== index);
@@ -174,14 +183,23 @@ export class Ddl {
     });
   }
 
-  #alter(schema: Schema, change: (current: Schema) => Schema): Promise<Schema> {
+  /** `change` returns undefined when there is nothing to change. */
+  #alter(schema: Schema, change: (current: Schema) => Schema | undefined): Promise<Altered> {
     return this.#alone(async () => {
       const current = this.#catalog.current(schema.incarnation);
       if (current === undefined)
         throw fail.notFound(`Table '${schema.name.table}' not found in namespace '${schema.name.namespace}'`);
-      const next = {...change(current), version: current.version + 1, updatedAt: this.#now()};
+      const changed = change(current);
+      if (changed === undefined) return {schema: current, isChanged: false};
+      if (current.version >= VERSIONS_MAX) {
+        throw new DbError(
+          'LIMIT_EXCEEDED',
+          `Table ${tableText(current.name)} was altered ${VERSIONS_MAX - 1} times, the most a table can be; make a new one.`,
+        );
+      }
+      const next = {...changed, version: current.version + 1, updatedAt: this.#now()};
       await this.#commit.write({rows: [schemaRow(next)]});
-      return next;
+      return {schema: next, isChanged: true};
     });
   }
 

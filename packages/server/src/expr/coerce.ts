@@ -4,14 +4,29 @@
  * Open values (string literals, NULL, parameters) are read as the wanted type; typed ones are widened when nothing can be lost, or cast
  * when the statement says CAST or assigns to a column. A conversion of a parameter is done once per value, not per row.
  */
-import {DbError, fail, type SqlPosition} from '@kalamdb/protocol/errors.ts';
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import {sameType, sqlName} from '../model/type-table.ts';
 import {castValue, parseText} from '../model/values.ts';
 import type {Node} from '../parser/ast.ts';
+import {positionAt} from '../parser/tokenizer.ts';
 import type {ColumnScope, Env, Eval, OpenValue, Param, TypedExpr} from './expr.ts';
-import {clip, integerOf, isInteger, isMoment, isNumeric, isTextual, numberAs, parseDigits, TEXT} from './numbers.ts';
+import {
+  BIGINT,
+  BOOLEAN,
+  clip,
+  DOUBLE,
+  integerOf,
+  isInteger,
+  isMoment,
+  isNumeric,
+  isTextual,
+  literalType,
+  numberAs,
+  parseDigits,
+  TEXT,
+} from './numbers.ts';
 
 /** A row for expressions that read none. */
 export const NO_ROW: Row = {seq: 0n, isTombstone: false, value: () => null, json: () => 'null'};
@@ -36,8 +51,28 @@ export function constantOf(type: DataType, value: Value): TypedExpr {
 
 /** Evaluates now what depends on nothing, so that errors of constants come at planning as in PostgreSQL. */
 export function fold(type: DataType, evaluate: Eval, inputs: readonly TypedExpr[]): TypedExpr {
+  const failure = inputs.find(input => input.failure !== undefined)?.failure;
+  if (failure !== undefined) return failing(type, failure);
   if (inputs.some(input => input.constant === undefined)) return {type, eval: evaluate, constant: undefined};
-  return constantOf(type, evaluate(NO_ROW, NO_ENV));
+  try {
+    return constantOf(type, evaluate(NO_ROW, NO_ENV));
+  } catch (error) {
+    if (error instanceof DbError) return failing(type, error);
+    throw error;
+  }
+}
+
+function failing(type: DataType, failure: DbError): TypedExpr {
+  const evaluate: Eval = () => {
+    throw failure;
+  };
+  return {type, eval: evaluate, constant: undefined, failure};
+}
+
+/** For the root of an expression, which is evaluated in any case. */
+export function settledRoot(expr: TypedExpr): TypedExpr {
+  if (expr.failure !== undefined) throw expr.failure;
+  return expr;
 }
 
 /** Reads the expression as `type` without losing anything; undefined when only a CAST could. */
@@ -126,11 +161,25 @@ export function openAs(open: OpenValue, type: DataType): TypedExpr {
   return {type, eval: evaluate, constant: undefined};
 }
 
-/** An expression that must have a type: open values become what their parameter says, else text. */
+/** An expression that must have a type: open values become what their parameter is in JSON (a BIGINT or a DOUBLE if a number), else text. */
 export function settled(expr: TypedExpr, scope: ColumnScope): TypedExpr {
   if (expr.open === undefined) return expr;
-  const said = expr.open.kind === 'param' ? scope.paramTypes?.[expr.open.index - 1] : undefined;
-  return openAs(expr.open, said ?? TEXT);
+  const said = saidType(expr, scope);
+  const type = said === undefined ? TEXT : isInteger(said) ? BIGINT : said.name === 'decimal' ? DOUBLE : said;
+  return openAs(expr.open, type);
+}
+
+/** The exact type of a parameter, if it is known. */
+export function saidType({open}: TypedExpr, scope: ColumnScope): DataType | undefined {
+  return open?.kind === 'param' ? scope.paramTypes?.[open.index - 1] : undefined;
+}
+
+/** What each parameter says of its own type: that of a literal written so. A text or NULL says nothing. */
+export function paramTypes(params: readonly Param[]): (DataType | undefined)[] {
+  return params.map(param => {
+    if (typeof param === 'boolean') return BOOLEAN;
+    return typeof param === 'object' && param !== null ? literalType(param.number.replace('-', '')) : undefined;
+  });
 }
 
 export function missingParam(index: number): DbError {
@@ -148,24 +197,13 @@ export function paramAs(param: Exclude<Param, null>, type: DataType): Value {
   return castValue(unscaled, {name: 'bigint'}, type);
 }
 
-/** Line and column of a node, for errors. */
-export function positionOf(text: string, offset: number): SqlPosition {
-  const before = text.slice(0, offset);
-  const lineStart = before.lastIndexOf('\n') + 1;
-  let line = 1;
-  for (let at = before.indexOf('\n'); at >= 0; at = before.indexOf('\n', at + 1)) line++;
-  return {offset, line, column: offset - lineStart + 1};
-}
-
+/** An error at a node. Whoever answers puts the place behind the message, since only they know where the statement stands in its request. */
 export function failAt(scope: {readonly text: string}, node: Node, message: string): DbError {
   return new DbError('SQL_EXECUTION_ERROR', `Execution error: ${message}`, {
-    position: positionOf(scope.text, node.start),
+    position: positionAt(scope.text, node.start),
   });
 }
 
 export function notSupportedAt(scope: {readonly text: string}, offset: number, what: string): DbError {
-  const position = positionOf(scope.text, offset);
-  return new DbError('NOT_SUPPORTED', `Not supported: ${what} at line ${position.line}, column ${position.column}`, {
-    position,
-  });
+  return new DbError('NOT_SUPPORTED', `Not supported: ${what}`, {position: positionAt(scope.text, offset)});
 }

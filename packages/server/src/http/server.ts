@@ -3,7 +3,8 @@
  *
  *     connection ─ limits ─ request ─ request id ─ route ─ handler ─ answer
  *
- * Laws: every request is answered, a handler that throws included. Closing lets requests that began finish, closes idle connections at once,
+ * Laws: every request is answered, a handler that throws included. Requests of one connection run one after the other, so that a read behind
+ * a write sees it though both were sent at once. Closing lets requests that began finish, closes idle connections at once,
  * and cuts the rest when the drain time is over.
  */
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http';
@@ -12,6 +13,7 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Clock} from '../std/clock.ts';
 import {errorJson, sendJson, statusOf} from './answer.ts';
 import {BodyBudget, type BodyLimits} from './body.ts';
+import {allowOrigin, answerOptions} from './cors.ts';
 import type {Logger, RunSql} from './engine.ts';
 import {findRoute, type RouteContext} from './routes.ts';
 import {expected} from './sql-route.ts';
@@ -47,6 +49,8 @@ const REQUEST_MS = 60_000;
 const HEADER_BYTES_MAX = 16_384;
 const BACKLOG = 4096;
 const BODIES_BYTES_MAX = 256 * 1024 * 1024;
+/** Unanswered requests of one connection; who sends more without reading is cut off. */
+const PIPELINED_MAX = 1000;
 const DRAIN_MS = 10_000;
 const IDLE_SWEEP_MS = 50;
 
@@ -58,12 +62,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   let requestCount = 0;
   let closing = false;
   const isClosing = () => closing;
+  const pipeline = new Pipeline();
 
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const requestId = requestIdOf(request) ?? idPrefix + ++requestCount;
-    response.setHeader('x-request-id', requestId);
-    if (closing) response.setHeader('connection', 'close');
-    void answer(request, response, {options, requestId, bodies, startMs, isClosing});
+    const headers = {'x-request-id': requestId, ...(closing ? {connection: 'close'} : undefined)};
+    allowOrigin(request, response);
+    pipeline.run(request.socket, () =>
+      answer(request, response, {options, requestId, headers, bodies, startMs, isClosing}),
+    );
   };
 
   const server = createServer(
@@ -93,19 +100,41 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   };
 }
 
+/** The requests of each connection that are not answered yet. */
+class Pipeline {
+  readonly #waiting = new WeakMap<Socket, {count: number; last: Promise<void>}>();
+
+  run(socket: Socket, work: () => Promise<void>): void {
+    const line = this.#waiting.get(socket);
+    if (line !== undefined && line.count >= PIPELINED_MAX) {
+      socket.destroy();
+      return;
+    }
+    const last = line === undefined ? work() : line.last.then(() => (socket.destroyed ? undefined : work()));
+    const next = line ?? {count: 0, last};
+    next.count++;
+    next.last = last;
+    this.#waiting.set(socket, next);
+    void last.then(() => {
+      if (--next.count === 0) this.#waiting.delete(socket);
+    });
+  }
+}
+
 async function answer(request: IncomingMessage, response: ServerResponse, context: RouteContext): Promise<void> {
   try {
     const found = findRoute(request.method ?? '', request.url ?? '');
     if (typeof found === 'function') await found(request, response, context);
-    else if (found === undefined) response.writeHead(404, {'content-length': 0}).end();
+    else if (found === undefined) response.writeHead(404, {'content-length': 0, ...context.headers}).end();
+    else if (request.method === 'OPTIONS') answerOptions(request, response, {allow: found.allow, ...context.headers});
     else {
       const error = new DbError('METHOD_NOT_ALLOWED', `Use ${found.allow} here.`);
-      sendJson(response, statusOf(error), errorJson(error, undefined, 0), {allow: found.allow});
+      sendJson(response, statusOf(error), errorJson(error, undefined, 0), {allow: found.allow, ...context.headers});
     }
   } catch (thrown) {
     const error = expected(thrown, context.requestId, context.options.logger);
     if (response.headersSent) response.destroy();
-    else sendJson(response, statusOf(error), errorJson(error, undefined, 0));
+    else sendJson(response, statusOf(error), errorJson(error, undefined, 0), context.headers);
   }
 }
 

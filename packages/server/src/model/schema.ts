@@ -73,5 +73,8 @@ export interface Schema {
   readonly updatedAt: bigint;
 }
 
+/** Of one table, system columns not counted: every row and every plan knows them all. */
+export const COLUMNS_MAX = 1000;
+
 export const SEQ_COLUMN = '_seq';
 export const DELETED_COLUMN = '_deleted';

@@ -1,6 +1,6 @@
 /** The statements this server runs. Order does not matter: the longest matching head wins. */
 import type {StatementKind} from '../define.ts';
-import {addDropColumn} from './alter-table.ts';
+import {alterTable} from './alter-table.ts';
 import {createTable} from './create-table.ts';
 import {describeTable} from './describe-table.ts';
 import {deleteRows, insertRows, updateRows} from './dml.ts';
@@ -24,7 +24,7 @@ export const STATEMENTS: readonly StatementKind[] = [
   showNamespaces,
   createTable,
   dropTable,
-  addDropColumn,
+  alterTable,
   showTables,
   describeTable,
   flushTable,
