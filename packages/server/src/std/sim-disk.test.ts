@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {seededRandom} from './sim-clock.ts';
-import {SimDisk} from './sim-disk.ts';
+import {type DiskEvent, SimDisk} from './sim-disk.ts';
 
 const never = () => 0;
 const always = () => 0.45;
@@ -148,4 +148,39 @@ test('errors carry the codes of node:fs', async () => {
   await assert.rejects(disk.removeDirectory('deep'), hasCode('ENOTEMPTY'));
   await assert.rejects(disk.syncDirectory('none'), hasCode('ENOENT'));
   assert.deepEqual(await disk.list('none'), []);
+});
+
+test('a watcher sees every operation before and after its effect, and may fail it or end the life on either side', async () => {
+  const ends: [when: DiskEvent['when'], what: 'throw' | 'kill', isThere: boolean][] = [
+    ['before', 'throw', false],
+    ['before', 'kill', false],
+    ['after', 'kill', true],
+  ];
+  for (const [when, what, isThere] of ends) {
+    const disk = new SimDisk();
+    const events: string[] = [];
+    disk.watch = event => {
+      events.push(`${event.when} ${event.operation} ${event.path}`);
+      if (event.when !== when) return;
+      if (what === 'kill') disk.kill();
+      else throw Object.assign(new Error('planned'), {code: 'EIO'});
+    };
+    await assert.rejects(disk.open('a', 'create'), hasCode(what === 'kill' ? 'EBADF' : 'EIO'));
+    disk.watch = undefined;
+    assert.deepEqual(events.at(-1), `${when} open a`);
+    assert.deepEqual(await disk.list('.'), isThere ? ['a'] : [], `${what} ${when}`);
+  }
+});
+
+test('a life that ends within a sync at once leaves what was written before it, and its writer hears that it is over', async () => {
+  for (const when of ['before', 'after'] as const) {
+    const disk = await diskWith('a', 'abc');
+    const file = await disk.open('a', 'update');
+    file.writeNow(Buffer.from('X'), 1);
+    disk.watch = event => {
+      if (event.when === when && event.operation === 'datasyncNow') disk.crash(never);
+    };
+    assert.throws(() => file.datasyncNow(), hasCode('EBADF'));
+    assert.equal((await disk.readFile('a')).toString(), when === 'after' ? 'aXc' : 'abc', when);
+  }
 });
