@@ -11,7 +11,7 @@ export interface Blob {
   /** Bytes [start, end) of the object. Throws DATA_CORRUPTED naming the path if it is missing or shorter. */
   read(path: string, start: number, end: number): Promise<Buffer>;
   size(path: string): Promise<number | undefined>;
-  /** No error if there is none. */
+  /** Resolves when the object is gone for good: no power loss brings it back. No error if there is none. */
   remove(path: string): Promise<void>;
   /** All object paths below a prefix, sorted. Leftovers of interrupted puts are not listed. */
   list(prefix: string): Promise<string[]>;

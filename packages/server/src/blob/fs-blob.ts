@@ -2,6 +2,7 @@
  * File-system blob: objects are files below one base folder.
  *
  *     put = create `<path>.tmp` → write → datasync → rename → sync folder       (folders that were missing: made and synced first)
+ *     remove = unlink → sync folder
  *
  * Laws: an object is never seen under its name before its bytes are durable. What a crash leaves ends in `.tmp`, is never listed, and
  * is removed by `sweep` alone. No path leads out of the base.
@@ -57,6 +58,8 @@ export function openFsBlob(options: {disk: Disk; base: string}): Blob {
     async remove(path) {
       checkObjectPath(path);
       await removeIfThere(disk, `${base}/${path}`);
+      // Also when there was none: an earlier life may have removed it and not lived to see that durable.
+      await syncIfThere(disk, folderOf(`${base}/${path}`));
     },
     async list(prefix) {
       checkPrefix(prefix);
@@ -177,6 +180,14 @@ async function sizeOf(disk: Disk, path: string): Promise<number | undefined> {
 async function removeIfThere(disk: Disk, path: string): Promise<void> {
   try {
     await disk.remove(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+async function syncIfThere(disk: Disk, folder: string): Promise<void> {
+  try {
+    await disk.syncDirectory(folder);
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
   }
