@@ -138,8 +138,9 @@ for (const [name, make] of backends) {
       await last.close();
     });
 
-    test('bytes since mark count what was appended', async () => {
-      const {log} = await reopen(make('D2'));
+    test('bytes since mark count what was appended, and after a restart what had to be replayed', async () => {
+      const open = make('D2');
+      const {log} = await reopen(open);
       await appended(log, batchOf(1, 500));
       assert.equal(log.bytesSinceMark(), 500);
       log.mark();
@@ -148,6 +149,11 @@ for (const [name, make] of backends) {
       assert.equal(log.bytesSinceMark(), 70);
       assert.equal(log.stats().appendedBytes, 570);
       await log.close();
+      const {log: again} = await reopen(open, 1n);
+      assert.equal(again.bytesSinceMark(), 70, 'or a server that is often restarted would never write a checkpoint');
+      await appended(again, batchOf(3, 30));
+      assert.equal(again.bytesSinceMark(), 100);
+      await again.close();
     });
 
     test('a closed log takes no more, and what waited at the close is there', async () => {

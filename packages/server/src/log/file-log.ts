@@ -44,8 +44,13 @@ export function openFileLog(options: FileLogOptions): OpenLog {
     const {disk, directory} = options;
     await disk.makeDirectory(directory);
     await disk.syncDirectory(parentOf(directory));
-    const recovered = await recoverLog(disk, directory, {from, visit});
-    return new FileLog(options, recovered);
+    let replayedBytes = 0;
+    const count = (batch: LogBatch) => {
+      replayedBytes += batch.bytes.length;
+      visit(batch);
+    };
+    const recovered = await recoverLog(disk, directory, {from, visit: count});
+    return new FileLog(options, recovered, replayedBytes);
   };
 }
 
@@ -71,14 +76,15 @@ class FileLog implements Log {
   #failure: Error | undefined;
   #isClosed = false;
   #progressWaiters: (() => void)[] = [];
-  #sinceMark = 0;
+  #sinceMark: number;
   #appendedBytes = 0;
   #blocks = 0;
   #batches = 0;
   #syncs = 0;
   #syncMicros = 0;
 
-  constructor(options: FileLogOptions, recovered: RecoveredLog) {
+  constructor(options: FileLogOptions, recovered: RecoveredLog, replayedBytes: number) {
+    this.#sinceMark = replayedBytes;
     const wanted = options.segmentBytes ?? 16 * MEGABYTE;
     const fitting = wanted - SEGMENT_HEADER_BYTES - blockBytes(1, 0);
     this.#maxBatchBytes = options.maxBatchBytes ?? (wanted < 16 * MEGABYTE ? fitting : 16 * MEGABYTE);

@@ -40,7 +40,7 @@ export interface Log {
    * WRITE_QUEUE_FULL when more than `maxQueuedBytes` wait.
    */
   append(batch: LogBatch, done: (error: Error | undefined) => void, urgent?: boolean): void;
-  /** Bytes appended since the log was opened or `mark` was last called; what the checkpoint rule looks at. */
+  /** Bytes appended since `mark` was last called, and before that bytes replayed at the opening: what the checkpoint rule looks at. */
   bytesSinceMark(): number;
   mark(): void;
   /**

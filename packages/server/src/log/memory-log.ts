@@ -34,8 +34,13 @@ export function openMemoryLog(state: MemoryLogState, limits: MemoryLogLimits = {
   return async (from, visit) => {
     state.life++;
     state.failure = undefined;
-    for (const batch of state.batches) if (batch.lastSeq > from) visit(batch);
-    return new MemoryLog(state, limits);
+    const replayed = state.batches.filter(batch => batch.lastSeq > from);
+    for (const batch of replayed) visit(batch);
+    return new MemoryLog(
+      state,
+      limits,
+      replayed.reduce((sum, batch) => sum + batch.bytes.length, 0),
+    );
   };
 }
 
@@ -56,12 +61,13 @@ class MemoryLog implements Log {
   #isClosed = false;
   #lastSeq: Seq;
   #drained: (() => void)[] = [];
-  #sinceMark = 0;
+  #sinceMark: number;
   #appendedBytes = 0;
   #blocks = 0;
   #batches = 0;
 
-  constructor(state: MemoryLogState, limits: MemoryLogLimits) {
+  constructor(state: MemoryLogState, limits: MemoryLogLimits, replayedBytes: number) {
+    this.#sinceMark = replayedBytes;
     this.#state = state;
     this.#life = state.life;
     this.#lastSeq = state.batches.at(-1)?.lastSeq ?? 0n;
