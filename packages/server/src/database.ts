@@ -367,6 +367,7 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jo
     current: schema => current(schema.incarnation),
     pendingRows,
     pendingRemoves,
+    syncLog: () => log.sync(),
     warn: text => logger.warn(text),
   };
   const cleanup = {

@@ -54,6 +54,8 @@ export interface FlushOptions {
   /** Rows that name files before they exist, so that a start can delete what a crash left; and their removal once a manifest lists the files. */
   readonly pendingRows: (files: readonly StoredPath[]) => WriteRow[];
   readonly pendingRemoves: (files: readonly StoredPath[]) => {scope: ScopeKey; key: Uint8Array}[];
+  /** Resolves when what is committed is on disk, in every durability class. */
+  readonly syncLog: () => Promise<void>;
   readonly warn: (text: string) => void;
 }
 
@@ -186,6 +188,8 @@ async function writeSegments(
     const name = `batch-${manifest.batch + 1 + written.segments.length}-${scope.incarnation}-${options.nextUlid()}.parquet`;
     const path = `${folder}/${name}`;
     await options.commit.write({rows: options.pendingRows([{storageId, path}]), isUrgent: true});
+    // The name outlives a power cut before the file can, or nobody would ever delete it.
+    await options.syncLog();
     begun.push({storageId, path});
     for (const {key, row} of rows) {
       const flags = rowFlags(row);
