@@ -38,6 +38,9 @@ for (const text of ['2\n', '', 'x'.repeat(100)]) {
     const disk = await freshDisk();
     const file = await disk.open('data/FORMAT', 'create');
     await file.write(Buffer.from(text), 0);
-    await assert.rejects(checkFormat(disk, 'data'), {code: 'DATA_CORRUPTED', message: /data directory data has format/});
+    await assert.rejects(checkFormat(disk, 'data'), {
+      code: 'DATA_CORRUPTED',
+      message: /data directory data has format/,
+    });
   });
 }

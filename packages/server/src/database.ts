@@ -69,6 +69,8 @@ export interface DatabaseOptions {
   readonly memoryHardBytes: number;
   readonly checkpointLogBytes: number;
   readonly logSegmentBytes?: number;
+  /** Smaller ones let a simulation meet what otherwise takes megabytes: checkpoints, evacuation, pressure. */
+  readonly hotSlabBytes?: number;
   readonly defaultRows: number;
   readonly maxRows: number;
   readonly retentionHours: number;
@@ -138,7 +140,8 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
   const {disk, directory, clock} = options;
   for (const name of ['log', 'checkpoint', 'storage']) await disk.makeDirectory(`${directory}/${name}`);
   await disk.syncDirectory(directory);
-  const hot = createHot({clock});
+  const {hotSlabBytes} = options;
+  const hot = createHot({clock, ...(hotSlabBytes === undefined ? {} : {slabBytes: hotSlabBytes})});
   const manifests = new Manifests();
   const catalog = new Catalog(SYSTEM_TABLES.map(table => table.schema));
   const storages = new Storages();

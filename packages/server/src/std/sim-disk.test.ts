@@ -184,3 +184,15 @@ test('a life that ends within a sync at once leaves what was written before it, 
     assert.equal((await disk.readFile('a')).toString(), when === 'after' ? 'aXc' : 'abc', when);
   }
 });
+
+test('a fork has the same bytes, safe and unsafe, and goes its own way', async () => {
+  const disk = await diskWith('a', 'abc');
+  (await disk.open('a', 'update')).writeNow(Buffer.from('X'), 1);
+  await disk.rename('a', 'b');
+  const [lucky, unlucky] = [disk.fork(), disk.fork()];
+  lucky.crash(always);
+  unlucky.crash(() => 0.9);
+  assert.equal((await lucky.readFile('b')).toString(), 'aXc');
+  assert.deepEqual(await unlucky.list('.'), ['a']);
+  assert.equal((await disk.readFile('b')).toString(), 'aXc', 'the first is as it was');
+});

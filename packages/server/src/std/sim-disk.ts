@@ -113,6 +113,13 @@ export class SimDisk implements Disk {
     this.#file(path).flip(position);
   }
 
+  /** Another disk in the same state, which goes its own way. */
+  fork(): SimDisk {
+    const fork = new SimDisk();
+    fork.#root = copyOf(this.#root, new Map()) as SimDirectory;
+    return fork;
+  }
+
   /** Every file below the directory, by path, as a reader sees it now. For tests: no operation, nobody is told. */
   contents(path: string): Map<string, Buffer> {
     const found = new Map<string, Buffer>();
@@ -372,6 +379,25 @@ function sizeOf(node: Node): number {
   let bytes = 0;
   for (const child of node.seen.values()) bytes += sizeOf(child);
   return bytes;
+}
+
+/** A node may have a name that is seen and another that is synced: it is still one node. */
+function copyOf(node: Node, known: Map<Node, Node>): Node {
+  const done = known.get(node);
+  if (done !== undefined) return done;
+  if (node instanceof SimFile) {
+    const file = node.copy();
+    known.set(node, file);
+    return file;
+  }
+  const directory = new SimDirectory();
+  known.set(node, directory);
+  const copyName = ([name, child]: readonly [string, Node | undefined]) =>
+    [name, child && copyOf(child, known)] as const;
+  apply(directory.seen, [...node.seen].map(copyName));
+  apply(directory.synced, [...node.synced].map(copyName));
+  directory.unsynced = node.unsynced.map(change => change.map(copyName));
+  return directory;
 }
 
 function collect(directory: SimDirectory, path: string, into: Map<string, Buffer>): void {
