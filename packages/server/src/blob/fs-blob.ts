@@ -2,10 +2,10 @@
  * File-system blob: objects are files below one base folder.
  *
  *     put = create `<path>.tmp` → write → datasync → rename → sync folder       (folders that were missing: made and synced first)
- *     remove = unlink → sync folder
+ *     remove = unlink, leftovers too → sync folders
  *
- * Laws: an object is never seen under its name before its bytes are durable. What a crash leaves ends in `.tmp`, is never listed, and
- * is removed by `sweep` alone. No path leads out of the base.
+ * Laws: an object is never seen under its name before its bytes are durable. What a crash leaves is the name with `.tmp`: it is never listed, and goes
+ * when the object is removed or put again. No path leads out of the base.
  */
 
 import {DbError} from '@kalamdb/protocol/errors.ts';
@@ -55,23 +55,21 @@ export function openFsBlob(options: {disk: Disk; base: string}): Blob {
       checkObjectPath(path);
       return sizeOf(disk, `${base}/${path}`);
     },
-    async remove(path) {
-      checkObjectPath(path);
-      await removeIfThere(disk, `${base}/${path}`);
-      // Also when there was none: an earlier life may have removed it and not lived to see that durable.
-      await syncIfThere(disk, folderOf(`${base}/${path}`));
+    async remove(paths) {
+      for (const path of paths) checkObjectPath(path);
+      const folders = new Set<string>();
+      for (const path of paths) {
+        await removeIfThere(disk, `${base}/${path}`);
+        await removeIfThere(disk, `${base}/${path}${LEFTOVER}`);
+        // Also when there was none: an earlier life may have removed it and not lived to see that durable.
+        folders.add(folderOf(`${base}/${path}`));
+      }
+      for (const folder of folders) await syncIfThere(disk, folder);
     },
     async list(prefix) {
       checkPrefix(prefix);
       const files = await filesBelow(disk, base, prefix.replace(/\/$/, ''));
       return files.filter(path => !path.endsWith(LEFTOVER)).sort();
-    },
-    async sweep(prefix) {
-      checkPrefix(prefix);
-      const files = await filesBelow(disk, base, prefix.replace(/\/$/, ''));
-      const leftovers = files.filter(path => path.endsWith(LEFTOVER));
-      for (const path of leftovers) await removeIfThere(disk, `${base}/${path}`);
-      return leftovers.length;
     },
   };
 }
@@ -106,7 +104,7 @@ async function nameObject(disk: Disk, path: string): Promise<void> {
   await disk.syncDirectory(folderOf(path));
 }
 
-/** The error to report: the first one. A leftover that cannot be removed now is `sweep`'s to remove. */
+/** The error to report: the first one. A leftover that cannot be removed now goes with its object. */
 async function afterCleanup(disk: Disk, path: string, error: unknown): Promise<unknown> {
   await removeIfThere(disk, path).catch(() => undefined);
   if (errorCode(error) !== 'ENOSPC') return error;
@@ -177,11 +175,14 @@ async function sizeOf(disk: Disk, path: string): Promise<number | undefined> {
   }
 }
 
-async function removeIfThere(disk: Disk, path: string): Promise<void> {
+/** Was it there? */
+async function removeIfThere(disk: Disk, path: string): Promise<boolean> {
   try {
     await disk.remove(path);
+    return true;
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
+    return false;
   }
 }
 

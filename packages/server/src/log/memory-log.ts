@@ -34,13 +34,8 @@ export function openMemoryLog(state: MemoryLogState, limits: MemoryLogLimits = {
   return async (from, visit) => {
     state.life++;
     state.failure = undefined;
-    const replayed = state.batches.filter(batch => batch.lastSeq > from);
-    for (const batch of replayed) visit(batch);
-    return new MemoryLog(
-      state,
-      limits,
-      replayed.reduce((sum, batch) => sum + batch.bytes.length, 0),
-    );
+    for (const batch of state.batches) if (batch.lastSeq > from) visit(batch);
+    return new MemoryLog(state, limits);
   };
 }
 
@@ -61,13 +56,11 @@ class MemoryLog implements Log {
   #isClosed = false;
   #lastSeq: Seq;
   #drained: (() => void)[] = [];
-  #sinceMark: number;
   #appendedBytes = 0;
   #blocks = 0;
   #batches = 0;
 
-  constructor(state: MemoryLogState, limits: MemoryLogLimits, replayedBytes: number) {
-    this.#sinceMark = replayedBytes;
+  constructor(state: MemoryLogState, limits: MemoryLogLimits) {
     this.#state = state;
     this.#life = state.life;
     this.#lastSeq = state.batches.at(-1)?.lastSeq ?? 0n;
@@ -94,18 +87,13 @@ class MemoryLog implements Log {
     this.#queue.push({batch, done});
     this.#queuedBytes += length;
     this.#appendedBytes += length;
-    this.#sinceMark += length;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => this.#turn());
   }
 
-  bytesSinceMark(): number {
-    return this.#sinceMark;
-  }
-
-  mark(): void {
-    this.#sinceMark = 0;
+  get appendedBytes(): number {
+    return this.#appendedBytes;
   }
 
   async sync(): Promise<void> {
@@ -122,7 +110,6 @@ class MemoryLog implements Log {
 
   stats(): LogStats {
     return {
-      appendedBytes: this.#appendedBytes,
       blocks: this.#blocks,
       batches: this.#batches,
       syncs: this.#blocks,

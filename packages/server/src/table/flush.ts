@@ -11,7 +11,7 @@
  */
 import type {Blob} from '../blob/blob.ts';
 import type {Cold} from '../cold/cold.ts';
-import {unionVectors} from '../cold/deletion-vector.ts';
+import {EMPTY_VECTOR, liveCount, unionVectors, vectorOf} from '../cold/deletion-vector.ts';
 import {type Manifest, manifestJson, type Segment} from '../cold/manifest.ts';
 import type {Hot, HotSnapshot} from '../hot/hot.ts';
 import type {ScopeKey, Seq} from '../model/names.ts';
@@ -19,7 +19,8 @@ import type {RowBytes} from '../model/row.ts';
 import {FLAG_COLD_PREDECESSOR, FLAG_TOMBSTONE, rowFlags} from '../model/row-codec.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
-import type {Commit, WriteRow} from './commit.ts';
+import type {Commit} from './commit.ts';
+import type {Files, StoredFile} from './files.ts';
 import type {Manifests} from './manifests.ts';
 import {throwIfOver} from './merge.ts';
 
@@ -28,11 +29,6 @@ const SEGMENT_ROWS_MAX = 65_536;
 const SEGMENT_BYTES_MAX = 32 * 1024 * 1024;
 /** A boundary that no seq reaches: every predecessor counts until the capture says better. */
 const OPEN_BOUNDARY = (1n << 63n) - 1n;
-
-interface StoredPath {
-  readonly storageId: string;
-  readonly path: string;
-}
 
 export interface FlushPlace {
   readonly storageId: string;
@@ -51,11 +47,7 @@ export interface FlushOptions {
   readonly nextUlid: () => string;
   /** The table's schema now, or undefined once it was dropped. */
   readonly current: (schema: Schema) => Schema | undefined;
-  /** Rows that name files before they exist, so that a start can delete what a crash left; and their removal once a manifest lists the files. */
-  readonly pendingRows: (files: readonly StoredPath[]) => WriteRow[];
-  readonly pendingRemoves: (files: readonly StoredPath[]) => {scope: ScopeKey; key: Uint8Array}[];
-  /** Resolves when what is committed is on disk, in every durability class. */
-  readonly syncLog: () => Promise<void>;
+  readonly files: Files;
   readonly warn: (text: string) => void;
 }
 
@@ -106,7 +98,7 @@ async function flushCaptured(
 ): Promise<ScopeFlush> {
   const {manifests, clock} = options;
   const release = manifests.hold();
-  const begun: StoredPath[] = [];
+  const begun: StoredFile[] = [];
   let isPublishing = false;
   try {
     const manifest = manifests.get(scope);
@@ -120,14 +112,16 @@ async function flushCaptured(
     if (manifests.get(scope).version !== manifest.version)
       throw new Error('another flush published while this one ran');
     isPublishing = true;
+    const {names} = options.files;
     await options.commit.write({
       isUrgent: true,
-      removes: options.pendingRemoves(written.segments),
+      rows: names.announced(vectors.emptied),
+      removes: names.struck(written.segments),
       publish: {
         scope,
         baseVersion: manifest.version,
         add: written.segments,
-        remove: [],
+        remove: vectors.emptied.map(segment => segment.name),
         vectors: vectors.byName,
         flushedThrough: boundary,
         batch: manifest.batch + written.segments.length,
@@ -156,15 +150,12 @@ async function flushCaptured(
   }
 }
 
-/** The names stay pending, so a start deletes what cannot be deleted now. */
-async function discard({blobOf, warn}: FlushOptions, files: readonly StoredPath[]): Promise<void> {
-  for (const {storageId, path} of files) {
-    await blobOf(storageId)
-      .remove(path)
-      .catch(error =>
-        warn(`${path} of a flush that failed was not deleted and waits for the next start: ${String(error)}`),
-      );
-  }
+async function discard({files, warn}: FlushOptions, begun: readonly StoredFile[]): Promise<void> {
+  await files
+    .delete(begun)
+    .catch(error =>
+      warn(`Files of a flush that failed were not deleted and wait for the next start: ${String(error)}`),
+    );
 }
 
 interface WrittenSegments {
@@ -177,7 +168,7 @@ async function writeSegments(
   options: FlushOptions,
   schema: Schema,
   scope: ScopeKey,
-  {manifest, captured, begun}: {manifest: Manifest; captured: HotSnapshot; begun: StoredPath[]},
+  {manifest, captured, begun}: {manifest: Manifest; captured: HotSnapshot; begun: StoredFile[]},
   signal: AbortSignal,
 ): Promise<WrittenSegments> {
   const {storageId, folder} = options.placeOf(schema, scope);
@@ -187,9 +178,7 @@ async function writeSegments(
     throwIfOver(signal);
     const name = `batch-${manifest.batch + 1 + written.segments.length}-${scope.incarnation}-${options.nextUlid()}.parquet`;
     const path = `${folder}/${name}`;
-    await options.commit.write({rows: options.pendingRows([{storageId, path}]), isUrgent: true});
-    // The name outlives a power cut before the file can, or nobody would ever delete it.
-    await options.syncLog();
+    await options.files.announce([{storageId, path}]);
     begun.push({storageId, path});
     for (const {key, row} of rows) {
       const flags = rowFlags(row);
@@ -223,27 +212,30 @@ class SliceReader {
   }
 }
 
-/** New vectors of the segments that hold rows the flushed versions replace. */
+interface DeadRows {
+  /** New vectors of the segments that hold rows the flushed versions replace. */
+  readonly byName: Map<string, Uint32Array>;
+  /** Segments of which no row is left. */
+  readonly emptied: Segment[];
+  readonly count: number;
+}
+
 async function deadRows(
   options: FlushOptions,
   schema: Schema,
   manifest: Manifest,
   keys: readonly Uint8Array[],
-): Promise<{byName: Map<string, Uint32Array>; count: number}> {
-  const byName = new Map<string, Uint32Array>();
-  if (keys.length === 0 || manifest.segments.length === 0) return {byName, count: 0};
+): Promise<DeadRows> {
+  const dead: DeadRows = {byName: new Map(), emptied: [], count: 0};
+  if (keys.length === 0 || manifest.segments.length === 0) return dead;
   const located = await options.cold.locate(schema, manifest, keys);
-  const positions = new Map<string, number[]>();
-  for (const {segment, position} of located) {
-    const list = positions.get(segment.name);
-    if (list === undefined) positions.set(segment.name, [position]);
-    else list.push(position);
+  for (const [segment, rows] of Map.groupBy(located, row => row.segment)) {
+    const positions = vectorOf(rows.map(row => row.position));
+    const vector = unionVectors(manifest.vectors.get(segment.name) ?? EMPTY_VECTOR, positions);
+    if (liveCount(segment.rowCount, vector) === 0) dead.emptied.push(segment);
+    else dead.byName.set(segment.name, vector);
   }
-  for (const [name, list] of positions) {
-    const dead = Uint32Array.from(list).sort();
-    byName.set(name, unionVectors(manifest.vectors.get(name) ?? new Uint32Array(), dead));
-  }
-  return {byName, count: located.length};
+  return {...dead, count: located.length};
 }
 
 /** manifest.json is for people and tools: the log is the truth, so a failure here is a warning and the next flush writes it anew. */

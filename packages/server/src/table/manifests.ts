@@ -7,15 +7,11 @@
  */
 import {applyDelta, emptyManifest, type Manifest, type ManifestDelta} from '../cold/manifest.ts';
 import {type Incarnation, type ScopeKey, type Seq, scopeId} from '../model/names.ts';
-
-export interface RetiredFile {
-  readonly storageId: string;
-  readonly path: string;
-}
+import type {StoredFile} from './files.ts';
 
 /** Everything that lies in a scope's folder because of its manifest: the segments and the mirror beside them. */
-export function filesOf({segments}: Manifest): RetiredFile[] {
-  const files: RetiredFile[] = segments.map(({storageId, path}) => ({storageId, path}));
+export function filesOf({segments}: Manifest): StoredFile[] {
+  const files: StoredFile[] = segments.map(({storageId, path}) => ({storageId, path}));
   const first = files[0];
   if (first !== undefined)
     files.push({storageId: first.storageId, path: first.path.replace(/[^/]*$/, 'manifest.json')});
@@ -27,7 +23,7 @@ export class Manifests {
   readonly #boundaries = new Map<string, Seq>();
   readonly #readers = new Set<{readonly since: number}>();
   #epoch = 0;
-  #retired: {readonly epoch: number; readonly file: RetiredFile}[] = [];
+  #retired: {readonly epoch: number; readonly file: StoredFile}[] = [];
 
   get(scope: ScopeKey): Manifest {
     return this.#byIncarnation.get(scope.incarnation)?.get(scopeId(scope)) ?? emptyManifest(scope);
@@ -83,7 +79,7 @@ export class Manifests {
   }
 
   /** Files no manifest lists and no reader can know any more. Each is returned once. */
-  takeRemovable(): RetiredFile[] {
+  takeRemovable(): StoredFile[] {
     if (this.#retired.length === 0) return [];
     let oldest = Number.POSITIVE_INFINITY;
     for (const reader of this.#readers) oldest = Math.min(oldest, reader.since);
@@ -97,7 +93,7 @@ export class Manifests {
     return this.#retired.length;
   }
 
-  #retire(segments: readonly RetiredFile[]): void {
+  #retire(segments: readonly StoredFile[]): void {
     for (const {storageId, path} of segments) this.#retired.push({epoch: this.#epoch, file: {storageId, path}});
     this.#epoch++;
   }

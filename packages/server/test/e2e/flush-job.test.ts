@@ -78,11 +78,38 @@ test('a flush that cannot write fails with the cause, loses nothing, and frees t
     assert.equal(failed['status'], 'failed');
     assert.match(String(failed['message']), /1 of 1 scopes of app\.t failed.*the disk is on fire/);
     assert.deepEqual(await ids(db), ['1', '2']);
+    const left = await readdir(`${db.directory}/storage`, {recursive: true, withFileTypes: true});
+    assert.deepEqual(
+      left.filter(one => one.isFile()),
+      [],
+      'no part of a file is left',
+    );
     gate.open();
     await flush(db, 'app.t');
     await db.restart();
     assert.deepEqual(await ids(db), ['1', '2']);
   });
+});
+
+test('a segment whose last row was replaced is listed no more, and its file goes', async () => {
+  await withDatabase(
+    async db => {
+      await insert(db, [1, 2]);
+      await flush(db, 'app.t');
+      const [first] = await segmentFiles(db);
+      await db.sql("UPDATE app.t SET v = 'new' WHERE id = 1", {user: 'ana'});
+      await flush(db, 'app.t');
+      assert.equal((await segmentFiles(db)).length, 2, 'one of its rows is still live');
+      await db.sql('DELETE FROM app.t WHERE id = 2', {user: 'ana'});
+      await flush(db, 'app.t');
+      for (let i = 0; i < 200 && (await segmentFiles(db)).includes(first!); i++) await systemClock.sleep(10);
+      assert.equal((await segmentFiles(db)).length, 2);
+      assert.ok(!(await segmentFiles(db)).includes(first!));
+      await db.restart();
+      assert.deepEqual(await values(db), [['new', '1']]);
+    },
+    {flushCheckMs: 10},
+  );
 });
 
 test('one scope that fails does not hold up the others, and its rows are flushed by the next job', async () => {
@@ -345,9 +372,12 @@ function gatedDisk(): {disk: Disk; gate: Gate} {
   return {disk, gate};
 }
 
-async function withDatabase(body: (db: TestDatabase, gate: Gate) => Promise<void>): Promise<void> {
+async function withDatabase(
+  body: (db: TestDatabase, gate: Gate) => Promise<void>,
+  changes: Parameters<typeof openTestDatabase>[0] = {},
+): Promise<void> {
   const {disk, gate} = gatedDisk();
-  const db = await openTestDatabase({disk});
+  const db = await openTestDatabase({disk, ...changes});
   try {
     await db.sql('CREATE NAMESPACE app');
     await db.sql(TABLE);
