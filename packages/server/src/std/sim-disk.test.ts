@@ -196,3 +196,30 @@ test('a fork has the same bytes, safe and unsafe, and goes its own way', async (
   assert.deepEqual(await unlucky.list('.'), ['a']);
   assert.equal((await disk.readFile('b')).toString(), 'aXc', 'the first is as it was');
 });
+
+test('of two syncs of a directory at once the slower one undoes nothing', async () => {
+  const disk = await diskWith('a', 'abc');
+  await (await disk.open('b.tmp', 'create')).close();
+  const turns = [5, 0, 0];
+  disk.pace = () => turns.shift() ?? 0;
+  const slow = disk.syncDirectory('.');
+  await disk.rename('b.tmp', 'b');
+  await disk.syncDirectory('.');
+  await slow;
+  disk.crash(never);
+  assert.deepEqual(await disk.list('.'), ['a', 'b']);
+});
+
+test('of two syncs of a file at once the slower one undoes nothing', async () => {
+  const disk = await diskWith('a', 'abc');
+  const file = await disk.open('a', 'update');
+  file.writeNow(Buffer.from('X'), 1);
+  const turns = [5, 0];
+  disk.pace = () => turns.shift() ?? 0;
+  const slow = file.datasync();
+  file.writeNow(Buffer.from('Y'), 1);
+  await file.datasync();
+  await slow;
+  disk.crash(never);
+  assert.equal((await disk.readFile('a')).toString(), 'aYc');
+});

@@ -23,7 +23,11 @@ export interface DiskEvent {
   readonly when: 'before' | 'after';
   readonly operation: DiskOperation;
   readonly path: string;
+  /** Of an `open`. */
+  readonly mode: OpenMode | undefined;
 }
+
+type OpenMode = Parameters<Disk['open']>[1];
 
 type Node = SimFile | SimDirectory;
 
@@ -134,14 +138,15 @@ export class SimDisk implements Disk {
   }
 
   async open(path: string, mode: 'read' | 'update' | 'create'): Promise<DiskFile> {
-    return await this.#perform('open', path, () => {
+    const effect = () => {
       const {directory, name} = this.#parent(path);
       if (mode !== 'create') return this.#handle(this.#file(path), path);
       if (directory.seen.has(name)) throw diskError('EEXIST', path);
       const file = new SimFile();
       directory.change([[name, file]]);
       return this.#handle(file, path);
-    });
+    };
+    return await this.#perform('open', path, effect, mode);
   }
 
   async readFile(path: string): Promise<Buffer> {
@@ -217,7 +222,8 @@ export class SimDisk implements Disk {
     const directory = this.#directory(path);
     const changes = [...directory.unsynced];
     await this.#takeTurns(life, path);
-    for (const names of changes) apply(directory.synced, names);
+    // Another sync beside this one may have done some of them, and more.
+    for (const names of changes) if (directory.unsynced.includes(names)) apply(directory.synced, names);
     directory.unsynced = directory.unsynced.filter(names => !changes.includes(names));
     this.#end(life, 'syncDirectory', path);
   }
@@ -296,19 +302,19 @@ export class SimDisk implements Disk {
   }
 
   /** One effect, at once, and the turns of the loop that its answer takes. */
-  async #perform<T>(operation: DiskOperation, path: string, effect: () => T): Promise<T> {
+  async #perform<T>(operation: DiskOperation, path: string, effect: () => T, mode?: OpenMode): Promise<T> {
     const life = this.#life;
-    this.#begin(operation, path);
+    this.#begin(operation, path, mode);
     const result = effect();
-    this.#end(life, operation, path);
+    this.#end(life, operation, path, mode);
     await this.#takeTurns(life, path);
     return result;
   }
 
-  #begin(operation: DiskOperation, path: string): void {
+  #begin(operation: DiskOperation, path: string, mode?: OpenMode): void {
     const life = this.#life;
     this.operationCount++;
-    this.watch?.({when: 'before', operation, path});
+    this.watch?.({when: 'before', operation, path, mode});
     this.#checkLife(life, path);
     if (this.#operationsLeft-- <= 0) throw diskError(this.#codeAfter, path);
     const planned = this.#failures.findIndex(failure => failure.operation === operation && path.endsWith(failure.path));
@@ -317,8 +323,8 @@ export class SimDisk implements Disk {
     throw diskError(failure!.code, path);
   }
 
-  #end(life: number, operation: DiskOperation, path: string): void {
-    this.watch?.({when: 'after', operation, path});
+  #end(life: number, operation: DiskOperation, path: string, mode?: OpenMode): void {
+    this.watch?.({when: 'after', operation, path, mode});
     this.#checkLife(life, path);
   }
 

@@ -45,7 +45,10 @@ export class SimFile {
 
   endSync(writes: readonly Write[]): void {
     const done = new Set(writes);
+    const open = new Set(this.#unsynced);
     for (const write of writes) {
+      // Another sync beside this one may have done it, and what was written over it.
+      if (!open.has(write)) continue;
       this.#synced.put(write.bytes, write.position);
       for (const other of this.#unsynced) if (other.isForgotten) overlay(other, write);
     }

@@ -31,10 +31,9 @@ export function logged(what: string, leaves: Facts = {}): Step {
 }
 
 /** A new file, never seen under its name before it is whole. */
-export function put(what: string, file: string): Step {
+export function written(what: string, file: string): Step {
   const temporary = `${file}.tmp`;
   const operations = [
-    `remove ${temporary}`,
     `create ${temporary}`,
     `write ${temporary}`,
     `datasync ${temporary}`,
@@ -44,9 +43,17 @@ export function put(what: string, file: string): Step {
   return {what, operations, leaves: {}};
 }
 
-export function removed(what: string, file: string): Step {
-  const operations = [`remove ${file}`, `syncDirectory ${file.slice(0, file.lastIndexOf('/'))}`];
-  return {what, operations, leaves: {}};
+/** The same in a blob store, which first clears away what an interrupted try left. */
+export function put(what: string, file: string): Step {
+  const {operations} = written(what, file);
+  return {what, operations: [`remove ${file}.tmp`, ...operations], leaves: {}};
+}
+
+/** Files, and what an interrupted writing of them may have left. */
+export function removed(what: string, files: readonly string[]): Step {
+  const folders = new Set(files.map(file => file.slice(0, file.lastIndexOf('/'))));
+  const removals = files.flatMap(file => [`remove ${file}`, `remove ${file}.tmp`]);
+  return {what, operations: [...removals, ...Array.from(folders, folder => `syncDirectory ${folder}`)], leaves: {}};
 }
 
 /** A protocol to cut. */
@@ -135,8 +142,8 @@ export async function start(world: SimWorld, kind: Ending): Promise<void> {
 }
 
 /** An operation that changes the disk, in the words of the tables; undefined for others. */
-export function operationOf({operation, path}: DiskEvent): string | undefined {
-  if (READS.includes(operation) || (operation === 'open' && !path.endsWith('.tmp'))) return undefined;
+export function operationOf({operation, path, mode}: DiskEvent): string | undefined {
+  if (READS.includes(operation) || (operation === 'open' && mode !== 'create')) return undefined;
   const name = operation === 'open' ? 'create' : operation;
   const place = path
     .replace(/^data\/storage\/app\/t\//, '')

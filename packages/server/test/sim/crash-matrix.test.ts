@@ -29,15 +29,19 @@ import {
   type Step,
   start,
   worldFor,
+  written,
 } from './crash-cuts.ts';
 import {DIRECTORY, type SimWorld} from './sim-world.ts';
 
 const TABLE = 'CREATE USER TABLE app.t (v TEXT, id BIGINT PRIMARY KEY)';
 
+const TICK_MS = 100_000;
+
 const OPTIONS: Partial<DatabaseOptions> = {
   durability: 'D2',
   logSegmentBytes: 64 * 1024,
   hotSlabBytes: 64 * 1024,
+  flushCheckMs: TICK_MS,
   jobs: {maxConcurrent: 4, maxRetries: 1, retryBackoffMs: 1, keepFinishedDays: 7},
 };
 
@@ -63,15 +67,16 @@ const DROP: readonly Step[] = [
   logged('the table is gone, the names of its files are pending', {table: 'dropped'}),
   logged('the job is queued', {job: 'queued'}),
   logged('the job runs', {job: 'running'}),
-  ...['ana/segment', 'ana/segment', 'ana/manifest.json', 'ben/segment', 'ben/segment', 'ben/manifest.json'].map(file =>
-    removed('a file goes', file),
-  ),
+  removed('the files go', [
+    ...['ana/segment', 'ana/segment', 'ana/manifest.json'],
+    ...['ben/segment', 'ben/segment', 'ben/manifest.json'],
+  ]),
   logged('the names are forgotten'),
   logged('the job has completed', {job: 'completed'}),
 ];
 
 const CHECKPOINT: readonly Step[] = [
-  put('the image', 'checkpoint/image'),
+  written('the image', 'checkpoint/image'),
   {what: 'of three images the oldest goes', operations: ['remove checkpoint/image'], leaves: {}},
   {what: 'the log that the older of the two newest images holds goes', operations: ['remove log'], leaves: {}},
 ];
@@ -102,6 +107,10 @@ async function withSegments(world: SimWorld): Promise<void> {
   await must(world, "UPDATE app.t SET v = 'new' WHERE id = 2", 'ben');
 }
 
+/** Nothing of ana's first segment lives on; one row of ben's does. */
+const FLUSHED = {ana: '1 segments, in_sync', ben: '2 segments, in_sync'};
+const UNFLUSHED = '1 segments, pending_write';
+
 const flushProtocol: Protocol = {
   name: 'a flush',
   options: OPTIONS,
@@ -124,12 +133,12 @@ const flushProtocol: Protocol = {
       const isRunAgain = facts.job === 'queued' || (facts.job === 'running' && retries > 0);
       const isDone = isRunAgain || facts.job === 'completed';
       const end = isDone ? ['completed'] : facts.job === 'running' ? ['failed: Job interrupted by server restart'] : [];
-      const place = (user: 'ana' | 'ben') =>
-        isDone || facts[user] === 'flushed' ? '2 segments, in_sync' : '1 segments, pending_write';
+      const place = (user: 'ana' | 'ben') => (isDone || facts[user] === 'flushed' ? FLUSHED[user] : UNFLUSHED);
       return {jobs: ['completed', ...end], ana: place('ana'), ben: place('ben')};
     });
     assertOneOf(found, expected);
     await checkRows(world);
+    await tidied(world);
     checkFiles(world, await listedFiles(world));
     await flush(world);
     await start(world, 'power');
@@ -164,6 +173,7 @@ const dropProtocol: Protocol = {
     if (isThere) {
       const ben = [...ROWS.ben, ['hot', '9']];
       assert.deepEqual([await selected(world, 'ana'), await selected(world, 'ben')], [ROWS.ana, ben]);
+      await tidied(world);
       checkFiles(world, await listedFiles(world));
       await must(world, 'DROP TABLE app.t');
       await jobsOver(world);
@@ -244,13 +254,11 @@ for (const protocol of [flushProtocol, dropProtocol, checkpointProtocol]) {
     const operations = cuts
       .filter(one => one.when === 'before' && protocol.isStep(one.operation))
       .map(one => one.operation);
-    // An image is written in as many blocks as it needs.
-    const found = operations.filter((one, i) => !one.startsWith('write ') || one !== operations[i - 1]);
-    const expected = protocol.steps.flatMap(step => step.operations);
-    assert.deepEqual(found.slice(0, expected.length), expected);
-    assert.ok(
-      found.slice(expected.length).every(one => one === 'remove log'),
-      `and then: ${found.slice(expected.length)}`,
+    // An image is written in as many blocks, and frees as many segments, as it may.
+    const found = operations.filter((one, i) => !/^(write|remove log)/.test(one) || one !== operations[i - 1]);
+    assert.deepEqual(
+      found,
+      protocol.steps.flatMap(step => step.operations),
     );
   });
 
@@ -292,6 +300,7 @@ const starts: [name: string, disk: () => Promise<SimDisk>, check: (world: SimWor
     async world => {
       await jobsOver(world);
       await checkRows(world);
+      await tidied(world);
       checkFiles(world, await listedFiles(world));
     },
   ],
@@ -360,12 +369,18 @@ async function listedFiles(world: SimWorld): Promise<string[]> {
   return (await manifests(world)).flatMap(({segments}) => segments);
 }
 
+/** The scheduler has looked: it deletes what no manifest lists any more and nobody reads. */
+async function tidied(world: SimWorld): Promise<void> {
+  await world.settle(world.life.clock.advance(TICK_MS));
+  await quiet();
+}
+
 /** No file of a segment that no manifest lists, and none missing. */
 function checkFiles(world: SimWorld, listed: readonly string[]): void {
   const names = [...world.disk.contents(`${DIRECTORY}/storage`).keys()].map(path =>
     path.slice(path.lastIndexOf('/') + 1),
   );
-  assert.deepEqual(names.filter(name => name.endsWith('.parquet')).sort(), [...listed].sort());
+  assert.deepEqual(names.filter(name => name.includes('.parquet')).sort(), [...listed].sort());
 }
 
 /** Of whole images, oldest first. */

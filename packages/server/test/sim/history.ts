@@ -81,6 +81,11 @@ export class History {
     await this.#restart('close');
   }
 
+  /** What two runs of one seed must have in common: all that was said and answered, and what it made the disk do. */
+  get digest(): string {
+    return `${this.trace.join('\n')}\n${this.#world.disk.operationCount} operations`;
+  }
+
   /** Small everything: checkpoints, new segments, pressure and retries come within a few statements. */
   #options() {
     return {
@@ -115,7 +120,9 @@ export class History {
     await this.#world.settle(Promise.all(storm.work));
     for (const failure of storm.failures) throw failure;
     if (!life.isOver) this.#world.forgetPlans();
-    if (!life.isOver && isRough) await this.#calm(storm);
+    // A full disk stays full for a while.
+    const isLasting = this.#isShort && !storm.isLogBroken && this.#random() < 0.6;
+    if (!life.isOver && isRough && !isLasting) await this.#calm(storm);
     if (life.isOver) {
       this.#mourn(this.#world.lastEnding!);
       await this.#start();
@@ -150,7 +157,8 @@ export class History {
 
   #single(storm: Storm, slot: Slot): say.Statement {
     const {scope} = slot;
-    const tail = this.#random() < this.#temper.longRow ? 'x'.repeat(this.#below(6000)) : '';
+    const isLong = this.#random() < (this.#isShort ? 0.7 : this.#temper.longRow);
+    const tail = isLong ? 'x'.repeat(this.#below(6000)) : '';
     const v = `${scope.user} ${++this.#counter} ${tail}`;
     const dice = this.#random();
     if (dice < 0.4) {
@@ -298,8 +306,8 @@ export class History {
     const {disk} = this.#world;
     const dice = this.#random();
     if (dice < this.#temper.end) this.#planEnd(this.#below(200));
-    else if (dice < this.#temper.end + this.#temper.fault / 2) {
-      disk.capacityBytes = disk.usedBytes() + this.#below(120_000);
+    else if (this.#isShort || dice < this.#temper.end + this.#temper.fault / 2) {
+      disk.capacityBytes = Math.min(disk.capacityBytes, disk.usedBytes() + this.#below(60_000));
       this.#say('  space runs short');
       return true;
     } else if (dice < this.#temper.end + this.#temper.fault) {
@@ -311,7 +319,11 @@ export class History {
       this.#world.planFault(this.#pick(['EIO', 'ENOSPC']), isMeant, this.#below(12));
       return true;
     }
-    return false;
+    return this.#isShort;
+  }
+
+  get #isShort(): boolean {
+    return this.#world.disk.capacityBytes !== Number.POSITIVE_INFINITY;
   }
 
   #planEnd(afterOperations: number): void {
