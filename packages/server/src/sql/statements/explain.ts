@@ -30,7 +30,7 @@ export const explain = defineStatement<Query>({
     const snapshot = schema === undefined ? undefined : openTable(context, schema);
     try {
       const plans = explainText(
-        planOf(tree, schema, context.text),
+        planOf(tree, schema, context),
         snapshot,
         context.services.newEnv(context.session, context.params),
       );
