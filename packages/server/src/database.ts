@@ -21,10 +21,13 @@ import {computedTables} from './computed.ts';
 import type {Env, Param} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
+import {MemoryWatch} from './hot/memory-watch.ts';
+import {Compactions} from './jobs/compactions.ts';
 import {Flushes} from './jobs/flushes.ts';
-import type {JobRecord} from './jobs/job.ts';
+import {openJobStore} from './jobs/job-store.ts';
 import {createJobs, type Jobs} from './jobs/jobs.ts';
 import {cleanupJob} from './jobs/kinds/cleanup.ts';
+import {compactJob} from './jobs/kinds/compact.ts';
 import {flushJob} from './jobs/kinds/flush.ts';
 import {createSchedule} from './jobs/schedule.ts';
 import {openFileLog} from './log/file-log.ts';
@@ -40,7 +43,6 @@ import {lockDirectory, type Unlock} from './std/directory-lock.ts';
 import type {Disk} from './std/disk.ts';
 import {newUlid, newUuidV7, randomUnit} from './std/ids.ts';
 import {SYSTEM_TABLES} from './system/index.ts';
-import {JOBS} from './system/jobs.ts';
 import {META} from './system/meta.ts';
 import {NAMESPACES} from './system/namespaces.ts';
 import {SCHEMAS} from './system/schemas.ts';
@@ -50,11 +52,11 @@ import {loadCheckpoint, removeLeftovers as removeCheckpointLeftovers} from './ta
 import {Checkpointer} from './table/checkpointer.ts';
 import {Commit} from './table/commit.ts';
 import {Files, type StoredFile} from './table/files.ts';
-import type {FlushOptions} from './table/flush.ts';
 import {Latches} from './table/latches.ts';
 import {Manifests} from './table/manifests.ts';
 import type {LogRecord} from './table/record.ts';
 import {createTables} from './table/rows.ts';
+import type {OutputOptions} from './table/segment-output.ts';
 
 export interface DatabaseOptions {
   readonly directory: string;
@@ -76,6 +78,8 @@ export interface DatabaseOptions {
   readonly flushDefaultPolicy: FlushPolicy | null;
   readonly flushCheckMs: number;
   readonly smallScopeAgeSeconds: number;
+  /** Of compaction by itself; `checkMs` 0 = never. */
+  readonly compaction: {checkMs: number; minSegments: number; deadPercent: number};
   readonly jobs: {maxConcurrent: number; maxRetries: number; retryBackoffMs: number; keepFinishedDays: number};
   readonly sharedTemplate: string;
   readonly userTemplate: string;
@@ -97,7 +101,6 @@ const FORMAT_VERSION = '1';
 const LEASE_MS = 30_000;
 const CLOSE_JOBS_MS = 30_000;
 const PRUNE_EVERY_MS = 3_600_000;
-const MEMORY_WAKE_MS = 250;
 
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const unlock = await lock(options);
@@ -222,6 +225,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     syncLog: () => log.sync(),
     blobOf: id => storages.blob(id),
     forget: paths => cold.forget(paths),
+    unused: paths => manifests.withoutMirrorsInUse(paths),
   });
   await bootstrap(options, catalog, commit);
   return {hot, cold, manifests, catalog, storages, latches: new Latches(), commit, log, files, checkpointer, memory};
@@ -292,37 +296,13 @@ async function bootstrap(options: DatabaseOptions, catalog: Catalog, commit: Com
   await commit.write({rows: [...rows, ...more]});
 }
 
-/** Wakes the flush schedule while the hot tier is above its soft limit. */
-class MemoryWatch {
-  readonly #hot: Hot;
-  readonly #clock: Clock;
-  readonly #softBytes: number;
-  #nextMs = 0;
-  onHigh: () => void = () => {};
-
-  constructor(hot: Hot, clock: Clock, softBytes: number) {
-    this.#hot = hot;
-    this.#clock = clock;
-    this.#softBytes = softBytes;
-  }
-
-  /** Called after every applied batch. A tick looks at every scope, so it is not asked for more often than it can help. */
-  look(): void {
-    if (this.#hot.bytes() <= this.#softBytes) return;
-    const now = this.#clock.monotonicMs();
-    if (now < this.#nextMs) return;
-    this.#nextMs = now + MEMORY_WAKE_MS;
-    this.onHigh();
-  }
-}
-
 async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock | undefined): Promise<Database> {
   const {hot, cold, manifests, catalog, storages, latches, commit, log} = core;
-  const {clock, logger} = options;
+  const {clock} = options;
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
   const {memoryHardBytes} = options;
-  const {jobs, flushes} = await openJobs(options, core);
+  const {jobs, flushes, compactions} = await openJobs(options, core);
   const startedMs = clock.monotonicMs();
   const computed = computedTables({
     ...core,
@@ -340,39 +320,19 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     storages,
     jobs,
     flushes,
+    compactions,
     openSystem: createSystemReader({hot, computed}),
     scopeFor,
     limits: {defaultRows: options.defaultRows, maxRows: options.maxRows, retentionHours: options.retentionHours},
     newEnv: (session, params) => newEnv(options, commit, session, params),
   };
-  const flushSchedule = createSchedule({
-    clock,
-    everyMs: options.flushCheckMs,
-    logger,
-    async tick() {
-      await flushes.tick();
-      await core.files.delete(core.manifests.takeRemovable());
-      // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
-      while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
-    },
-  });
-  const pruneSchedule = createSchedule({
-    clock,
-    everyMs: PRUNE_EVERY_MS,
-    logger,
-    async tick() {
-      await jobs.prune();
-    },
-  });
-  core.memory.onHigh = () => flushSchedule.wake();
   await jobs.start();
-  if (options.flushCheckMs > 0) flushSchedule.start();
-  pruneSchedule.start();
+  const stopSchedules = startSchedules(options, core, {jobs, flushes, compactions});
   return {
     runSql: createRunSql(services),
     describeStart: () => describeStart(options, core),
     async close() {
-      await Promise.all([flushSchedule.stop(), pruneSchedule.stop()]);
+      await stopSchedules();
       await jobs.stop(CLOSE_JOBS_MS);
       await core.checkpointer.settle();
       await log.close();
@@ -381,12 +341,54 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   };
 }
 
-async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jobs; flushes: Flushes}> {
+interface Work {
+  readonly jobs: Jobs;
+  readonly flushes: Flushes;
+  readonly compactions: Compactions;
+}
+
+/** What is looked at again and again. Returns what ends it. */
+function startSchedules(options: DatabaseOptions, core: Core, work: Work): () => Promise<void> {
+  const {clock, logger} = options;
+  const flush = createSchedule({
+    clock,
+    everyMs: options.flushCheckMs,
+    logger,
+    async tick() {
+      await work.flushes.tick();
+      await core.files.delete(core.manifests.takeRemovable());
+      // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
+      while (core.hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
+    },
+  });
+  const compact = createSchedule({
+    clock,
+    everyMs: options.compaction.checkMs,
+    logger,
+    tick: signal => work.compactions.tick(signal),
+  });
+  const prune = createSchedule({
+    clock,
+    everyMs: PRUNE_EVERY_MS,
+    logger,
+    async tick() {
+      await work.jobs.prune();
+    },
+  });
+  core.memory.onHigh = () => flush.wake();
+  if (options.flushCheckMs > 0) flush.start();
+  if (options.compaction.checkMs > 0) compact.start();
+  prune.start();
+  return async () => {
+    await Promise.all([flush.stop(), compact.stop(), prune.stop()]);
+  };
+}
+
+async function openJobs(options: DatabaseOptions, core: Core): Promise<Work> {
   const {hot, cold, manifests, catalog, storages, commit, files} = core;
   const {clock, ids, logger} = options;
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
-  const flush: FlushOptions = {
-    hot,
+  const output: OutputOptions = {
     cold,
     commit,
     manifests,
@@ -400,22 +402,39 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jo
   };
   await removeLeftovers(core);
   let flushes: Flushes;
+  let compactions: Compactions;
   const flushKind = flushJob({
-    flush,
+    flush: {...output, hot},
     clock,
     current,
     scopes: (schema, trigger) => flushes.scopes(schema, trigger),
     location: schema => storages.location(schema),
   });
+  const compactKind = compactJob({
+    output,
+    manifests,
+    current,
+    policy: (schema, trigger) => compactions.policy(schema, trigger),
+    sweep: () => files.delete(manifests.takeRemovable()),
+    warn: text => logger.warn(text),
+  });
   const jobs = createJobs({
-    store: jobStore(hot, commit),
+    store: openJobStore(hot, commit),
     clock,
     ids,
     ...options.jobs,
     leaseMs: LEASE_MS,
     nodeId: 1n,
     logger,
-    kinds: [flushKind, cleanupJob({manifests, files, clock})],
+    kinds: [flushKind, compactKind, cleanupJob({manifests, files, clock})],
+  });
+  compactions = new Compactions({
+    jobs,
+    manifests,
+    clock,
+    tables: () => catalog.tables(),
+    ...options.compaction,
+    isMemoryShort: () => hot.bytes() > options.memorySoftBytes,
   });
   flushes = new Flushes({
     jobs,
@@ -428,7 +447,7 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jo
     smallScopeAgeSeconds: options.smallScopeAgeSeconds,
     memorySoftBytes: options.memorySoftBytes,
   });
-  return {jobs, flushes};
+  return {jobs, flushes, compactions};
 }
 
 /** Files that a crash left behind: named in the log, listed by no manifest. */
@@ -441,27 +460,6 @@ async function removeLeftovers(core: Core): Promise<void> {
     return true;
   });
   await core.files.delete(left);
-}
-
-function jobStore(hot: Hot, commit: Commit) {
-  const scope = scopeOf(JOBS.schema);
-  return {
-    load(): JobRecord[] {
-      const view = new RowView(JOBS.schema, () => JOBS.schema);
-      const records: JobRecord[] = [];
-      hot.snapshot(scope).scan({}, false, row => {
-        records.push(JOBS.fromRow(view.at(row)) as JobRecord);
-        return true;
-      });
-      return records;
-    },
-    async write(record: JobRecord, isUrgent = false): Promise<void> {
-      await commit.write({rows: [systemRow(JOBS.schema, JOBS.toValues(record), textKey(record.job_id))], isUrgent});
-    },
-    async remove(jobIds: string[]): Promise<void> {
-      await commit.write({removes: jobIds.map(id => ({scope, key: textKey(id)})), isUrgent: true});
-    },
-  };
 }
 
 function newEnv({clock, ids}: DatabaseOptions, commit: Commit, session: Session, params: readonly Param[]): Env {

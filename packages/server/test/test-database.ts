@@ -95,6 +95,7 @@ const DEFAULTS: Omit<DatabaseOptions, 'directory'> = {
   flushDefaultPolicy: null,
   flushCheckMs: 3_600_000,
   smallScopeAgeSeconds: 3600,
+  compaction: {checkMs: 0, minSegments: 4, deadPercent: 20},
   jobs: {maxConcurrent: 4, maxRetries: 0, retryBackoffMs: 1, keepFinishedDays: 7},
   sharedTemplate: '{namespace}/{tableName}',
   userTemplate: '{namespace}/{tableName}/{userId}',

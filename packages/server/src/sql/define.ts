@@ -8,6 +8,7 @@ import type {Catalog} from '../catalog/catalog.ts';
 import type {Ddl} from '../catalog/ddl.ts';
 import type {Storages} from '../catalog/storages.ts';
 import type {Env, Param} from '../expr/expr.ts';
+import type {Compactions} from '../jobs/compactions.ts';
 import type {Flushes} from '../jobs/flushes.ts';
 import type {Jobs} from '../jobs/jobs.ts';
 import type {TableName} from '../model/names.ts';
@@ -34,6 +35,7 @@ export interface Services {
   readonly storages: Storages;
   readonly jobs: Jobs;
   readonly flushes: Flushes;
+  readonly compactions: Compactions;
   /** Rows of a system table at this moment. */
   readonly openSystem: (schema: Schema) => TableSnapshot;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read' | 'write') => Scope;

@@ -5,7 +5,7 @@
  *                                                                             └ one synchronous turn ┘
  * Laws: a version written over a row that is (or, by an open flush, will be) in a segment carries `hasColdPredecessor`, so that its own
  * flush can mark that row dead; a false yes costs a look-up, a missed one would resurrect rows. What was read from segments is valid only
- * while the scope's manifest is the one it was read under; else it is read again.
+ * until the next flush of the scope publishes; else it is read again. A compaction in between moves rows and changes none.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {Cold} from '../cold/cold.ts';
@@ -87,7 +87,7 @@ async function insert(
       const manifest = options.manifests.get(scope);
       const cold =
         manifest.segments.length === 0 ? NOTHING_COLD : await lookUpCold(options, scope, schema, manifest, keys);
-      if (options.manifests.get(scope).version !== manifest.version) continue;
+      if (isFlushedSince(options, manifest)) continue;
       checkCurrent(options, schema);
       checkMemory(options);
       const batch = rows.map((values, i) => newRow(options, scope, schema, values, keys[i]!, cold.get(i)));
@@ -104,7 +104,12 @@ async function insert(
 type ColdState = 'live' | 'tombstone';
 const NOTHING_COLD: ReadonlyMap<number, ColdState> = new Map();
 
-/** Looks up those keys that are not hot. Index in `keys` → what segments hold. */
+/** See the law of `manifests.ts` on `flushedThrough`. */
+function isFlushedSince({manifests}: RowsOptions, {scope, flushedThrough}: Manifest): boolean {
+  return manifests.get(scope).flushedThrough !== flushedThrough;
+}
+
+/** Looks up those keys that are not hot. Index in `keys` → what segments hold. Called in the turn the manifest was taken. */
 async function lookUpCold(
   options: RowsOptions,
   scope: ScopeKey,
@@ -116,13 +121,15 @@ async function lookUpCold(
   wanted.sort((a, b) => Buffer.compare(keys[a]!, keys[b]!));
   const found = new Map<number, ColdState>();
   if (wanted.length === 0) return found;
-  const located = await options.cold.locate(
-    schema,
-    manifest,
-    wanted.map(i => keys[i]!),
-  );
-  for (const {keyIndex, isTombstone} of located) found.set(wanted[keyIndex]!, isTombstone ? 'tombstone' : 'live');
-  return found;
+  const release = options.manifests.hold();
+  try {
+    const sought = wanted.map(i => keys[i]!);
+    for (const {keyIndex, isTombstone} of await options.cold.locate(schema, manifest, sought))
+      found.set(wanted[keyIndex]!, isTombstone ? 'tombstone' : 'live');
+    return found;
+  } finally {
+    release();
+  }
 }
 
 /** The record of an inserted row, or the error that its key is taken. Runs in the turn of the append. */
@@ -169,7 +176,7 @@ async function changeRows(
     for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
       const manifest = options.manifests.get(scope);
       const batch = await decide(options, scope, schema, manifest, keys, change);
-      if (options.manifests.get(scope).version !== manifest.version) continue;
+      if (isFlushedSince(options, manifest)) continue;
       checkCurrent(options, schema);
       if (batch.length === 0) return 0;
       if (batch.some(isLive)) checkMemory(options);
@@ -209,8 +216,27 @@ async function candidates(
   }
 }
 
-/** Offers the newest version of each key to `change`. No waiting for keys that are hot or were never flushed. */
+/**
+ * Offers the newest version of each key to `change`. No waiting for keys that are hot or were never flushed. Called in the turn the manifest was
+ * taken.
+ */
 async function decide(
+  options: RowsOptions,
+  scope: ScopeKey,
+  schema: Schema,
+  manifest: Manifest,
+  keys: readonly Uint8Array[],
+  change: Change,
+): Promise<WriteRow[]> {
+  const release = options.manifests.hold();
+  try {
+    return await decideEach(options, scope, schema, manifest, keys, change);
+  } finally {
+    release();
+  }
+}
+
+async function decideEach(
   options: RowsOptions,
   scope: ScopeKey,
   schema: Schema,
