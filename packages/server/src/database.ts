@@ -435,6 +435,7 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<Work> {
     tables: () => catalog.tables(),
     ...options.compaction,
     isMemoryShort: () => hot.bytes() > options.memorySoftBytes,
+    newestSeq: () => commit.watermark,
   });
   flushes = new Flushes({
     jobs,

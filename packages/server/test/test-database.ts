@@ -131,3 +131,11 @@ export async function flush(database: TestDatabase, table: string): Promise<Reco
   if (job['status'] !== 'completed') throw new Error(`flush of ${table} ended ${job['status']}: ${job['message']}`);
   return job;
 }
+
+/** STORAGE COMPACT TABLE, to its end; must complete. */
+export async function compact(database: TestDatabase, table: string): Promise<Record<string, Cell>> {
+  const job = await jobEnd(database, jobIdOf(await database.sql(`STORAGE COMPACT TABLE ${table}`)));
+  if (job['status'] !== 'completed')
+    throw new Error(`compaction of ${table} ended ${job['status']}: ${job['message']}`);
+  return job;
+}

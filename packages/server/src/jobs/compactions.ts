@@ -7,6 +7,8 @@
  * Laws: none begins while a flush of the table is queued or running; one that runs makes room for a flush. By itself at most one table is worked
  * on at a time, and none while memory is short: then flushes need the encoder.
  */
+
+import type {Seq} from '../model/names.ts';
 import {tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
@@ -34,6 +36,7 @@ export interface CompactionsOptions {
   readonly minSegments: number;
   readonly deadPercent: number;
   readonly isMemoryShort: () => boolean;
+  readonly newestSeq: () => Seq;
 }
 
 export type CompactionStart =
@@ -70,11 +73,18 @@ export class Compactions {
 
   /** Who asks for it gets all that can be done; by itself only what is worth its cost. */
   policy(schema: Schema, trigger: JobTrigger): Omit<CompactPolicy, 'segmentBytes'> {
-    const {minSegments, deadPercent, clock} = this.#options;
-    // Deleted rows are kept for whoever was away and catches up; who may still come back from longer ago must lower this.
-    const tombstonesBefore = seqAt(clock.nowMs() - schema.options.deletedRetentionHours * HOUR_MS);
+    const {minSegments, deadPercent} = this.#options;
+    const tombstonesBefore = this.#tombstonesBefore(schema);
     if (trigger === 'manual') return {minSegments: 2, deadPercent: 0, isEager: true, tombstonesBefore};
     return {minSegments, deadPercent, isEager: false, tombstonesBefore};
+  }
+
+  /** Deleted rows are kept for whoever was away and catches up; who may come back from longer ago must lower this. */
+  #tombstonesBefore({options}: Schema): Seq {
+    const {clock, newestSeq} = this.#options;
+    // Seqs may be ahead of the clock; without a retention even those go.
+    if (options.deletedRetentionHours === 0) return newestSeq() + 1n;
+    return seqAt(clock.nowMs() - options.deletedRetentionHours * HOUR_MS);
   }
 
   /** One look at every table: what the schedule does on its tick. Works on one table after the other until none needs it. */

@@ -6,10 +6,9 @@
 import assert from 'node:assert/strict';
 import {readdir} from 'node:fs/promises';
 import {test} from 'node:test';
-import type {Disk} from '../../src/std/disk.ts';
-import {realDisk} from '../../src/std/real-disk.ts';
 import {systemClock} from '../../src/std/system-clock.ts';
-import {flush, jobEnd, jobIdOf, jobRow, openTestDatabase, type TestDatabase} from '../test-database.ts';
+import {flush, jobEnd, jobIdOf, jobRow, type openTestDatabase, type TestDatabase} from '../test-database.ts';
+import {type Gate, segmentFiles, withGatedDatabase} from './gated-disk.ts';
 
 const TABLE = 'CREATE USER TABLE app.t (v TEXT, id BIGINT PRIMARY KEY)';
 
@@ -328,64 +327,11 @@ test('users with odd ids keep rows and folders of their own', async () => {
   });
 });
 
-/** Stands before the segment files of a disk. */
-interface Gate {
-  /** Whoever comes waits until `open`. */
-  close(): void;
-  open(): void;
-  /** Whoever comes with `part` in the path fails with this message, until `open`. */
-  break(message: string, part?: string): void;
-  /** Resolves when somebody waits. */
-  reached(): Promise<void>;
-}
-
-function gatedDisk(): {disk: Disk; gate: Gate} {
-  let closed: PromiseWithResolvers<void> | undefined;
-  let arrival = Promise.withResolvers<void>();
-  let failure: {message: string; part: string} | undefined;
-  const disk: Disk = {
-    ...realDisk,
-    async open(path, mode) {
-      if (mode === 'create' && path.includes('.parquet')) {
-        if (failure !== undefined && path.includes(failure.part)) throw new Error(failure.message);
-        if (closed !== undefined) arrival.resolve();
-        await closed?.promise;
-      }
-      return await realDisk.open(path, mode);
-    },
-  };
-  const gate: Gate = {
-    close() {
-      closed = Promise.withResolvers();
-      arrival = Promise.withResolvers();
-    },
-    open() {
-      closed?.resolve();
-      closed = undefined;
-      failure = undefined;
-    },
-    break(message, part = '') {
-      failure = {message, part};
-    },
-    reached: () => arrival.promise,
-  };
-  return {disk, gate};
-}
-
 async function withDatabase(
   body: (db: TestDatabase, gate: Gate) => Promise<void>,
   changes: Parameters<typeof openTestDatabase>[0] = {},
 ): Promise<void> {
-  const {disk, gate} = gatedDisk();
-  const db = await openTestDatabase({disk, ...changes});
-  try {
-    await db.sql('CREATE NAMESPACE app');
-    await db.sql(TABLE);
-    await body(db, gate);
-  } finally {
-    gate.open();
-    await db.stop();
-  }
+  await withGatedDatabase(TABLE, body, changes);
 }
 
 async function insert(db: TestDatabase, keys: readonly number[], user = 'ana'): Promise<void> {
@@ -399,10 +345,4 @@ async function ids(db: TestDatabase, user = 'ana'): Promise<unknown[]> {
 
 async function values(db: TestDatabase, user = 'ana'): Promise<unknown> {
   return (await db.sql('SELECT v, id FROM app.t', {user})).rows;
-}
-
-/** Below the storage's base. */
-async function segmentFiles(db: TestDatabase): Promise<string[]> {
-  const files = await readdir(`${db.directory}/storage`, {recursive: true});
-  return files.filter(path => path.endsWith('.parquet'));
 }

@@ -111,7 +111,10 @@ class TableCompaction {
     const {manifests, output} = this.#options;
     const groups = compactionGroups(manifests.get(scope), this.#policy);
     for (const segments of groups) {
-      if (context.isYieldWanted()) return false;
+      if (context.isYieldWanted()) {
+        tell();
+        return false;
+      }
       add(totals, await compactGroup(output, this.#schema, {...this.#policy, scope, segments}, context.signal));
       tell();
     }
