@@ -41,7 +41,7 @@ export interface TestDatabase {
 
 export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): Promise<TestDatabase> {
   const directory = await mkdtemp(join(tmpdir(), 'kalamdb-test-'));
-  const options: DatabaseOptions = {...DEFAULTS, directory, ...changes};
+  const options: DatabaseOptions = {...TEST_OPTIONS, directory, ...changes};
   let database: Database | undefined = await openDatabase(options);
   const close = async () => {
     const open = database;
@@ -50,22 +50,9 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
   };
   return {
     directory,
-    async sql(text, {user = 'root', params = []} = {}) {
+    async sql(text, sqlOptions) {
       if (database === undefined) throw new Error('the test database is closed');
-      const results = await database.runSql({
-        sql: text,
-        params,
-        namespace: undefined,
-        session: developmentSession(user === 'root' ? undefined : user),
-        signal: new AbortController().signal,
-      });
-      const last = results[results.length - 1]!;
-      return {
-        columns: (last.columns ?? []).map(column => column.name),
-        rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
-        rowCount: last.rowCount,
-        message: last.message ?? '',
-      };
+      return await runOne(database, text, sqlOptions);
     },
     close,
     async restart() {
@@ -79,7 +66,29 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
   };
 }
 
-const DEFAULTS: Omit<DatabaseOptions, 'directory'> = {
+/** The result of the last statement of the text. */
+export async function runOne(
+  database: Database,
+  text: string,
+  {user = 'root', params = []}: SqlOptions = {},
+): Promise<Result> {
+  const results = await database.runSql({
+    sql: text,
+    params,
+    namespace: undefined,
+    session: developmentSession(user === 'root' ? undefined : user),
+    signal: new AbortController().signal,
+  });
+  const last = results[results.length - 1]!;
+  return {
+    columns: (last.columns ?? []).map(column => column.name),
+    rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
+    rowCount: last.rowCount,
+    message: last.message ?? '',
+  };
+}
+
+export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   disk: realDisk,
   clock: systemClock,
   ids: systemIds,

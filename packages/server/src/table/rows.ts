@@ -86,7 +86,9 @@ async function insert(
     for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
       const manifest = options.manifests.get(scope);
       const cold =
-        manifest.segments.length === 0 ? NOTHING_COLD : await lookUpCold(options, scope, schema, manifest, keys);
+        manifest.segments.length === 0
+          ? NOTHING_COLD
+          : await held(options, () => lookUpCold(options, scope, schema, manifest, keys));
       if (isFlushedSince(options, manifest)) continue;
       checkCurrent(options, schema);
       checkMemory(options);
@@ -95,6 +97,16 @@ async function insert(
       return rows.length;
     }
     throw repeated(schema);
+  } finally {
+    release();
+  }
+}
+
+/** A write reads segments as a reader does: what is replaced meanwhile keeps its files until it has read them. */
+async function held<T>({manifests}: RowsOptions, read: () => Promise<T>): Promise<T> {
+  const release = manifests.hold();
+  try {
+    return await read();
   } finally {
     release();
   }
@@ -109,7 +121,7 @@ function isFlushedSince({manifests}: RowsOptions, {scope, flushedThrough}: Manif
   return manifests.get(scope).flushedThrough !== flushedThrough;
 }
 
-/** Looks up those keys that are not hot. Index in `keys` → what segments hold. Called in the turn the manifest was taken. */
+/** Looks up those keys that are not hot. Index in `keys` → what segments hold. */
 async function lookUpCold(
   options: RowsOptions,
   scope: ScopeKey,
@@ -121,15 +133,13 @@ async function lookUpCold(
   wanted.sort((a, b) => Buffer.compare(keys[a]!, keys[b]!));
   const found = new Map<number, ColdState>();
   if (wanted.length === 0) return found;
-  const release = options.manifests.hold();
-  try {
-    const sought = wanted.map(i => keys[i]!);
-    for (const {keyIndex, isTombstone} of await options.cold.locate(schema, manifest, sought))
-      found.set(wanted[keyIndex]!, isTombstone ? 'tombstone' : 'live');
-    return found;
-  } finally {
-    release();
-  }
+  const located = await options.cold.locate(
+    schema,
+    manifest,
+    wanted.map(i => keys[i]!),
+  );
+  for (const {keyIndex, isTombstone} of located) found.set(wanted[keyIndex]!, isTombstone ? 'tombstone' : 'live');
+  return found;
 }
 
 /** The record of an inserted row, or the error that its key is taken. Runs in the turn of the append. */
@@ -175,7 +185,7 @@ async function changeRows(
     throwIfOver(signal);
     for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
       const manifest = options.manifests.get(scope);
-      const batch = await decide(options, scope, schema, manifest, keys, change);
+      const batch = await held(options, () => decide(options, scope, schema, manifest, keys, change));
       if (isFlushedSince(options, manifest)) continue;
       checkCurrent(options, schema);
       if (batch.length === 0) return 0;
@@ -216,27 +226,8 @@ async function candidates(
   }
 }
 
-/**
- * Offers the newest version of each key to `change`. No waiting for keys that are hot or were never flushed. Called in the turn the manifest was
- * taken.
- */
+/** Offers the newest version of each key to `change`. No waiting for keys that are hot or were never flushed. */
 async function decide(
-  options: RowsOptions,
-  scope: ScopeKey,
-  schema: Schema,
-  manifest: Manifest,
-  keys: readonly Uint8Array[],
-  change: Change,
-): Promise<WriteRow[]> {
-  const release = options.manifests.hold();
-  try {
-    return await decideEach(options, scope, schema, manifest, keys, change);
-  } finally {
-    release();
-  }
-}
-
-async function decideEach(
   options: RowsOptions,
   scope: ScopeKey,
   schema: Schema,
