@@ -11,168 +11,27 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {type Database, type DatabaseOptions, openDatabase} from '../../src/database.ts';
-import type {Disk, DiskFile} from '../../src/std/disk.ts';
-import {SimClock, seededIds, seededRandom} from '../../src/std/sim-clock.ts';
-import {SimDisk} from '../../src/std/sim-disk.ts';
-import {type Cell, jobIdOf, type Result, runOne, type SqlOptions, TEST_OPTIONS} from '../test-database.ts';
+import {seededRandom} from '../../src/std/sim-clock.ts';
+import type {Result} from '../test-database.ts';
+import {
+  allRows,
+  checkFiles,
+  compactToTheEnd,
+  DIRECTORY,
+  type Durability,
+  type Ending,
+  ofUser,
+  quiet,
+  segmentNames,
+  TICK_MS,
+  toTheEnd,
+  turn,
+  World,
+} from './compact-world.ts';
 
 const FILE = 'packages/server/test/sim/compact.test.ts';
 const SEEDS_FAST = 12;
 const STEPS = 60;
-const DIRECTORY = 'data';
-const TICK_MS = 1000;
-const OVER = ['completed', 'failed', 'cancelled', 'skipped'];
-
-type Ending = 'kill' | 'power';
-type Durability = DatabaseOptions['durability'];
-
-/** A database on a simulated disk, one life after the other. Time goes on only while somebody waits. */
-class World {
-  readonly disk = new SimDisk();
-  readonly #options: Partial<DatabaseOptions>;
-  readonly #random: () => number;
-  readonly #isPaced: boolean;
-  readonly #seed: number;
-  #lives = 0;
-  #nowMs = Date.UTC(2026, 0, 1);
-  #clock = new SimClock();
-  #database: Database | undefined;
-  #isOver = true;
-  /** Disk operations of this life. */
-  operations = 0;
-  /** The life ends before the operation of this number. */
-  cut: {at: number; how: Ending} | undefined;
-
-  /** `isPaced`: reads of segments take more or less turns of the loop, so that whoever reads meets what happens meanwhile. */
-  constructor(seed: number, {isPaced, ...options}: {isPaced: boolean} & Partial<DatabaseOptions>) {
-    this.#seed = seed;
-    this.#isPaced = isPaced;
-    this.#options = options;
-    this.#random = seededRandom(seed * 31 + 7);
-  }
-
-  get isOver(): boolean {
-    return this.#isOver;
-  }
-
-  /** False if the life was cut off before it was open. */
-  async start(): Promise<boolean> {
-    this.#lives++;
-    this.#isOver = false;
-    this.operations = 0;
-    this.#clock = new SimClock(this.#nowMs);
-    const opening = openDatabase({
-      ...TEST_OPTIONS,
-      durability: 'D2',
-      flushCheckMs: TICK_MS,
-      logSegmentBytes: 64 * 1024,
-      ...this.#options,
-      directory: DIRECTORY,
-      disk: this.#mount(),
-      clock: this.#clock,
-      ids: seededIds(this.#seed * 1000 + this.#lives),
-      isLocked: false,
-      inlineEncoding: true,
-    });
-    this.#database = await this.settle(opening);
-    return !this.#isOver;
-  }
-
-  async sql(text: string, options?: SqlOptions): Promise<Result> {
-    return await runOne(this.#database!, text, options);
-  }
-
-  /** Lets the world run until the work is done; undefined if the life ended first. Work of an ended life reaches nobody. */
-  async settle<T>(work: Promise<T>): Promise<T | undefined> {
-    let isDone = false;
-    const done = () => {
-      isDone = true;
-    };
-    work.then(done, done);
-    for (let turns = 0; !isDone && !this.#isOver; turns++) {
-      assert.ok(turns < 200_000, 'somebody waits for ever');
-      await turn();
-      if (turns % 50 === 49) await this.#clock.advance(20);
-    }
-    return this.#isOver ? undefined : await work;
-  }
-
-  async advance(ms: number): Promise<void> {
-    await this.settle(this.#clock.advance(ms).then(turn));
-  }
-
-  async close(): Promise<void> {
-    await this.settle(this.#database!.close());
-    this.end('kill');
-  }
-
-  end(how: Ending): void {
-    this.#isOver = true;
-    this.#nowMs = this.#clock.nowMs();
-    this.cut = undefined;
-    if (how === 'power') this.disk.crash(this.#random);
-    else this.disk.kill();
-  }
-
-  /** Time that passes while nothing runs. */
-  skip(ms: number): void {
-    this.#nowMs += ms;
-  }
-
-  #mount(): Disk {
-    const disk = this.disk.mount();
-    const step = async (path: string) => {
-      if (this.cut !== undefined && this.operations++ >= this.cut.at) this.end(this.cut.how);
-      else if (this.#isPaced && path.endsWith('.parquet') && this.#random() < 0.3)
-        for (let turns = Math.floor(this.#random() * 60); turns > 0; turns--) await turn();
-    };
-    const counted = <Args extends [string, ...unknown[]], T>(work: (...args: Args) => Promise<T>) => {
-      return async (...args: Args): Promise<T> => {
-        await step(args[0]);
-        return await work(...args);
-      };
-    };
-    return {
-      ...disk,
-      open: async (path, mode) => {
-        await step(path);
-        return this.#fileOf(await disk.open(path, mode), path, step);
-      },
-      rename: counted(disk.rename),
-      remove: counted(disk.remove),
-      makeDirectory: counted(disk.makeDirectory),
-      removeDirectory: counted(disk.removeDirectory),
-      syncDirectory: counted(disk.syncDirectory),
-    };
-  }
-
-  #fileOf(file: DiskFile, path: string, step: (path: string) => Promise<void>): DiskFile {
-    const now = () => {
-      if (this.cut !== undefined && this.operations++ >= this.cut.at) this.end(this.cut.how);
-    };
-    return {
-      ...file,
-      read: (position, length) => file.read(position, length),
-      async write(bytes, position) {
-        await step(path);
-        await file.write(bytes, position);
-      },
-      writeNow(bytes, position) {
-        now();
-        file.writeNow(bytes, position);
-      },
-      async datasync() {
-        await step(path);
-        await file.datasync();
-      },
-      datasyncNow() {
-        now();
-        file.datasyncNow();
-      },
-    };
-  }
-}
 
 const CUTS: [how: Ending, durability: Durability][] = [
   ['kill', 'D2'],
@@ -218,9 +77,47 @@ for (const [how, durability] of CUTS) {
   });
 }
 
+test('a checkpoint between a compaction and the removal of what it replaced: the next start removes it', async () => {
+  const world = await preparedWorld('D2', 2048);
+  const before = await segmentNames(world);
+  await allRows(world);
+  const reader = world.holdNextRead();
+  const reading = world.sql('SELECT * FROM app.t', {user: 'ben'});
+  reading.catch(() => undefined);
+  await world.settle(reader.reached);
+  await world.settle(toTheEnd(world, 'STORAGE COMPACT TABLE app.t'));
+  const compacted = await watermark(world);
+  const isPast = async () => {
+    const names = await world.disk.list(`${DIRECTORY}/checkpoint`);
+    return names.some(name => /^checkpoint-\d+$/.test(name) && BigInt(name.slice(11)) >= compacted);
+  };
+  for (let i = 0; !(await isPast()); i++) {
+    assert.ok(i < 500, 'a checkpoint comes');
+    await world.settle(world.sql(`UPDATE app.t SET v = '${i}${'x'.repeat(300)}' WHERE id = 4`, {user: 'ben'}));
+  }
+  for (const path of before) {
+    if (!path.startsWith('app/t/ben/')) continue;
+    assert.ok(
+      (await world.disk.list(`${DIRECTORY}/storage/app/t/ben`)).some(name => path.endsWith(name)),
+      'it is held',
+    );
+  }
+  world.end('kill');
+  await world.start();
+  await quiet(world);
+  await checkFiles(world);
+});
+
+async function watermark(world: World): Promise<bigint> {
+  const {rows} = (await world.settle(
+    world.sql("SELECT metric_value FROM system.stats WHERE metric_name = 'watermark_seq'"),
+  ))!;
+  return BigInt(String(rows[0]![0]));
+}
+
 /** Two scopes with small segments, dead rows and tombstones (all that ana has left is hot), in a fresh life. */
-async function preparedWorld(durability: Durability): Promise<World> {
-  const world = new World(1, {isPaced: false, durability, retentionHours: 0});
+async function preparedWorld(durability: Durability, checkpointLogBytes = 64 * 1024 * 1024): Promise<World> {
+  const world = new World(1, {isPaced: false, durability, retentionHours: 0, checkpointLogBytes});
   await world.start();
   await world.settle(prepare(world));
   await world.close();
@@ -244,100 +141,6 @@ async function prepare(world: World): Promise<void> {
   await toTheEnd(world, 'FLUSH TABLE app.t');
   await world.sql("INSERT INTO app.t (id, v) VALUES (2, 'hot')", {user: 'ana'});
   await world.sql("UPDATE app.t SET v = 'hot' WHERE id = 4", {user: 'ben'});
-}
-
-/** Until what it replaced is deleted. */
-async function compactToTheEnd(world: World): Promise<void> {
-  const work = async () => {
-    await toTheEnd(world, 'STORAGE COMPACT TABLE app.t');
-  };
-  await world.settle(work().catch(ignoreEnd(world)));
-  await quiet(world);
-}
-
-/** Every job has ended, those too that a start or the schedule made, and every replaced file is deleted. */
-async function quiet(world: World): Promise<void> {
-  for (let looks = 0; !world.isOver; looks++) {
-    assert.ok(looks < 50, 'it never becomes quiet');
-    await world.advance(TICK_MS + 1);
-    // What a tick began takes turns of its own.
-    for (let turns = 0; turns < 300 && !world.isOver; turns++) await turn();
-    const isQuiet = async () => {
-      const {rows: jobs} = await world.sql('SELECT status FROM system.jobs');
-      const {rows: left} = await world.sql("SELECT * FROM system.stats WHERE metric_name = 'files_to_delete'");
-      return jobs.every(([status]) => OVER.includes(String(status))) && left[0]![1] === '0';
-    };
-    if ((await world.settle(isQuiet().catch(ignoreEnd(world)))) === true) return;
-  }
-}
-
-function ignoreEnd(world: World): (error: unknown) => undefined {
-  return error => {
-    if (!world.isOver) throw error;
-  };
-}
-
-async function toTheEnd(world: World, statement: string): Promise<Record<string, Cell>> {
-  const jobId = jobIdOf(await world.sql(statement));
-  for (;;) {
-    const {columns, rows} = await world.sql('SELECT * FROM system.jobs WHERE job_id = $1', {params: [jobId]});
-    const job = Object.fromEntries(columns.map((name, i) => [name, rows[0]![i]!]));
-    if (OVER.includes(String(job['status']))) {
-      assert.equal(job['status'], 'completed', String(job['message']));
-      return job;
-    }
-    await turn();
-  }
-}
-
-async function allRows(world: World): Promise<unknown> {
-  const read = async () => {
-    const both: unknown[] = [];
-    for (const user of ['ana', 'ben']) both.push((await world.sql('SELECT id, v, _seq FROM app.t', {user})).rows);
-    return both;
-  };
-  return await world.settle(read());
-}
-
-/** Paths of the segments that manifests list. */
-async function segmentNames(world: World): Promise<Set<string>> {
-  const {rows} = (await world.settle(world.sql('SELECT scope, manifest_json FROM system.manifest')))!;
-  return new Set(
-    rows.flatMap(([user, json]) => {
-      const {segments} = JSON.parse(String(json)) as {segments: {path: string}[]};
-      return segments.map(segment => `app/t/${user}/${segment.path}`);
-    }),
-  );
-}
-
-function ofUser(paths: ReadonlySet<string>, user: string): string {
-  return [...paths].filter(path => path.startsWith(`app/t/${user}/`)).join(' ');
-}
-
-/** Files are exactly the listed segments and their mirrors. */
-async function checkFiles(world: World, why = ''): Promise<void> {
-  const listed = await segmentNames(world);
-  const folders = new Set([...listed].map(path => path.slice(0, path.lastIndexOf('/'))));
-  const mirrors = [...folders].flatMap(folder => [`${folder}/manifest.json`, `${folder}/manifest.json.tmp`]);
-  const found = await filesBelow(world.disk, `${DIRECTORY}/storage`, '');
-  // A mirror is written after the publish: a death in between leaves none, the one before, or a beginning that the next one replaces.
-  const withoutMirrors = found.filter(path => !mirrors.includes(path));
-  assert.deepEqual(withoutMirrors.sort(), [...listed].sort(), why);
-}
-
-async function filesBelow(disk: SimDisk, base: string, folder: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const name of await disk.list(`${base}/${folder}`)) {
-    const path = folder === '' ? name : `${folder}/${name}`;
-    const below = await disk.list(`${base}/${path}`).catch(() => undefined);
-    if (below === undefined) found.push(path);
-    else found.push(...(await filesBelow(disk, base, path)));
-  }
-  return found;
-}
-
-function turn(): Promise<void> {
-  return new Promise(resolve => setImmediate(resolve));
 }
 
 const only = process.env['KALAMDB_COMPACT_SEED'];
