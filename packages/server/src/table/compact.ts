@@ -23,7 +23,7 @@ import {throwIfOver} from './merge.ts';
 import {droppedMeanwhile, mirror, type OutputOptions, SEGMENT_ROWS_MAX, SegmentOutput} from './segment-output.ts';
 
 /** The loop gets a turn after so many rows are read and encoded. */
-const ROWS_PER_BREATH = 256;
+const ROWS_PER_BREATH = 128;
 
 export interface GroupRequest {
   readonly scope: ScopeKey;
