@@ -1,8 +1,8 @@
 /**
  * Model: seeded histories against a plain Map per scope.
  *
- * A history is a row of steps: a storm of concurrent statements on few keys, or one statement that changes many rows, with flushes, ALTERs and
- * readers beside them; between steps now and then a restart or DROP + CREATE. After each step every scope is read whole and must be the model:
+ * A history is a row of steps: a storm of concurrent statements on few keys, or one statement that changes many rows, with flushes, compactions,
+ * ALTERs and readers beside them; between steps now and then a restart or DROP + CREATE. After each step every scope is read whole and must be the model:
  * columns in order (I11), values and key order, no key twice (I3), `_seq` unique, unchanged for unchanged rows and grown for changed ones (I4),
  * a new table empty for ever (I14). In a storm the order of writers is free, but some order must explain every answer and the final row (I1).
  *
@@ -16,7 +16,7 @@ import type {Disk} from '../../src/std/disk.ts';
 import {realDisk} from '../../src/std/real-disk.ts';
 import {seededRandom} from '../../src/std/sim-clock.ts';
 import {systemClock} from '../../src/std/system-clock.ts';
-import {type Cell, flush, jobEnd, jobIdOf, openTestDatabase, type TestDatabase} from '../test-database.ts';
+import {type Cell, compact, flush, jobEnd, jobIdOf, openTestDatabase, type TestDatabase} from '../test-database.ts';
 
 const SEEDS_FAST = 8;
 const STEPS = 24;
@@ -139,6 +139,7 @@ class History {
         entry.answers.push(this.#answer(scope, write));
       }
       if (this.#random() < 0.1) others.push(this.#flush(this.#pick(this.#tables)));
+      if (this.#random() < 0.05) others.push(this.#compact(this.#pick(this.#tables)));
       if (this.#random() < 0.05) others.push(this.#readAlone(this.#pick(this.#scopes)));
       if (this.#random() < 0.3) await new Promise(resolve => setImmediate(resolve));
     }
@@ -247,6 +248,15 @@ class History {
     this.#say(`  flush ${table.name}`);
     try {
       await flush(this.#db, table.name);
+    } catch (error) {
+      if (!(error instanceof DbError && error.message.includes('already running'))) throw error;
+    }
+  }
+
+  async #compact(table: Table): Promise<void> {
+    this.#say(`  compact ${table.name}`);
+    try {
+      await compact(this.#db, table.name);
     } catch (error) {
       if (!(error instanceof DbError && error.message.includes('already running'))) throw error;
     }

@@ -35,6 +35,8 @@ export interface CompactJobOptions {
 
 const MIB = 1024 * 1024;
 const ERRORS_KEPT = 10;
+/** What a pass merged may be merged again by the next; it comes to an end long before. */
+const PASSES_MAX = 20;
 /** Scopes looked at in one turn of the loop. */
 const SCOPES_PER_BREATH = 500;
 
@@ -109,16 +111,19 @@ class TableCompaction {
 
   async #runScope(scope: ScopeKey, totals: Totals, context: JobContext, tell: () => void): Promise<boolean> {
     const {manifests, output} = this.#options;
-    const groups = compactionGroups(manifests.get(scope), this.#policy);
-    for (const segments of groups) {
-      if (context.isYieldWanted()) {
+    for (let pass = 0; pass < PASSES_MAX; pass++) {
+      const groups = compactionGroups(manifests.get(scope), this.#policy);
+      for (const segments of groups) {
+        if (context.isYieldWanted()) {
+          tell();
+          return false;
+        }
+        add(totals, await compactGroup(output, this.#schema, {...this.#policy, scope, segments}, context.signal));
         tell();
-        return false;
       }
-      add(totals, await compactGroup(output, this.#schema, {...this.#policy, scope, segments}, context.signal));
-      tell();
+      if (groups.length === 0) break;
+      if (pass === 0) totals.scopes_compacted++;
     }
-    if (groups.length > 0) totals.scopes_compacted++;
     return true;
   }
 }
