@@ -11,7 +11,7 @@ import {scopeFor} from './auth/auth.ts';
 import {openFsBlob} from './blob/fs-blob.ts';
 import {firstRows} from './catalog/bootstrap.ts';
 import {Catalog} from './catalog/catalog.ts';
-import {Ddl, firstFreeIncarnation, scopeOf, systemRow, textKey} from './catalog/ddl.ts';
+import {Ddl, firstFreeIncarnation} from './catalog/ddl.ts';
 import {createFold} from './catalog/fold.ts';
 import {announcedFiles, pendingFiles} from './catalog/pending-files.ts';
 import {type StorageOpener, storageOpener} from './catalog/storage-opener.ts';
@@ -24,17 +24,19 @@ import {checkFormat} from './data-format.ts';
 import type {Env, Param} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
+import {MemoryWatch} from './hot/memory-watch.ts';
+import {Compactions} from './jobs/compactions.ts';
 import {Flushes} from './jobs/flushes.ts';
-import type {JobRecord} from './jobs/job.ts';
+import {openJobStore} from './jobs/job-store.ts';
 import {createJobs, type Jobs} from './jobs/jobs.ts';
 import {cleanupJob} from './jobs/kinds/cleanup.ts';
+import {compactJob} from './jobs/kinds/compact.ts';
 import {flushJob} from './jobs/kinds/flush.ts';
 import {evictStreams, streamEvictionJob} from './jobs/kinds/stream-eviction.ts';
-import {createSchedule} from './jobs/schedule.ts';
+import {createSchedule, type Schedule} from './jobs/schedule.ts';
 import {openFileLog} from './log/file-log.ts';
 import type {Durability, Log} from './log/log.ts';
 import type {Incarnation} from './model/names.ts';
-import {RowView} from './model/row-codec.ts';
 import {type FlushPolicy, type Schema, TABLE_KINDS} from './model/schema.ts';
 import type {Session} from './model/session.ts';
 import type {Services} from './sql/define.ts';
@@ -44,15 +46,14 @@ import {lockDirectory, type Unlock} from './std/directory-lock.ts';
 import type {Disk} from './std/disk.ts';
 import {newUlid, newUuidV7, randomUnit} from './std/ids.ts';
 import {SYSTEM_TABLES} from './system/index.ts';
-import {JOBS} from './system/jobs.ts';
 import {loadCheckpoint, removeLeftovers as removeCheckpointLeftovers} from './table/checkpoint.ts';
 import {Checkpointer, type LoadedCheckpoint} from './table/checkpointer.ts';
 import {Commit} from './table/commit.ts';
 import {Files} from './table/files.ts';
-import type {FlushOptions} from './table/flush.ts';
 import {Latches} from './table/latches.ts';
 import {Manifests} from './table/manifests.ts';
 import {createTables} from './table/rows.ts';
+import type {OutputOptions} from './table/segment-output.ts';
 import {Streams} from './table/streams.ts';
 
 export interface DatabaseOptions {
@@ -77,6 +78,8 @@ export interface DatabaseOptions {
   readonly flushDefaultPolicy: FlushPolicy | null;
   readonly flushCheckMs: number;
   readonly smallScopeAgeSeconds: number;
+  /** Of compaction by itself; `checkMs` 0 = never. */
+  readonly compaction: {checkMs: number; minSegments: number; deadPercent: number};
   readonly jobs: {maxConcurrent: number; maxRetries: number; retryBackoffMs: number; keepFinishedDays: number};
   readonly streams: {scopeRowsMax: number; tableBytesMax: number; evictMs: number};
   /** Bytes of local copies of one remote storage. */
@@ -100,7 +103,6 @@ export const VERSION = '0.1.0';
 const LEASE_MS = 30_000;
 const CLOSE_JOBS_MS = 30_000;
 const PRUNE_EVERY_MS = 3_600_000;
-const MEMORY_WAKE_MS = 250;
 
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const unlock = await lock(options);
@@ -199,6 +201,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     syncLog: () => log.sync(),
     blobOf: id => storages.blob(id),
     forget: paths => cold.forget(paths),
+    unused: paths => manifests.withoutMirrorsInUse(paths),
   });
   if (catalog.namespace('default') === undefined) await commit.write({rows: firstRows(options)});
   return {...state, latches: new Latches(), commit, log, files, checkpointer, memory};
@@ -225,30 +228,6 @@ async function replay(options: DatabaseOptions, commit: Commit): Promise<{log: L
   return {log, loaded: {seq, replayedBytes}};
 }
 
-/** Wakes the flush schedule while the hot tier is above its soft limit. */
-class MemoryWatch {
-  readonly #hot: Hot;
-  readonly #clock: Clock;
-  readonly #softBytes: number;
-  #nextMs = 0;
-  onHigh: () => void = () => {};
-
-  constructor(hot: Hot, clock: Clock, softBytes: number) {
-    this.#hot = hot;
-    this.#clock = clock;
-    this.#softBytes = softBytes;
-  }
-
-  /** Called after every applied batch. A tick looks at every scope, so it is not asked for more often than it can help. */
-  look(): void {
-    if (this.#hot.bytes() <= this.#softBytes) return;
-    const now = this.#clock.monotonicMs();
-    if (now < this.#nextMs) return;
-    this.#nextMs = now + MEMORY_WAKE_MS;
-    this.onHigh();
-  }
-}
-
 async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock | undefined): Promise<Database> {
   const {hot, cold, manifests, catalog, storages, latches, commit, log} = core;
   const {clock} = options;
@@ -256,7 +235,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
   const {memoryHardBytes} = options;
   const streams = new Streams({hot, cold, commit, clock, schemaOf, ...options.streams});
-  const {jobs, flushes} = await openJobs(options, core, streams);
+  const {jobs, flushes, compactions} = await openJobs(options, core, streams);
   const startedMs = clock.monotonicMs();
   const computed = computedTables({
     ...core,
@@ -282,23 +261,20 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     nonce: () => Buffer.from(options.ids.bytes(8)).toString('hex'),
     jobs,
     flushes,
+    compactions,
     openSystem: createSystemReader({hot, computed}),
     scopeFor,
     limits: {defaultRows: options.defaultRows, maxRows: options.maxRows, retentionHours: options.retentionHours},
     secureIds: () => commit.secureIds(),
     newEnv: (session, params) => newEnv(options, commit, session, params),
   };
-  const schedules = createSchedules(options, core, {jobs, flushes, streams});
-  core.memory.onHigh = () => schedules.flush.wake();
   await jobs.start();
-  if (options.flushCheckMs > 0) schedules.flush.start();
-  schedules.prune.start();
-  schedules.evict.start();
+  const stopSchedules = startSchedules(options, core, {jobs, flushes, compactions}, streams);
   return {
     runSql: createRunSql(services),
     describeStart: () => describeStart(options, core),
     async close() {
-      await Promise.all(Object.values(schedules).map(schedule => schedule.stop()));
+      await stopSchedules();
       await jobs.stop(CLOSE_JOBS_MS);
       await core.checkpointer.settle();
       await log.close();
@@ -307,42 +283,51 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   };
 }
 
-function createSchedules(
-  options: DatabaseOptions,
-  {hot, manifests, files, catalog}: Core,
-  {jobs, flushes, streams}: {jobs: Jobs; flushes: Flushes; streams: Streams},
-) {
-  const every = (everyMs: number, tick: () => Promise<unknown>) =>
-    createSchedule({
-      clock: options.clock,
+interface Work {
+  readonly jobs: Jobs;
+  readonly flushes: Flushes;
+  readonly compactions: Compactions;
+}
+
+/** What is looked at again and again. Returns what ends it. */
+function startSchedules(options: DatabaseOptions, core: Core, work: Work, streams: Streams): () => Promise<void> {
+  const {hot, manifests, files, catalog, memory} = core;
+  const {jobs, flushes, compactions} = work;
+  const schedules: Schedule[] = [];
+  const every = (everyMs: number, tick: (signal: AbortSignal) => Promise<unknown>): Schedule => {
+    const {clock, logger} = options;
+    const schedule = createSchedule({
+      clock,
       everyMs,
-      logger: options.logger,
-      async tick() {
-        await tick();
+      logger,
+      async tick(signal) {
+        await tick(signal);
       },
     });
-  return {
-    flush: every(options.flushCheckMs, async () => {
-      await flushes.tick();
-      await files.delete(manifests.takeRemovable());
-      // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
-      while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
-    }),
-    prune: every(PRUNE_EVERY_MS, () => jobs.prune()),
-    evict: every(options.streams.evictMs, () => evictStreams({jobs, streams, tables: catalog.tables()})),
+    schedules.push(schedule);
+    if (everyMs > 0) schedule.start();
+    return schedule;
+  };
+  const flush = every(options.flushCheckMs, async () => {
+    await flushes.tick();
+    await files.delete(manifests.takeRemovable());
+    // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
+    while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
+  });
+  memory.onHigh = () => flush.wake();
+  every(options.compaction.checkMs, signal => compactions.tick(signal));
+  every(options.streams.evictMs, () => evictStreams({jobs, streams, tables: catalog.tables()}));
+  every(PRUNE_EVERY_MS, () => jobs.prune());
+  return async () => {
+    await Promise.all(schedules.map(schedule => schedule.stop()));
   };
 }
 
-async function openJobs(
-  options: DatabaseOptions,
-  core: Core,
-  streams: Streams,
-): Promise<{jobs: Jobs; flushes: Flushes}> {
+async function openJobs(options: DatabaseOptions, core: Core, streams: Streams): Promise<Work> {
   const {hot, cold, manifests, catalog, storages, commit, files} = core;
   const {clock, ids, logger} = options;
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
-  const flush: FlushOptions = {
-    hot,
+  const output: OutputOptions = {
     cold,
     commit,
     manifests,
@@ -357,22 +342,40 @@ async function openJobs(
   // Files that a crash left behind: named in the log, listed by no manifest.
   await files.delete(announcedFiles(hot));
   let flushes: Flushes;
+  let compactions: Compactions;
   const flushKind = flushJob({
-    flush,
+    flush: {...output, hot},
     clock,
     current,
     scopes: (schema, trigger) => flushes.scopes(schema, trigger),
     location: schema => storages.location(schema),
   });
+  const compactKind = compactJob({
+    output,
+    manifests,
+    current,
+    policy: (schema, trigger) => compactions.policy(schema, trigger),
+    sweep: () => files.delete(manifests.takeRemovable()),
+    warn: text => logger.warn(text),
+  });
   const jobs = createJobs({
-    store: jobStore(hot, commit),
+    store: openJobStore(hot, commit),
     clock,
     ids,
     ...options.jobs,
     leaseMs: LEASE_MS,
     nodeId: 1n,
     logger,
-    kinds: [flushKind, cleanupJob({manifests, files, clock}), streamEvictionJob({streams, current})],
+    kinds: [flushKind, compactKind, cleanupJob({manifests, files, clock}), streamEvictionJob({streams, current})],
+  });
+  compactions = new Compactions({
+    jobs,
+    manifests,
+    clock,
+    tables: () => catalog.tables(),
+    ...options.compaction,
+    isMemoryShort: () => hot.bytes() > options.memorySoftBytes,
+    newestSeq: () => commit.watermark,
   });
   flushes = new Flushes({
     jobs,
@@ -385,28 +388,7 @@ async function openJobs(
     smallScopeAgeSeconds: options.smallScopeAgeSeconds,
     memorySoftBytes: options.memorySoftBytes,
   });
-  return {jobs, flushes};
-}
-
-function jobStore(hot: Hot, commit: Commit) {
-  const scope = scopeOf(JOBS.schema);
-  return {
-    load(): JobRecord[] {
-      const view = new RowView(JOBS.schema, () => JOBS.schema);
-      const records: JobRecord[] = [];
-      hot.snapshot(scope).scan({}, false, row => {
-        records.push(JOBS.fromRow(view.at(row)) as JobRecord);
-        return true;
-      });
-      return records;
-    },
-    async write(record: JobRecord, isUrgent = false): Promise<void> {
-      await commit.write({rows: [systemRow(JOBS.schema, JOBS.toValues(record), textKey(record.job_id))], isUrgent});
-    },
-    async remove(jobIds: string[]): Promise<void> {
-      await commit.write({removes: jobIds.map(id => ({scope, key: textKey(id)})), isUrgent: true});
-    },
-  };
+  return {jobs, flushes, compactions};
 }
 
 function newEnv({clock, ids}: DatabaseOptions, commit: Commit, session: Session, params: readonly Param[]): Env {

@@ -143,6 +143,11 @@ function databaseOptions(config: Config, logger: pino.Logger): DatabaseOptions {
     flushDefaultPolicy: {rows: config['flush.default_row_limit']},
     flushCheckMs: config['flush.check_interval_seconds'] * 1000,
     smallScopeAgeSeconds: config['flush.small_scope_age_seconds'],
+    compaction: {
+      checkMs: config['compaction.check_interval_seconds'] * 1000,
+      minSegments: config['compaction.min_segments'],
+      deadPercent: config['compaction.dead_percent'],
+    },
     jobs: {
       maxConcurrent: config['jobs.max_concurrent'],
       maxRetries: config['jobs.max_retries'],

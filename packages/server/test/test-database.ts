@@ -119,6 +119,7 @@ export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   flushDefaultPolicy: null,
   flushCheckMs: 3_600_000,
   smallScopeAgeSeconds: 3600,
+  compaction: {checkMs: 0, minSegments: 4, deadPercent: 20},
   jobs: {maxConcurrent: 4, maxRetries: 0, retryBackoffMs: 1, keepFinishedDays: 7},
   streams: {scopeRowsMax: 1000, tableBytesMax: 16 * 1024 * 1024, evictMs: 3_600_000},
   storageCacheBytes: 64 * 1024 * 1024,
@@ -154,5 +155,13 @@ export async function jobRow(database: TestDatabase, jobId: string): Promise<Rec
 export async function flush(database: TestDatabase, table: string): Promise<Record<string, Cell>> {
   const job = await jobEnd(database, jobIdOf(await database.sql(`FLUSH TABLE ${table}`)));
   if (job['status'] !== 'completed') throw new Error(`flush of ${table} ended ${job['status']}: ${job['message']}`);
+  return job;
+}
+
+/** STORAGE COMPACT TABLE, to its end; must complete. */
+export async function compact(database: TestDatabase, table: string): Promise<Record<string, Cell>> {
+  const job = await jobEnd(database, jobIdOf(await database.sql(`STORAGE COMPACT TABLE ${table}`)));
+  if (job['status'] !== 'completed')
+    throw new Error(`compaction of ${table} ended ${job['status']}: ${job['message']}`);
   return job;
 }

@@ -10,6 +10,7 @@ import type {Ddl} from '../catalog/ddl.ts';
 import type {StorageOpener} from '../catalog/storage-opener.ts';
 import type {Storages} from '../catalog/storages.ts';
 import type {Env, Param} from '../expr/expr.ts';
+import type {Compactions} from '../jobs/compactions.ts';
 import type {Flushes} from '../jobs/flushes.ts';
 import type {Jobs} from '../jobs/jobs.ts';
 import type {TableName} from '../model/names.ts';
@@ -54,6 +55,7 @@ export interface Services {
   readonly nonce: () => string;
   readonly jobs: Jobs;
   readonly flushes: Flushes;
+  readonly compactions: Compactions;
   /** Rows of a system table at this moment. */
   readonly openSystem: (schema: Schema) => TableSnapshot;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read' | 'write') => Scope;

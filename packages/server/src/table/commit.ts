@@ -189,8 +189,7 @@ export class Commit {
           this.#hot.remove(record.scope, record.key);
           break;
         case 'publish':
-          this.#manifests.apply(record.delta);
-          this.#hot.retire(record.delta.scope, record.delta.flushedThrough);
+          this.#publish(record.delta);
           break;
         case 'drop':
           this.#hot.drop(record.incarnation);
@@ -207,6 +206,13 @@ export class Commit {
       this.#listener(record);
     }
     if (lastSeq > this.#watermark) this.#watermark = lastSeq;
+  }
+
+  #publish(delta: ManifestDelta): void {
+    const {flushedThrough} = this.#manifests.get(delta.scope);
+    this.#manifests.apply(delta);
+    // A compaction takes nothing out of memory, and looking for it would cost a pass over the scope's rows.
+    if (delta.flushedThrough > flushedThrough) this.#hot.retire(delta.scope, delta.flushedThrough);
   }
 
   #seeIncarnation(record: LogRecord): void {

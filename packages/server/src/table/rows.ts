@@ -5,7 +5,7 @@
  *                                                                             └ one synchronous turn ┘
  * Laws: a version written over a row that is (or, by an open flush, will be) in a segment carries `hasColdPredecessor`, so that its own
  * flush can mark that row dead; a false yes costs a look-up, a missed one would resurrect rows. What was read from segments is valid only
- * while the scope's manifest is the one it was read under; else it is read again.
+ * until the next flush of the scope publishes; else it is read again. A compaction in between moves rows and changes none.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {Cold} from '../cold/cold.ts';
@@ -98,7 +98,7 @@ async function insert(
         manifest.segments.length === 0
           ? NOTHING_COLD
           : await held(options, () => lookUpCold(options, scope, schema, manifest, keys));
-      if (options.manifests.get(scope).version !== manifest.version) continue;
+      if (isFlushedSince(options, manifest)) continue;
       checkCurrent(options, schema);
       checkMemory(options);
       const batch = rows.map((values, i) => newRow(options, scope, schema, values, keys[i]!, cold.get(i)));
@@ -111,7 +111,7 @@ async function insert(
   }
 }
 
-/** A write reads segments as a reader does: what is dropped meanwhile keeps its files until it has read them. */
+/** A write reads segments as a reader does: what is replaced meanwhile keeps its files until it has read them. */
 async function held<T>({manifests}: RowsOptions, read: () => Promise<T>): Promise<T> {
   const release = manifests.hold();
   try {
@@ -124,6 +124,11 @@ async function held<T>({manifests}: RowsOptions, read: () => Promise<T>): Promis
 /** What segments say of a key: a live row, or a tombstone row. */
 type ColdState = 'live' | 'tombstone';
 const NOTHING_COLD: ReadonlyMap<number, ColdState> = new Map();
+
+/** See the law of `manifests.ts` on `flushedThrough`. */
+function isFlushedSince({manifests}: RowsOptions, {scope, flushedThrough}: Manifest): boolean {
+  return manifests.get(scope).flushedThrough !== flushedThrough;
+}
 
 /** Looks up those keys that are not hot. Index in `keys` → what segments hold. */
 async function lookUpCold(
@@ -200,7 +205,7 @@ async function changeRows(
       const batch = await held(options, () => decide(options, scope, schema, manifest, keys, timely));
       // Nobody is told that it was too late and finds the change made nevertheless.
       throwIfOver(signal);
-      if (options.manifests.get(scope).version !== manifest.version) continue;
+      if (isFlushedSince(options, manifest)) continue;
       checkCurrent(options, schema);
       if (batch.length === 0) return 0;
       if (batch.some(isLive)) checkMemory(options);

@@ -1,5 +1,6 @@
 /**
- * Kill: a real server is killed at a random moment under concurrent writers and flushes; what it acknowledged must be there after the restart.
+ * Kill: a real server is killed at a random moment under concurrent writers, flushes and compactions; what it acknowledged must be there after the
+ * restart.
  *
  * Each writer owns a small set of keys in two tables and remembers what was acknowledged; the one request that had no answer yet may have
  * happened or not. All writers share tables, scopes, log blocks and flushes. What is found is then what the next round starts from.
@@ -38,7 +39,7 @@ test(`I2: what ${ROUNDS} killed servers acknowledged is there after the restart 
     await server.sql('root', 'CREATE SHARED TABLE app.shared_rows (v TEXT, id TEXT PRIMARY KEY, n BIGINT)');
     let acknowledged = 0;
     for (let round = 1; round <= ROUNDS; round++) {
-      const running = [...writers.map(writer => writer.run(server)), flushUntilKilled(server, random)];
+      const running = [...writers.map(writer => writer.run(server)), moveUntilKilled(server, random)];
       await sleep(20 + random() * RUN_MS_MAX);
       await server.kill();
       await Promise.all(running);
@@ -215,10 +216,13 @@ async function checkNoStrangers(server: Server, writers: readonly Writer[]): Pro
   assert.equal(rows.length, expected, 'rows of the shared table');
 }
 
-async function flushUntilKilled(server: Server, random: () => number): Promise<void> {
+async function moveUntilKilled(server: Server, random: () => number): Promise<void> {
   try {
     for (;;) {
-      for (const table of TABLES) await server.sql('root', `STORAGE FLUSH TABLE ${table}`);
+      for (const table of TABLES) {
+        await server.sql('root', `STORAGE FLUSH TABLE ${table}`);
+        if (random() < 0.3) await server.sql('root', `STORAGE COMPACT ALL IN app`);
+      }
       await sleep(random() * 20);
     }
   } catch (error) {

@@ -97,6 +97,7 @@ export class History {
       flushCheckMs: this.#pick([300, 3_600_000]),
       flushDefaultPolicy: this.#pick([null, {rows: 8}, {seconds: 2}]),
       memorySoftBytes: this.#pick([64 * 1024, 256 * 1024 * 1024]),
+      compaction: {checkMs: this.#pick([0, 400]), minSegments: 2, deadPercent: 20},
     };
   }
 
@@ -136,7 +137,8 @@ export class History {
     const agenda = this.#random() < 0.15 ? [this.#wide(storm)] : this.#singles(storm);
     const put = (work: () => Promise<unknown>) => agenda.splice(this.#below(agenda.length + 1), 0, work);
     const {altered, dropped} = storm;
-    for (let i = this.#below(3); i > 0; i--) put(() => this.#flush(storm, this.#pick(this.#tables)));
+    for (let i = this.#below(3); i > 0; i--) put(() => this.#job(storm, 'FLUSH TABLE', this.#pick(this.#tables)));
+    if (this.#random() < 0.3) put(() => this.#job(storm, 'STORAGE COMPACT TABLE', this.#pick(this.#tables)));
     for (let i = this.#below(3); i > 0; i--) put(() => this.#read(storm, this.#pick(this.#scopes)));
     if (altered !== undefined) put(() => this.#alter(storm, altered));
     if (dropped !== undefined) put(() => this.#recreate(storm, dropped));
@@ -208,12 +210,12 @@ export class History {
     if (!life.isOver) await this.#tell(storm, say.createTable(table));
   }
 
-  async #flush(storm: Storm, table: Table): Promise<void> {
+  async #job(storm: Storm, statement: string, table: Table): Promise<void> {
     this.steps++;
-    this.#say(`  flush ${table.name}`);
+    this.#say(`  ${statement} ${table.name}`);
     const {life} = this.#world;
     try {
-      await this.#world.sql(`FLUSH TABLE ${table.name}`);
+      await this.#world.sql(`${statement} ${table.name}`);
     } catch (error) {
       if (!life.isOver) this.#hear(storm, error);
     }
