@@ -6,6 +6,7 @@
 import {mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import {developmentSession} from '../src/auth/auth.ts';
 import {type Database, type DatabaseOptions, openDatabase} from '../src/database.ts';
 import type {Param} from '../src/expr/expr.ts';
@@ -23,6 +24,8 @@ export interface SqlOptions {
 /** One statement's result, its rows parsed. */
 export interface Result {
   readonly columns: readonly string[];
+  /** Undefined for a statement without rows. */
+  readonly schema: readonly ResultColumn[] | undefined;
   readonly rows: readonly (readonly Cell[])[];
   /** The rows as they are sent: numbers in all their digits. */
   readonly json: readonly string[];
@@ -34,6 +37,8 @@ export interface TestDatabase {
   readonly directory: string;
   /** The result of the last statement of the text. */
   sql(text: string, options?: SqlOptions): Promise<Result>;
+  /** As the HTTP edge calls it. */
+  readonly runSql: Database['runSql'];
   /** Closes and opens again on the same directory. */
   restart(): Promise<void>;
   /** Closes without removing the directory; `restart` opens it again. */
@@ -57,6 +62,10 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
     async sql(text, sqlOptions) {
       if (database === undefined) throw new Error('the test database is closed');
       return await runOne(database, text, sqlOptions);
+    },
+    runSql(request) {
+      if (database === undefined) throw new Error('the test database is closed');
+      return database.runSql(request);
     },
     close,
     async restart() {
@@ -86,6 +95,7 @@ export async function runOne(
   const last = results[results.length - 1]!;
   return {
     columns: (last.columns ?? []).map(column => column.name),
+    schema: last.columns,
     rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
     json: last.rows ?? [],
     rowCount: last.rowCount,

@@ -9,25 +9,42 @@ import type {DataType, Value} from '../model/datatype.ts';
 import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN, TABLE_KINDS} from '../model/schema.ts';
 import {resolveType, sqlName} from '../model/type-table.ts';
 import {valueText} from '../model/values.ts';
-import type {BinaryOperator, Expr, Name, Node} from '../parser/ast.ts';
+import type {BinaryOperator, Expr, Name, Node, TypeRef} from '../parser/ast.ts';
 import {AGGREGATES} from './aggregates.ts';
 import {compileCall, compileExtract} from './calls.ts';
-import {castTo, constantOf, failAt, fold, implicitly, notSupportedAt, openAs, settled, tryCastTo} from './coerce.ts';
+import {
+  castTo,
+  constantOf,
+  failAt,
+  fold,
+  implicitly,
+  notSupportedAt,
+  openAs,
+  saidType,
+  settled,
+  settledRoot,
+  tryCastTo,
+} from './coerce.ts';
 import {compare, inList, isDistinct, like, unify} from './compare.ts';
 import {type ColumnScope, DELETED_INDEX, type Eval, SEQ_INDEX, type TypedExpr} from './expr.ts';
 import {compileJson} from './json.ts';
 import {BIGINT, BOOLEAN, INT, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
 import {type ArithmeticOperator, arithmetic, type ComparisonOperator, negate} from './operators.ts';
+import {WIDER_NAMES} from './walk.ts';
 
 type Of<K extends Expr['kind']> = Extract<Expr, {kind: K}>;
 
 /** Every part has a type afterwards: open values became text or what their parameter says. */
 export function compileExpr(expr: Expr, scope: ColumnScope): TypedExpr {
-  return settled(compileOpen(expr, scope), scope);
+  return settledRoot(settled(compileOpen(expr, scope), scope));
 }
 
 /** A condition: boolean, with NULL as unknown. */
 export function compileCondition(expr: Expr, scope: ColumnScope, clause: string): TypedExpr {
+  return settledRoot(condition(expr, scope, clause));
+}
+
+function condition(expr: Expr, scope: ColumnScope, clause: string): TypedExpr {
   const compiled = implicitly(compileOpen(expr, scope), BOOLEAN);
   if (compiled === undefined) throw failAt(scope, expr, `argument of ${clause} must be type boolean`);
   return compiled;
@@ -49,7 +66,7 @@ export function compileOpen(expr: Expr, scope: ColumnScope): TypedExpr {
     case 'bytes':
       return constantOf({name: 'bytes'}, hexBytes(expr, scope));
     case 'typed':
-      return openAs({kind: 'string', text: expr.value}, resolveType(expr.type.name, expr.type.args));
+      return openAs({kind: 'string', text: expr.value}, valueType(expr.type, scope));
     case 'param':
       return {...openAs({kind: 'param', index: expr.index}, TEXT), open: {kind: 'param', index: expr.index}};
     case 'column':
@@ -84,7 +101,7 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
     case 'isNull':
       return isNull(settled(sub(expr.operand), scope), expr.isNegated);
     case 'isBoolean':
-      return isBoolean(compileCondition(expr.operand, scope, 'IS'), expr.value, expr.isNegated);
+      return isBoolean(condition(expr.operand, scope, 'IS'), expr.value, expr.isNegated);
     case 'isDistinct':
       return met(isDistinct(sub(expr.left), sub(expr.right), expr.isNegated, scope), expr, scope, 'IS DISTINCT FROM');
     case 'in':
@@ -98,7 +115,7 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
     case 'case':
       return caseExpr(expr, scope);
     case 'cast': {
-      const type = resolveType(expr.type.name, expr.type.args);
+      const type = valueType(expr.type, scope);
       return expr.isTry ? tryCastTo(sub(expr.operand), type) : castTo(sub(expr.operand), type);
     }
     case 'call':
@@ -106,11 +123,21 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
       return compileCall(expr, expr.args.map(sub), scope);
     case 'extract':
       return compileExtract(expr, sub(expr.operand), scope);
-    case 'unsupported':
-      throw notSupportedAt(scope, expr.start, expr.what);
+    case 'window':
+    case 'subquery':
+    case 'exists':
+    case 'inQuery':
+    case 'quantified':
+    case 'row':
+      throw notSupportedAt(scope, expr.start, WIDER_NAMES[expr.kind]);
     default:
       return expr satisfies never;
   }
+}
+
+function valueType(ref: TypeRef, scope: ColumnScope): DataType {
+  if (ref.name === 'INTERVAL') throw notSupportedAt(scope, ref.start, 'INTERVAL');
+  return resolveType(ref.name, ref.args);
 }
 
 function met(compiled: TypedExpr | undefined, node: Node, scope: ColumnScope, what: string): TypedExpr {
@@ -173,10 +200,20 @@ function columnEval(index: number): Eval {
 
 function noField(qualifier: readonly Name[], name: Name, node: Node, scope: ColumnScope) {
   const full = [...qualifier.map(part => part.name), name.name].join('.');
-  const candidates = scope.schema?.columns.map(column => column.name) ?? [];
-  const near = candidates.filter(candidate => editDistance(candidate, name.name) <= (name.name.length < 4 ? 1 : 2));
+  const near = nearNames(qualifier, name, scope);
   const hint = near.length > 0 ? ` Did you mean ${near.slice(0, 3).join(', ')}?` : '';
   return failAt(scope, node, `No field named ${full}.${hint}`);
+}
+
+/** What the writer may have meant: the column by a name that is valid here, or names that differ by a letter or two. */
+function nearNames(qualifier: readonly Name[], name: Name, {schema, alias}: ColumnScope): string[] {
+  if (schema === undefined) return [];
+  if (qualifier.length > 0 && findColumn(schema, name.name) !== undefined)
+    return [`${alias ?? schema.name.table}.${name.name}`];
+  // Every short name is near every other.
+  const distance = name.name.length < 3 ? 0 : name.name.length < 4 ? 1 : 2;
+  const names = schema.columns.map(column => column.name);
+  return names.filter(candidate => editDistance(candidate, name.name) <= distance);
 }
 
 /** Levenshtein distance; names longer than 64 characters are never near. */
@@ -196,7 +233,7 @@ function editDistance(a: string, b: string): number {
 
 function unary(expr: Of<'unary'>, scope: ColumnScope): TypedExpr {
   if (expr.op === 'not') {
-    const {eval: evaluate, ...rest} = compileCondition(expr.operand, scope, 'NOT');
+    const {eval: evaluate, ...rest} = condition(expr.operand, scope, 'NOT');
     const flip: Eval = (row, env) => {
       const value = evaluate(row, env);
       return value === null ? null : !value;
@@ -269,7 +306,7 @@ function chain(expr: Of<'binary'>, scope: ColumnScope): TypedExpr {
     if (steps.length === 1 && step.left.constant !== undefined && step.right.constant !== undefined) {
       current = fold(step.type, stepsEval(start.eval, steps), []);
       steps = [];
-    } else current = {type: step.type, eval: start.eval, constant: undefined};
+    } else current = fold(step.type, start.eval, [step.left, step.right]);
   }
   return steps.length === 0 ? current : {...current, eval: stepsEval(start.eval, steps)};
 }
@@ -326,21 +363,22 @@ function joined(text: string): string {
 function arithmeticPair(left: TypedExpr, right: TypedExpr, scope: ColumnScope): [TypedExpr, TypedExpr] {
   const pick = (open: TypedExpr, other: TypedExpr): TypedExpr => {
     if (open.open === undefined) return open;
-    const said = settled(open, scope).type;
-    const type = isNumeric(said)
-      ? said
-      : other.open !== undefined
-        ? BIGINT
-        : other.type.name === 'date'
-          ? INT
-          : other.type;
+    const said = saidType(open, scope);
+    const type =
+      said !== undefined && isNumeric(said)
+        ? said
+        : other.open !== undefined
+          ? BIGINT
+          : other.type.name === 'date'
+            ? INT
+            : other.type;
     return openAs(open.open, type);
   };
   return [pick(left, right), pick(right, left)];
 }
 
 function logic(op: 'and' | 'or', terms: readonly Expr[], scope: ColumnScope): TypedExpr {
-  const compiled = terms.map(term => compileCondition(term, scope, op.toUpperCase()));
+  const compiled = terms.map(term => condition(term, scope, op.toUpperCase()));
   const decisive = op === 'or';
   const evals = compiled.map(term => term.eval);
   if (compiled.some(term => term.constant?.value === decisive)) return constantOf(BOOLEAN, decisive);
@@ -395,7 +433,7 @@ function caseExpr(expr: Of<'case'>, scope: ColumnScope): TypedExpr {
   const operand = expr.operand && compileOpen(expr.operand, scope);
   const whens = expr.branches.map(({when}) =>
     operand === undefined
-      ? compileCondition(when, scope, 'CASE WHEN')
+      ? condition(when, scope, 'CASE WHEN')
       : met(compare('=', operand, compileOpen(when, scope), scope), when, scope, 'CASE'),
   );
   const otherwise: TypedExpr = expr.otherwise
@@ -409,5 +447,9 @@ function caseExpr(expr: Of<'case'>, scope: ColumnScope): TypedExpr {
     for (let i = 0; i < tests.length; i++) if (tests[i]!(row, env) === true) return results[i]!(row, env);
     return results[tests.length]!(row, env);
   };
-  return fold(outcomes[0]!.type, evaluate, [...whens, ...outcomes]);
+  const {type} = outcomes[0]!;
+  const inputs = [...whens, ...outcomes];
+  // A branch that fails whenever it is computed is no harm while it is not taken.
+  if (inputs.some(input => input.failure !== undefined)) return {type, eval: evaluate, constant: undefined};
+  return fold(type, evaluate, inputs);
 }
