@@ -6,7 +6,7 @@
  *     disk.heal()                        they work again            disk.kill()              the process dies: what was written stays written
  *     disk.mount()                       the disk as one life sees it; a life that ended can do nothing more
  *     disk.watch = event => …            told before and after each effect; may end the life, or fail it by throwing
- *     disk.pace = () => turns            how many turns of the loop an operation takes beyond the one it must
+ *     disk.pace = (operation, path) => … how many turns of the loop an operation takes beyond the one it must, or what it waits for
  *
  * Laws: `crash` keeps what `datasync` and `syncDirectory` returned for, and may lose or tear anything else: each unsynced write of a
  * file and each unsynced name (created, renamed, removed) has its own fate. Files and handles of an earlier life throw. A failing
@@ -58,7 +58,7 @@ export class SimDisk implements Disk {
   shortWrites = true;
   operationCount = 0;
   watch: ((event: DiskEvent) => void) | undefined;
-  pace: () => number = () => 0;
+  pace: (operation: DiskOperation, path: string) => number | Promise<void> = () => 0;
   #root = new SimDirectory();
   #life = 0;
   #failures: PlannedFailure[] = [];
@@ -221,7 +221,7 @@ export class SimDisk implements Disk {
     const life = this.#life;
     const directory = this.#directory(path);
     const changes = [...directory.unsynced];
-    await this.#takeTurns(life, path);
+    await this.#takeTurns(life, 'syncDirectory', path);
     // Another sync beside this one may have done some of them, and more.
     for (const names of changes) if (directory.unsynced.includes(names)) apply(directory.synced, names);
     directory.unsynced = directory.unsynced.filter(names => !changes.includes(names));
@@ -261,17 +261,17 @@ export class SimDisk implements Disk {
     return {
       read: async (position, length) => {
         check('read');
-        await this.#takeTurns(life, path);
+        await this.#takeTurns(life, 'read', path);
         return file.read(position, length);
       },
       write: async (bytes, position) => {
         write('write', bytes, position);
-        await this.#takeTurns(life, path);
+        await this.#takeTurns(life, 'write', path);
       },
       writeNow: (bytes, position) => write('writeNow', bytes, position),
       datasync: async () => {
         const writes = beginSync('datasync');
-        await this.#takeTurns(life, path);
+        await this.#takeTurns(life, 'datasync', path);
         file.endSync(writes);
         this.#end(life, 'datasync', path);
       },
@@ -307,7 +307,7 @@ export class SimDisk implements Disk {
     this.#begin(operation, path, mode);
     const result = effect();
     this.#end(life, operation, path, mode);
-    await this.#takeTurns(life, path);
+    await this.#takeTurns(life, operation, path);
     return result;
   }
 
@@ -328,8 +328,10 @@ export class SimDisk implements Disk {
     this.#checkLife(life, path);
   }
 
-  async #takeTurns(life: number, path: string): Promise<void> {
-    for (let turns = 1 + this.pace(); turns > 0; turns--) await turn();
+  async #takeTurns(life: number, operation: DiskOperation, path: string): Promise<void> {
+    const pace = this.pace(operation, path);
+    if (typeof pace !== 'number') await pace;
+    for (let turns = typeof pace === 'number' ? 1 + pace : 1; turns > 0; turns--) await turn();
     this.#checkLife(life, path);
   }
 

@@ -49,6 +49,8 @@ export class Commit {
   #incarnation = 0;
   #ceiling: Seq = 0n;
   #isCeilingPending = false;
+  /** Of the log, if a batch may or may not be on disk. */
+  #failure: Error | undefined;
   /** Lives whose drop is appended and did not fail: nothing may be appended behind it. Incarnations never come back. */
   readonly #ended = new Set<Incarnation>();
 
@@ -136,6 +138,17 @@ export class Commit {
     }
   }
 
+  /**
+   * Throws READ_ONLY once a write or sync of the log has failed. Who decides without writing, that a key is taken or that no row is there, asks
+   * first: what is in memory may then be less than what a restart finds.
+   */
+  checkWritable(): void {
+    if (this.#failure === undefined) return;
+    throw new DbError('READ_ONLY', 'A disk write failed earlier; the server only reads until it is restarted.', {
+      cause: this.#failure,
+    });
+  }
+
   /** A new id from the commit counter, for SNOWFLAKE_ID(). */
   nextId(): bigint {
     if (this.#seqs.wantedCeiling() !== undefined) this.#renewCeiling();
@@ -169,7 +182,10 @@ export class Commit {
       log.append(
         {bytes, lastSeq},
         error => {
-          if (error !== undefined) return reject(error);
+          if (error !== undefined) {
+            this.#failure = isOfBrokenLog(error) ? error : this.#failure;
+            return reject(error);
+          }
           this.#apply(bytes, lastSeq);
           this.#onApplied();
           resolve(lastSeq);
@@ -245,4 +261,8 @@ function estimate(batch: WriteBatch): number {
   for (const {scope, key, row} of batch.rows ?? [])
     bytes += 16 + (scope.owner?.length ?? 0) * 3 + key.length + row.length;
   return bytes;
+}
+
+function isOfBrokenLog(error: Error): boolean {
+  return error instanceof DbError && (error.code === 'COMMIT_UNKNOWN' || error.code === 'READ_ONLY');
 }

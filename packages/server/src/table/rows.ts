@@ -163,6 +163,7 @@ function newRow(
   const hot = options.hot.get(scope, key);
   const isTaken = hot === undefined ? cold === 'live' : (rowFlags(hot) & FLAG_TOMBSTONE) === 0;
   if (isTaken) {
+    options.commit.checkWritable();
     const column = schema.columns[schema.primaryKey]!;
     const text = valueText(column.type, values[schema.primaryKey]!);
     throw fail.alreadyExists(`Primary key violation: value '${text}' already exists in column '${column.name}'`);
@@ -207,7 +208,10 @@ async function changeRows(
       throwIfOver(signal);
       if (isFlushedSince(options, manifest)) continue;
       checkCurrent(options, schema);
-      if (batch.length === 0) return 0;
+      if (batch.length === 0) {
+        options.commit.checkWritable();
+        return 0;
+      }
       if (batch.some(isLive)) checkMemory(options);
       settleFlags(options, scope, batch);
       await options.commit.write({rows: batch});

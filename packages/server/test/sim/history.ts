@@ -165,7 +165,7 @@ export class History {
     const dice = this.#random();
     if (dice < 0.4) {
       const other = scope.slots[this.#below(say.SINGLE_KEYS)]!;
-      const slots = this.#random() < 0.2 && other !== slot ? [slot, other] : [slot];
+      const slots = this.#random() < 0.35 && other !== slot ? [slot, other] : [slot];
       return say.insert(slots, {v, n: this.#below(100), extra: this.#extra(storm, slot)});
     }
     if (dice < 0.75) return say.update(slot, {v, extra: this.#extra(storm, slot)});

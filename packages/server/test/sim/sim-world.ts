@@ -8,7 +8,7 @@
  */
 import {type Database, type DatabaseOptions, openDatabase} from '../../src/database.ts';
 import {SimClock, SlowClock, seededIds, seededRandom} from '../../src/std/sim-clock.ts';
-import {type DiskEvent, SimDisk} from '../../src/std/sim-disk.ts';
+import {type DiskEvent, type DiskOperation, SimDisk} from '../../src/std/sim-disk.ts';
 import {type Result, runOne, type SqlOptions, TEST_OPTIONS} from '../test-database.ts';
 
 export const DIRECTORY = 'data';
@@ -174,6 +174,22 @@ export class SimWorld {
 
   planFault(code: string, isMeant: (event: DiskEvent) => boolean, afterOperations: number): void {
     this.#fault = {code, isMeant, countdown: afterOperations};
+  }
+
+  /** Operations that are meant get no answer until the release. */
+  hold(isMeant: (operation: DiskOperation, path: string) => boolean): {reached: Promise<void>; release(): void} {
+    const {pace} = this.disk;
+    const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    this.disk.pace = (operation, path) => {
+      if (!isMeant(operation, path)) return pace(operation, path);
+      reached.resolve();
+      return released.promise;
+    };
+    const release = () => {
+      this.disk.pace = pace;
+      released.resolve();
+    };
+    return {reached: reached.promise, release};
   }
 
   forgetPlans(): void {
