@@ -33,7 +33,7 @@ export class RecordWriter {
   #length = 0;
 
   constructor(initialBytes = 1024) {
-    this.#buffer = Buffer.allocUnsafeSlow(initialBytes);
+    this.#buffer = Buffer.allocUnsafe(initialBytes);
   }
 
   /** Returns where the row's bytes lie, so that its seq can be written once it is known. */
