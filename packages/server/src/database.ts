@@ -167,7 +167,7 @@ interface Core extends State {
 }
 
 function createState(options: DatabaseOptions): State {
-  const {disk, directory, clock} = options;
+  const {disk, directory} = options;
   const catalog = new Catalog(SYSTEM_TABLES);
   const storages = new Storages();
   const cacheDirectory = `${directory}/cache`;
@@ -183,7 +183,7 @@ function createState(options: DatabaseOptions): State {
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
   const slabBytes = options.hotSlabBytes === undefined ? {} : {slabBytes: options.hotSlabBytes};
-  return {hot: createHot({clock, ...slabBytes}), cold, manifests: new Manifests(), catalog, storages, openStorage};
+  return {hot: createHot(slabBytes), cold, manifests: new Manifests(), catalog, storages, openStorage};
 }
 
 async function openCore(options: DatabaseOptions): Promise<Core> {
