@@ -150,7 +150,7 @@ interface Core extends State {
 }
 
 function createState(options: DatabaseOptions): State {
-  const {disk, directory, clock} = options;
+  const {disk, directory} = options;
   const catalog = new Catalog(SYSTEM_TABLES);
   const storages = new Storages();
   const cacheDirectory = `${directory}/cache`;
@@ -165,8 +165,8 @@ function createState(options: DatabaseOptions): State {
   });
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
-  const hot = createHot({clock, ...(options.hotSlabBytes === undefined ? {} : {slabBytes: options.hotSlabBytes})});
-  return {hot, cold, manifests: new Manifests(), catalog, storages, openStorage};
+  const slabBytes = options.hotSlabBytes === undefined ? {} : {slabBytes: options.hotSlabBytes};
+  return {hot: createHot(slabBytes), cold, manifests: new Manifests(), catalog, storages, openStorage};
 }
 
 async function openCore(options: DatabaseOptions): Promise<Core> {

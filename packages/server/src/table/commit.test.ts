@@ -15,7 +15,7 @@ const FIRST = 100 as Incarnation;
 
 async function open(state: ReturnType<typeof memoryLogState>, clock: SimClock): Promise<Commit> {
   const commit = new Commit({
-    hot: createHot({clock}),
+    hot: createHot(),
     manifests: new Manifests(),
     clock,
     listener() {},

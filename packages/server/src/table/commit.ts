@@ -16,7 +16,7 @@ import type {Incarnation, ScopeKey, Seq} from '../model/names.ts';
 import {setRowSeq} from '../model/row-codec.ts';
 import type {Clock} from '../std/clock.ts';
 import type {Manifests} from './manifests.ts';
-import {type LogRecord, RecordWriter, readRecords} from './record.ts';
+import {type LogRecord, RecordReader, RecordWriter} from './record.ts';
 import {SeqSource} from './seq.ts';
 
 export interface WriteRow {
@@ -41,6 +41,7 @@ export type RecordListener = (record: LogRecord) => void;
 export class Commit {
   readonly #hot: Hot;
   readonly #manifests: Manifests;
+  readonly #clock: Clock;
   readonly #seqs: SeqSource;
   readonly #listener: RecordListener;
   readonly #onApplied: () => void;
@@ -64,6 +65,7 @@ export class Commit {
   }) {
     this.#hot = options.hot;
     this.#manifests = options.manifests;
+    this.#clock = options.clock;
     this.#seqs = new SeqSource(options.clock);
     this.#listener = options.listener;
     this.#onApplied = options.onApplied;
@@ -121,11 +123,12 @@ export class Commit {
    */
   writeVolatile(scope: ScopeKey, rows: readonly Buffer[], keyOf: (seq: Seq) => Uint8Array): void {
     this.#refuseEnded(scope);
+    const nowMs = this.#clock.nowMs();
     for (const row of rows) {
       const seq = this.nextId();
       setRowSeq(row, 0, seq);
       const record = {kind: 'row', scope, key: keyOf(seq), row: {buffer: row, offset: 0, length: row.length}} as const;
-      this.#hot.put(record);
+      this.#hot.put(record, nowMs);
       this.#listener(record);
     }
   }
@@ -196,10 +199,13 @@ export class Commit {
   }
 
   #apply(bytes: Uint8Array, lastSeq: Seq): void {
-    for (const record of readRecords(bytes)) {
+    const records = new RecordReader(bytes);
+    const nowMs = this.#clock.nowMs();
+    while (!records.atEnd) {
+      const record = records.next();
       switch (record.kind) {
         case 'row':
-          this.#hot.put(record);
+          this.#hot.put(record, nowMs);
           break;
         case 'remove':
           this.#hot.remove(record.scope, record.key);

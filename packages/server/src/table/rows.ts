@@ -87,9 +87,9 @@ async function insert(
   }
   const key = schema.columns[schema.primaryKey]!;
   const keys = rows.map(row => encodeKey(key.type, row[schema.primaryKey]!));
-  const ids = keys.map(bytes => latchId(scope, bytes));
+  const ids = latchIds(scope, keys);
   if (rows.length > 1) checkDistinct(schema, rows, ids);
-  const acquired = options.latches.acquire(ids.slice());
+  const acquired = options.latches.acquire(ids);
   const release = typeof acquired === 'function' ? acquired : await acquired;
   try {
     for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
@@ -193,7 +193,7 @@ async function changeRows(
   }
   const keys = await candidates(options, scope, schema, request, change, signal);
   if (keys.length === 0) return 0;
-  const acquired = options.latches.acquire(keys.map(key => latchId(scope, key)));
+  const acquired = options.latches.acquire(latchIds(scope, keys));
   const release = typeof acquired === 'function' ? acquired : await acquired;
   try {
     throwIfOver(signal);
@@ -292,11 +292,17 @@ function settleFlags(options: RowsOptions, scope: ScopeKey, batch: readonly Writ
   }
 }
 
-function latchId(scope: ScopeKey, key: Uint8Array): string {
-  return `${scopeId(scope)}\0${Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')}`;
+function latchIds(scope: ScopeKey, keys: readonly Uint8Array[]): string[] {
+  const place = `${scopeId(scope)}\0`;
+  return keys.map(key => {
+    const bytes = key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.length);
+    return place + bytes.toString('latin1');
+  });
 }
 
 function checkDistinct(schema: Schema, rows: readonly (readonly Value[])[], ids: readonly string[]): void {
+  // Generated keys, and those of most loads, ascend.
+  if (ids.every((id, i) => i === 0 || ids[i - 1]! < id)) return;
   const seen = new Set<string>();
   for (const [i, id] of ids.entries()) {
     if (!seen.has(id)) {
