@@ -20,6 +20,7 @@ import {createSystemReader} from './catalog/system-reader.ts';
 import type {Cold} from './cold/cold.ts';
 import {createCold} from './cold/cold-store.ts';
 import {computedTables, storedStorages} from './computed.ts';
+import {checkFormat} from './data-format.ts';
 import type {Env, Param} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
@@ -96,7 +97,6 @@ export interface Database {
 
 /** Of the product, as clients and people see it. */
 export const VERSION = '0.1.0';
-const FORMAT_VERSION = '1';
 const LEASE_MS = 30_000;
 const CLOSE_JOBS_MS = 30_000;
 const PRUNE_EVERY_MS = 3_600_000;
@@ -105,7 +105,7 @@ const MEMORY_WAKE_MS = 250;
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const unlock = await lock(options);
   try {
-    await checkFormat(options);
+    await checkFormat(options.disk, options.directory);
     const core = await openCore(options);
     return await openServices(options, core, unlock);
   } catch (error) {
@@ -125,25 +125,6 @@ async function lock(options: DatabaseOptions): Promise<Unlock | undefined> {
     'INVALID_INPUT',
     `The data directory ${options.directory} is in use by another KalamDB server. Stop it first, or choose another with KALAMDB_DATA_DIR.`,
   );
-}
-
-async function checkFormat({disk, directory}: DatabaseOptions): Promise<void> {
-  const path = `${directory}/FORMAT`;
-  const found = (await disk.list(directory)).includes('FORMAT')
-    ? (await disk.readFile(path)).toString().trim()
-    : undefined;
-  if (found === FORMAT_VERSION) return;
-  if (found !== undefined) {
-    throw new DbError(
-      'DATA_CORRUPTED',
-      `The data directory ${directory} has format version '${found}'; this release reads version ${FORMAT_VERSION}. Use the release that wrote it.`,
-    );
-  }
-  const file = await disk.open(path, 'create');
-  await file.write(Buffer.from(`${FORMAT_VERSION}\n`), 0);
-  await file.datasync();
-  await file.close();
-  await disk.syncDirectory(directory);
 }
 
 /** What records are folded into. */

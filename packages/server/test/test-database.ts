@@ -50,7 +50,7 @@ export interface TestDatabase {
 /** On a directory of its own, or on the one that is given. */
 export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): Promise<TestDatabase> {
   const directory = changes.directory ?? (await mkdtemp(join(tmpdir(), 'kalamdb-test-')));
-  const options: DatabaseOptions = {...DEFAULTS, ...changes, directory};
+  const options: DatabaseOptions = {...TEST_OPTIONS, ...changes, directory};
   let database: Database | undefined = await openDatabase(options);
   const close = async () => {
     const open = database;
@@ -59,24 +59,9 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
   };
   return {
     directory,
-    async sql(text, {user = 'root', params = [], signal = new AbortController().signal} = {}) {
+    async sql(text, sqlOptions) {
       if (database === undefined) throw new Error('the test database is closed');
-      const results = await database.runSql({
-        sql: text,
-        params,
-        namespace: undefined,
-        session: developmentSession(user === 'root' ? undefined : user),
-        signal,
-      });
-      const last = results[results.length - 1]!;
-      return {
-        columns: (last.columns ?? []).map(column => column.name),
-        schema: last.columns,
-        rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
-        json: last.rows ?? [],
-        rowCount: last.rowCount,
-        message: last.message ?? '',
-      };
+      return await runOne(database, text, sqlOptions);
     },
     runSql(request) {
       if (database === undefined) throw new Error('the test database is closed');
@@ -94,7 +79,31 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
   };
 }
 
-const DEFAULTS: Omit<DatabaseOptions, 'directory'> = {
+/** The result of the last statement of the text. */
+export async function runOne(
+  database: Database,
+  text: string,
+  {user = 'root', params = [], signal = new AbortController().signal}: SqlOptions = {},
+): Promise<Result> {
+  const results = await database.runSql({
+    sql: text,
+    params,
+    namespace: undefined,
+    session: developmentSession(user === 'root' ? undefined : user),
+    signal,
+  });
+  const last = results[results.length - 1]!;
+  return {
+    columns: (last.columns ?? []).map(column => column.name),
+    schema: last.columns,
+    rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
+    json: last.rows ?? [],
+    rowCount: last.rowCount,
+    message: last.message ?? '',
+  };
+}
+
+export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   disk: realDisk,
   clock: systemClock,
   ids: systemIds,

@@ -2,6 +2,7 @@
  * File-system blob: objects are files below one base folder.
  *
  *     put = create `<path>.tmp` → write → datasync → rename → sync folder       (folders that were missing: made and synced first)
+ *     remove = unlink, leftovers too → sync folders
  *
  * Laws: an object is never seen under its name before its bytes are durable. What a crash leaves is the name with `.tmp`: it is never listed, and goes
  * when the object is removed or put again. No path leads out of the base.
@@ -58,11 +59,12 @@ export function openFsBlob(options: {disk: Disk; base: string}): Blob {
       for (const path of paths) checkObjectPath(path);
       const folders = new Set<string>();
       for (const path of paths) {
-        const isGone = await removeIfThere(disk, `${base}/${path}`);
-        const isLeftoverGone = await removeIfThere(disk, `${base}/${path}${LEFTOVER}`);
-        if (isGone || isLeftoverGone) folders.add(folderOf(`${base}/${path}`));
+        await removeIfThere(disk, `${base}/${path}`);
+        await removeIfThere(disk, `${base}/${path}${LEFTOVER}`);
+        // Also when there was none: an earlier life may have removed it and not lived to see that durable.
+        folders.add(folderOf(`${base}/${path}`));
       }
-      for (const folder of folders) await disk.syncDirectory(folder);
+      for (const folder of folders) await syncIfThere(disk, folder);
     },
     async list(prefix) {
       checkPrefix(prefix);
@@ -181,6 +183,14 @@ async function removeIfThere(disk: Disk, path: string): Promise<boolean> {
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
     return false;
+  }
+}
+
+async function syncIfThere(disk: Disk, folder: string): Promise<void> {
+  try {
+    await disk.syncDirectory(folder);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
   }
 }
 

@@ -128,6 +128,22 @@ function rowsOf(sql: string, params: readonly Param[] = []): string {
 
 const queries: [why: string, sql: string, expected: string, params?: Param[]][] = [
   ['no FROM is one row', 'SELECT 1 + 1, NULL', '[2,null]'],
+  ['brackets around a query mean nothing', '((SELECT 1)) LIMIT 1', '[1]'],
+  [
+    'rows compare by their first pair that differs; a NULL there is unknown',
+    'SELECT (1, NULL) < (2, 1), (1, NULL) < (1, 1), (1, 2) <= (1, 2), (NULL, 1) > (2, 1)',
+    '[true,null,true,null]',
+  ],
+  [
+    'rows are equal when all pairs are; one pair that differs decides',
+    'SELECT (1, NULL) = (2, NULL), (1, NULL) = (1, NULL), (1, NULL) <> (2, 1), (1, 2) NOT IN ((1, 3), (2, NULL))',
+    '[false,null,true,true]',
+  ],
+  [
+    'rows that are not distinct',
+    'SELECT (1, NULL) IS NOT DISTINCT FROM (1, NULL), (1, 2) IS DISTINCT FROM (1, 2)',
+    '[true,false]',
+  ],
   ['no FROM with a false WHERE is none', 'SELECT 1 WHERE 1 = 2', ''],
   ['key order is the default order', 'SELECT id FROM t', '[1] [2] [3] [4] [5]'],
   ['* shows system columns last', 'SELECT * FROM t WHERE id = 1', '[1,"Oslo",10,"1.50","1","101",false]'],

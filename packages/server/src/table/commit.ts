@@ -49,7 +49,7 @@ export class Commit {
   #incarnation = 0;
   #ceiling: Seq = 0n;
   #isCeilingPending = false;
-  /** Lives whose drop is appended: nothing may be appended behind it. Incarnations never come back. */
+  /** Lives whose drop is appended and did not fail: nothing may be appended behind it. Incarnations never come back. */
   readonly #ended = new Set<Incarnation>();
 
   constructor(options: {
@@ -106,7 +106,11 @@ export class Commit {
     if (lastSeq === 0n) lastSeq = this.#seqs.next();
     const ceiling = this.#seqs.wantedCeiling();
     if (ceiling !== undefined) writer.ceiling(ceiling, this.#incarnation as Incarnation);
-    return this.#append(writer.bytes(), lastSeq, batch.isUrgent ?? false);
+    const written = this.#append(writer.bytes(), lastSeq, batch.isUrgent ?? false);
+    const {drop} = batch;
+    // A drop that was refused, or of which nobody knows, ends nothing in this run; the caller hears of the failure.
+    if (drop !== undefined) written.catch(() => this.#ended.delete(drop));
+    return written;
   }
 
   /**

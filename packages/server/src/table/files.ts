@@ -41,6 +41,8 @@ export class Files {
 
   async announce(files: readonly StoredFile[]): Promise<void> {
     await this.#options.commit.write({rows: this.names.announced(files), isUrgent: true});
+    // At D1 and D0 too: a power cut could keep a file and lose its name.
+    await this.#options.syncLog();
   }
 
   /** Deletes announced files, then strikes their names out. What fails stays announced, and the next start tries again. */

@@ -95,7 +95,9 @@ async function insert(
     for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
       const manifest = options.manifests.get(scope);
       const cold =
-        manifest.segments.length === 0 ? NOTHING_COLD : await lookUpCold(options, scope, schema, manifest, keys);
+        manifest.segments.length === 0
+          ? NOTHING_COLD
+          : await held(options, () => lookUpCold(options, scope, schema, manifest, keys));
       if (options.manifests.get(scope).version !== manifest.version) continue;
       checkCurrent(options, schema);
       checkMemory(options);
@@ -104,6 +106,16 @@ async function insert(
       return rows.length;
     }
     throw repeated(schema);
+  } finally {
+    release();
+  }
+}
+
+/** A write reads segments as a reader does: what is dropped meanwhile keeps its files until it has read them. */
+async function held<T>({manifests}: RowsOptions, read: () => Promise<T>): Promise<T> {
+  const release = manifests.hold();
+  try {
+    return await read();
   } finally {
     release();
   }
@@ -181,10 +193,11 @@ async function changeRows(
     throwIfOver(signal);
     for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
       const manifest = options.manifests.get(scope);
-      const batch = await decide(options, scope, schema, manifest, keys, row => {
+      const timely: Change = row => {
         throwIfOver(signal);
         return change(row);
-      });
+      };
+      const batch = await held(options, () => decide(options, scope, schema, manifest, keys, timely));
       // Nobody is told that it was too late and finds the change made nevertheless.
       throwIfOver(signal);
       if (options.manifests.get(scope).version !== manifest.version) continue;

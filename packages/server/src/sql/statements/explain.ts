@@ -1,6 +1,7 @@
 /** EXPLAIN SELECT: which executor, which access path, which segments are read and why others are not. */
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {Query} from '../../parser/ast.ts';
+import {beginsQuery} from '../../parser/brackets.ts';
 import {parseQuery} from '../../parser/query.ts';
 import {explainText} from '../../query/explain.ts';
 import {defineStatement} from '../define.ts';
@@ -21,9 +22,7 @@ export const explain = defineStatement<Query>({
     for (const word of ['INSERT', 'UPDATE', 'DELETE']) {
       if (cursor.isKeyword(word)) throw cursor.notSupported(`EXPLAIN of ${word}`);
     }
-    const isQuery =
-      ['SELECT', 'WITH', 'VALUES', 'TABLE'].some(word => cursor.isKeyword(word, 1)) || cursor.isSymbol('(', 1);
-    if (cursor.isSymbol('(') && !isQuery) throw cursor.notSupported('options of EXPLAIN');
+    if (cursor.isSymbol('(') && !beginsQuery(cursor, 0)) throw cursor.notSupported('options of EXPLAIN');
     return parseQuery(cursor);
   },
   run(tree, context) {
