@@ -68,7 +68,7 @@ test('nothing is appended behind the drop of its table', async () => {
 
 test('a drop that the log refused ends nothing: the table is written as before', async () => {
   const clock = new SimClock();
-  const hot = createHot({clock});
+  const hot = createHot({});
   const commit = new Commit({hot, manifests: new Manifests(), clock, listener() {}, onApplied() {}});
   const log = await openMemoryLog(memoryLogState())(0n, () => {});
   let isFull = false;
