@@ -168,10 +168,10 @@ async function breathe(signal: AbortSignal): Promise<void> {
   throwIfOver(signal);
 }
 
-/** The row as memory would hold it, in today's columns. A tombstone is its key alone. */
+/** The row as memory would hold it, in today's columns. A tombstone keeps what its row held. */
 function rowBytes(schema: Schema, {row}: ColdRow): RowBytes {
   const {isTombstone, seq} = row;
-  const values = schema.columns.map((_, i) => (isTombstone && i !== schema.primaryKey ? null : row.value(i)));
+  const values = schema.columns.map((_, i) => row.value(i));
   const buffer = encodeRow(schema, values, isTombstone ? FLAG_TOMBSTONE : 0);
   setRowSeq(buffer, 0, seq);
   return {buffer, offset: 0, length: buffer.length};
