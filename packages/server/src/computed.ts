@@ -58,7 +58,7 @@ export function computedTables(options: ComputedOptions): ComputedTables {
   };
 }
 
-function storedStorages(hot: Hot): StorageRecord[] {
+export function storedStorages(hot: Hot): StorageRecord[] {
   const view = new RowView(STORAGES.schema, () => STORAGES.schema);
   const records: StorageRecord[] = [];
   hot.snapshot({incarnation: STORAGES.schema.incarnation, owner: null}).scan({}, false, row => {
@@ -95,6 +95,10 @@ function stats(options: ComputedOptions): Record<string, string | number | bigin
     cold_scopes: all.length,
     cold_segments: segments.length,
     cold_rows: segments.reduce((sum, segment) => sum + segment.rowCount, 0),
+    cold_dead_rows: all.reduce(
+      (sum, {vectors}) => sum + vectors.values().reduce((rows, one) => rows + one.length, 0),
+      0,
+    ),
     cold_bytes: segments.reduce((sum, segment) => sum + segment.sizeBytes, 0),
     cold_footers_cached: coldStats.cachedFooters,
     cold_footer_cache_bytes: coldStats.cacheBytes,
@@ -106,7 +110,7 @@ function stats(options: ComputedOptions): Record<string, string | number | bigin
     watermark_seq: commit.watermark,
     log_state: logStats.state,
     log_segments: logStats.segments,
-    log_appended_bytes: logStats.appendedBytes,
+    log_appended_bytes: log.appendedBytes,
     log_blocks: logStats.blocks,
     log_batches: logStats.batches,
     log_syncs: logStats.syncs,

@@ -9,50 +9,52 @@ import {dirname} from 'node:path';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {scopeFor} from './auth/auth.ts';
 import {openFsBlob} from './blob/fs-blob.ts';
+import {firstRows} from './catalog/bootstrap.ts';
 import {Catalog} from './catalog/catalog.ts';
-import {bootstrapBatch, Ddl, firstFreeIncarnation, scopeOf, systemRow, textKey} from './catalog/ddl.ts';
-import {pendingFile, pendingRemoves, pendingRows, type StoredFile} from './catalog/pending-files.ts';
-import {schemaFromRecord} from './catalog/schema-json.ts';
-import {Storages} from './catalog/storages.ts';
+import {Ddl, firstFreeIncarnation} from './catalog/ddl.ts';
+import {createFold} from './catalog/fold.ts';
+import {announcedFiles, pendingFiles} from './catalog/pending-files.ts';
+import {type StorageOpener, storageOpener} from './catalog/storage-opener.ts';
+import {LOCAL_STORAGE, Storages} from './catalog/storages.ts';
 import {createSystemReader} from './catalog/system-reader.ts';
 import type {Cold} from './cold/cold.ts';
 import {createCold} from './cold/cold-store.ts';
-import {computedTables} from './computed.ts';
+import {computedTables, storedStorages} from './computed.ts';
+import {checkFormat} from './data-format.ts';
 import type {Env, Param} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
+import {MemoryWatch} from './hot/memory-watch.ts';
+import {Compactions} from './jobs/compactions.ts';
 import {Flushes} from './jobs/flushes.ts';
-import type {JobRecord} from './jobs/job.ts';
+import {openJobStore} from './jobs/job-store.ts';
 import {createJobs, type Jobs} from './jobs/jobs.ts';
-import {cleanupJob, deleteFiles} from './jobs/kinds/cleanup.ts';
+import {cleanupJob} from './jobs/kinds/cleanup.ts';
+import {compactJob} from './jobs/kinds/compact.ts';
 import {flushJob} from './jobs/kinds/flush.ts';
-import {createSchedule} from './jobs/schedule.ts';
+import {evictStreams, streamEvictionJob} from './jobs/kinds/stream-eviction.ts';
+import {createSchedule, type Schedule} from './jobs/schedule.ts';
 import {openFileLog} from './log/file-log.ts';
 import type {Durability, Log} from './log/log.ts';
 import type {Incarnation} from './model/names.ts';
-import {RowView} from './model/row-codec.ts';
-import type {FlushPolicy, Schema} from './model/schema.ts';
+import {type FlushPolicy, type Schema, TABLE_KINDS} from './model/schema.ts';
 import type {Session} from './model/session.ts';
-import type {Services, StatementResult} from './sql/define.ts';
-import {createRunSql, type SqlRequest} from './sql/run.ts';
+import type {Services} from './sql/define.ts';
+import {createRunSql, type RunSql} from './sql/run.ts';
 import type {Clock, Ids} from './std/clock.ts';
 import {lockDirectory, type Unlock} from './std/directory-lock.ts';
 import type {Disk} from './std/disk.ts';
 import {newUlid, newUuidV7, randomUnit} from './std/ids.ts';
 import {SYSTEM_TABLES} from './system/index.ts';
-import {JOBS} from './system/jobs.ts';
-import {META} from './system/meta.ts';
-import {NAMESPACES} from './system/namespaces.ts';
-import {SCHEMAS} from './system/schemas.ts';
-import {STORAGES} from './system/storages.ts';
-import {USERS} from './system/users.ts';
-import {loadCheckpoint, writeCheckpoint} from './table/checkpoint.ts';
+import {loadCheckpoint, removeLeftovers as removeCheckpointLeftovers} from './table/checkpoint.ts';
+import {Checkpointer, type LoadedCheckpoint} from './table/checkpointer.ts';
 import {Commit} from './table/commit.ts';
-import type {FlushOptions} from './table/flush.ts';
+import {Files} from './table/files.ts';
 import {Latches} from './table/latches.ts';
 import {Manifests} from './table/manifests.ts';
-import type {LogRecord} from './table/record.ts';
 import {createTables} from './table/rows.ts';
+import type {OutputOptions} from './table/segment-output.ts';
+import {Streams} from './table/streams.ts';
 
 export interface DatabaseOptions {
   readonly directory: string;
@@ -68,13 +70,20 @@ export interface DatabaseOptions {
   readonly memoryHardBytes: number;
   readonly checkpointLogBytes: number;
   readonly logSegmentBytes?: number;
+  /** A checkpoint comes only when the log is longer than what hot rows are held in. */
+  readonly hotSlabBytes?: number;
   readonly defaultRows: number;
   readonly maxRows: number;
   readonly retentionHours: number;
   readonly flushDefaultPolicy: FlushPolicy | null;
   readonly flushCheckMs: number;
   readonly smallScopeAgeSeconds: number;
+  /** Of compaction by itself; `checkMs` 0 = never. */
+  readonly compaction: {checkMs: number; minSegments: number; deadPercent: number};
   readonly jobs: {maxConcurrent: number; maxRetries: number; retryBackoffMs: number; keepFinishedDays: number};
+  readonly streams: {scopeRowsMax: number; tableBytesMax: number; evictMs: number};
+  /** Bytes of local copies of one remote storage. */
+  readonly storageCacheBytes: number;
   readonly sharedTemplate: string;
   readonly userTemplate: string;
   /** For system.settings. */
@@ -83,7 +92,7 @@ export interface DatabaseOptions {
 }
 
 export interface Database {
-  readonly runSql: (request: SqlRequest) => Promise<StatementResult[]>;
+  readonly runSql: RunSql;
   describeStart(): string[];
   /** Drains jobs, writes what waits, closes. The data directory is free afterwards. */
   close(): Promise<void>;
@@ -91,7 +100,6 @@ export interface Database {
 
 /** Of the product, as clients and people see it. */
 export const VERSION = '0.1.0';
-const FORMAT_VERSION = '1';
 const LEASE_MS = 30_000;
 const CLOSE_JOBS_MS = 30_000;
 const PRUNE_EVERY_MS = 3_600_000;
@@ -99,7 +107,7 @@ const PRUNE_EVERY_MS = 3_600_000;
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const unlock = await lock(options);
   try {
-    await checkFormat(options);
+    await checkFormat(options.disk, options.directory);
     const core = await openCore(options);
     return await openServices(options, core, unlock);
   } catch (error) {
@@ -121,198 +129,113 @@ async function lock(options: DatabaseOptions): Promise<Unlock | undefined> {
   );
 }
 
-async function checkFormat({disk, directory}: DatabaseOptions): Promise<void> {
-  const path = `${directory}/FORMAT`;
-  const found = (await disk.list(directory)).includes('FORMAT')
-    ? (await disk.readFile(path)).toString().trim()
-    : undefined;
-  if (found === FORMAT_VERSION) return;
-  if (found !== undefined) {
-    throw new DbError(
-      'DATA_CORRUPTED',
-      `The data directory ${directory} has format version '${found}'; this release reads version ${FORMAT_VERSION}. Use the release that wrote it.`,
-    );
-  }
-  const file = await disk.open(path, 'create');
-  await file.write(Buffer.from(`${FORMAT_VERSION}\n`), 0);
-  await file.datasync();
-  await file.close();
-  await disk.syncDirectory(directory);
-}
-
-/** What survives a restart: log, hot, cold, catalog. */
-interface Core {
+/** What records are folded into. */
+interface State {
   readonly hot: Hot;
   readonly cold: Cold;
   readonly manifests: Manifests;
   readonly catalog: Catalog;
   readonly storages: Storages;
+  readonly openStorage: StorageOpener;
+}
+
+/** What survives a restart: the state, and the log it is folded from. */
+interface Core extends State {
   readonly latches: Latches;
   readonly commit: Commit;
   readonly log: Log;
-  readonly checkpoints: Checkpoints;
+  readonly files: Files;
+  readonly checkpointer: Checkpointer;
+  readonly memory: MemoryWatch;
+}
+
+function createState(options: DatabaseOptions): State {
+  const {disk, directory} = options;
+  const catalog = new Catalog(SYSTEM_TABLES);
+  const storages = new Storages();
+  const cacheDirectory = `${directory}/cache`;
+  const openStorage = storageOpener({disk, cacheDirectory, cacheBytesMax: options.storageCacheBytes});
+  const base = `${directory}/storage`;
+  storages.add({
+    id: LOCAL_STORAGE,
+    sharedTemplate: options.sharedTemplate,
+    userTemplate: options.userTemplate,
+    blob: openFsBlob({disk, base}),
+    base,
+  });
+  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
+  const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
+  const slabBytes = options.hotSlabBytes === undefined ? {} : {slabBytes: options.hotSlabBytes};
+  return {hot: createHot(slabBytes), cold, manifests: new Manifests(), catalog, storages, openStorage};
 }
 
 async function openCore(options: DatabaseOptions): Promise<Core> {
   const {disk, directory, clock} = options;
   for (const name of ['log', 'checkpoint', 'storage']) await disk.makeDirectory(`${directory}/${name}`);
   await disk.syncDirectory(directory);
-  const hot = createHot({clock});
-  const manifests = new Manifests();
-  const catalog = new Catalog(SYSTEM_TABLES);
-  const storages = new Storages();
-  const base = `${directory}/storage`;
-  const blob = openFsBlob({disk, base});
-  storages.add({id: 'local', sharedTemplate: options.sharedTemplate, userTemplate: options.userTemplate, blob, base});
-  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
-  const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
-  let checkpoints: Checkpoints | undefined;
+  const state = createState(options);
+  const {hot, cold, manifests, catalog, storages, openStorage} = state;
+  const memory = new MemoryWatch(hot, clock, options.memorySoftBytes);
+  let checkpointer: Checkpointer | undefined;
   const commit = new Commit({
     hot,
     manifests,
     clock,
-    listener: createFold(catalog),
-    onApplied: () => checkpoints?.look(),
+    listener: createFold(catalog, storages, openStorage),
+    onApplied() {
+      memory.look();
+      checkpointer?.look();
+    },
   });
-  const from = await loadCheckpoint(
-    disk,
-    `${directory}/checkpoint`,
-    (records, seq) => commit.replay(records, seq),
-    text => options.logger.warn(text),
-  );
-  const openLog = openFileLog({
-    disk,
-    directory: `${directory}/log`,
-    clock,
-    durability: options.durability,
-    ...(options.logSegmentBytes === undefined ? {} : {segmentBytes: options.logSegmentBytes}),
-  });
-  const log = await openLog(from, batch => commit.replay(batch.bytes, batch.lastSeq));
+  const {log, loaded} = await replay(options, commit);
   await commit.start(log, firstFreeIncarnation(catalog));
-  checkpoints = new Checkpoints(options, {hot, manifests, commit, log});
-  await bootstrap(options, catalog, commit);
-  return {hot, cold, manifests, catalog, storages, latches: new Latches(), commit, log, checkpoints};
-}
-
-/** Catalog and commit speak through rows: what is committed to the catalog's tables changes the catalog. */
-function createFold(catalog: Catalog): (record: LogRecord) => void {
-  const schemaView = new RowView(SCHEMAS.schema, () => SCHEMAS.schema);
-  const namespaceView = new RowView(NAMESPACES.schema, () => NAMESPACES.schema);
-  return record => {
-    switch (record.kind) {
-      case 'row':
-        if (record.scope.incarnation === SCHEMAS.schema.incarnation) {
-          catalog.putSchema(schemaFromRecord(SCHEMAS.fromRow(schemaView.at(record.row))));
-        } else if (record.scope.incarnation === NAMESPACES.schema.incarnation) {
-          const {name, created_at, options} = NAMESPACES.fromRow(namespaceView.at(record.row));
-          catalog.putNamespace({name, createdAt: created_at, options});
-        }
-        break;
-      case 'remove':
-        if (record.scope.incarnation === NAMESPACES.schema.incarnation)
-          catalog.removeNamespace(Buffer.from(record.key).toString());
-        break;
-      case 'drop':
-        catalog.dropTable(record.incarnation);
-        break;
-      default:
-    }
-  };
-}
-
-async function bootstrap(options: DatabaseOptions, catalog: Catalog, commit: Commit): Promise<void> {
-  if (catalog.namespace('default') !== undefined) return;
-  const now = BigInt(options.clock.nowMs()) * 1000n;
-  const local = STORAGES.toValues({
-    storage_id: 'local',
-    storage_name: 'Local filesystem',
-    description: 'Files below the data directory',
-    storage_type: 'filesystem',
-    base_directory: `${options.directory}/storage`,
-    credentials: null,
-    config_json: null,
-    shared_tables_template: options.sharedTemplate,
-    user_tables_template: options.userTemplate,
-    created_at: now,
-    updated_at: now,
+  const warn = (text: string) => options.logger.warn(text);
+  checkpointer = new Checkpointer({
+    ...{disk, directory: `${directory}/checkpoint`, clock, hot, manifests, commit, log, loaded, warn},
+    logBytes: options.checkpointLogBytes,
+    isDurable: incarnation => TABLE_KINDS[catalog.current(incarnation)?.kind ?? 'system'].isDurable,
   });
-  const root = USERS.toValues({
-    user_id: 'root',
-    password_hash: '',
-    role: 'system',
-    email: null,
-    auth_type: 'Internal',
-    auth_data: null,
-    storage_mode: 'table',
-    storage_id: null,
-    failed_login_attempts: 0,
-    locked_until: null,
-    last_login_at: null,
-    created_at: now,
-    updated_at: now,
-    last_seen: null,
-    deleted_at: null,
-    username: 'root',
+  const files = new Files({
+    commit,
+    names: pendingFiles,
+    syncLog: () => log.sync(),
+    blobOf: id => storages.blob(id),
+    forget: paths => cold.forget(paths),
+    unused: paths => manifests.withoutMirrorsInUse(paths),
   });
-  const {rows = []} = bootstrapBatch(['default', 'system'], now);
-  const more = [systemRow(STORAGES.schema, local, textKey('local')), systemRow(USERS.schema, root, textKey('root'))];
-  await commit.write({rows: [...rows, ...more]});
+  if (catalog.namespace('default') === undefined) await commit.write({rows: firstRows(options)});
+  return {...state, latches: new Latches(), commit, log, files, checkpointer, memory};
 }
 
-/** Writes a checkpoint when the log since the last one is longer than loading a new one would be. */
-class Checkpoints {
-  readonly #options: DatabaseOptions;
-  readonly #core: Pick<Core, 'hot' | 'manifests' | 'commit' | 'log'>;
-  #running: Promise<void> | undefined;
-  /** Called when the hot tier is above its soft limit. */
-  onMemoryHigh: () => void = () => {};
-
-  constructor(options: DatabaseOptions, core: Pick<Core, 'hot' | 'manifests' | 'commit' | 'log'>) {
-    this.#options = options;
-    this.#core = core;
-  }
-
-  look(): void {
-    const {hot, log} = this.#core;
-    if (hot.bytes() > this.#options.memorySoftBytes) this.onMemoryHigh();
-    if (this.#running !== undefined || log.bytesSinceMark() <= Math.max(this.#options.checkpointLogBytes, hot.bytes()))
-      return;
-    this.#running = this.#write()
-      .catch(error => this.#options.logger.warn(`A checkpoint failed and will be tried again: ${String(error)}`))
-      .finally(() => {
-        this.#running = undefined;
-      });
-  }
-
-  async settle(): Promise<void> {
-    await this.#running;
-  }
-
-  async #write(): Promise<void> {
-    const {hot, manifests, commit, log} = this.#core;
-    // One synchronous turn: rows, manifests and ceilings of the same moment.
-    const image = {
-      seq: commit.watermark,
-      ceiling: commit.ceiling,
-      rows: hot.captureAll(),
-      manifests: [...manifests.all()],
-    };
-    log.mark();
-    // The image must not be newer than the log on disk, in any durability class.
-    await log.sync();
-    const breathe = () => new Promise<void>(resolve => setImmediate(resolve));
-    const forget = await writeCheckpoint(this.#options.disk, `${this.#options.directory}/checkpoint`, image, breathe);
-    if (forget > 0n) await log.release(forget);
-  }
+/** The newest whole checkpoint, then the log after it. */
+async function replay(options: DatabaseOptions, commit: Commit): Promise<{log: Log; loaded: LoadedCheckpoint}> {
+  const {disk, directory, clock, durability, logSegmentBytes, logger} = options;
+  const checkpoints = `${directory}/checkpoint`;
+  await removeCheckpointLeftovers(disk, checkpoints);
+  const seq = await loadCheckpoint(
+    disk,
+    checkpoints,
+    (records, upTo) => commit.replay(records, upTo),
+    text => logger.warn(text),
+  );
+  const segmentBytes = logSegmentBytes === undefined ? {} : {segmentBytes: logSegmentBytes};
+  const openLog = openFileLog({disk, directory: `${directory}/log`, clock, durability, ...segmentBytes});
+  let replayedBytes = 0;
+  const log = await openLog(seq, batch => {
+    commit.replay(batch.bytes, batch.lastSeq);
+    replayedBytes += batch.bytes.length;
+  });
+  return {log, loaded: {seq, replayedBytes}};
 }
 
 async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock | undefined): Promise<Database> {
   const {hot, cold, manifests, catalog, storages, latches, commit, log} = core;
-  const {clock, logger} = options;
+  const {clock} = options;
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
   const {memoryHardBytes} = options;
-  const {jobs, flushes} = await openJobs(options, core);
+  const streams = new Streams({hot, cold, commit, clock, schemaOf, ...options.streams});
+  const {jobs, flushes, compactions} = await openJobs(options, core, streams);
   const startedMs = clock.monotonicMs();
   const computed = computedTables({
     ...core,
@@ -325,57 +248,86 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   });
   const services: Services = {
     catalog,
-    ddl: new Ddl({catalog, commit, latches, clock}),
-    tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memoryHardBytes}),
+    ddl: new Ddl({catalog, storages, commit, latches, clock}),
+    tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memoryHardBytes, streams}),
     storages,
+    openStorage: core.openStorage,
+    storageRecord: id => storedStorages(hot).find(record => record.storage_id === id),
+    waitingFiles: id => announcedFiles(hot).filter(file => file.storageId === id).length,
+    diskSpace: path => options.disk.space(path),
+    templates: {shared: options.sharedTemplate, user: options.userTemplate},
+    clock,
+    nowMicros: () => BigInt(clock.nowMs()) * 1000n,
+    nonce: () => Buffer.from(options.ids.bytes(8)).toString('hex'),
     jobs,
     flushes,
+    compactions,
     openSystem: createSystemReader({hot, computed}),
     scopeFor,
     limits: {defaultRows: options.defaultRows, maxRows: options.maxRows, retentionHours: options.retentionHours},
+    secureIds: () => commit.secureIds(),
     newEnv: (session, params) => newEnv(options, commit, session, params),
   };
-  const flushSchedule = createSchedule({
-    clock,
-    everyMs: options.flushCheckMs,
-    logger,
-    async tick() {
-      await flushes.tick();
-      // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
-      while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
-    },
-  });
-  const pruneSchedule = createSchedule({
-    clock,
-    everyMs: PRUNE_EVERY_MS,
-    logger,
-    async tick() {
-      await jobs.prune();
-    },
-  });
-  core.checkpoints.onMemoryHigh = () => flushSchedule.wake();
   await jobs.start();
-  if (options.flushCheckMs > 0) flushSchedule.start();
-  pruneSchedule.start();
+  const stopSchedules = startSchedules(options, core, {jobs, flushes, compactions}, streams);
   return {
     runSql: createRunSql(services),
     describeStart: () => describeStart(options, core),
     async close() {
-      await Promise.all([flushSchedule.stop(), pruneSchedule.stop()]);
+      await stopSchedules();
       await jobs.stop(CLOSE_JOBS_MS);
-      await core.checkpoints.settle();
+      await core.checkpointer.settle();
       await log.close();
       await unlock?.();
     },
   };
 }
 
-async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jobs; flushes: Flushes}> {
-  const {hot, cold, manifests, catalog, storages, commit, log} = core;
+interface Work {
+  readonly jobs: Jobs;
+  readonly flushes: Flushes;
+  readonly compactions: Compactions;
+}
+
+/** What is looked at again and again. Returns what ends it. */
+function startSchedules(options: DatabaseOptions, core: Core, work: Work, streams: Streams): () => Promise<void> {
+  const {hot, manifests, files, catalog, memory} = core;
+  const {jobs, flushes, compactions} = work;
+  const schedules: Schedule[] = [];
+  const every = (everyMs: number, tick: (signal: AbortSignal) => Promise<unknown>): Schedule => {
+    const {clock, logger} = options;
+    const schedule = createSchedule({
+      clock,
+      everyMs,
+      logger,
+      async tick(signal) {
+        await tick(signal);
+      },
+    });
+    schedules.push(schedule);
+    if (everyMs > 0) schedule.start();
+    return schedule;
+  };
+  const flush = every(options.flushCheckMs, async () => {
+    await flushes.tick();
+    await files.delete(manifests.takeRemovable());
+    // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
+    while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
+  });
+  memory.onHigh = () => flush.wake();
+  every(options.compaction.checkMs, signal => compactions.tick(signal));
+  every(options.streams.evictMs, () => evictStreams({jobs, streams, tables: catalog.tables()}));
+  every(PRUNE_EVERY_MS, () => jobs.prune());
+  return async () => {
+    await Promise.all(schedules.map(schedule => schedule.stop()));
+  };
+}
+
+async function openJobs(options: DatabaseOptions, core: Core, streams: Streams): Promise<Work> {
+  const {hot, cold, manifests, catalog, storages, commit, files} = core;
   const {clock, ids, logger} = options;
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
-  const flush: FlushOptions = {
-    hot,
+  const output: OutputOptions = {
     cold,
     commit,
     manifests,
@@ -384,37 +336,46 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jo
     placeOf: (schema, scope) => ({storageId: schema.options.storageId, folder: storages.folder(schema, scope)}),
     nextUlid: () => newUlid(clock, ids),
     current: schema => current(schema.incarnation),
-    pendingRows,
-    pendingRemoves,
+    files,
     warn: text => logger.warn(text),
   };
-  const cleanup = {
-    manifests,
-    commit,
-    clock,
-    syncLog: () => log.sync(),
-    blobOf: (id: string) => storages.blob(id),
-    forget: (paths: readonly string[]) => cold.forget(paths),
-    pendingRemoves,
-  };
-  await removeLeftovers(core, cleanup);
+  // Files that a crash left behind: named in the log, listed by no manifest.
+  await files.delete(announcedFiles(hot));
   let flushes: Flushes;
+  let compactions: Compactions;
   const flushKind = flushJob({
-    flush,
+    flush: {...output, hot},
     clock,
     current,
     scopes: (schema, trigger) => flushes.scopes(schema, trigger),
     location: schema => storages.location(schema),
   });
+  const compactKind = compactJob({
+    output,
+    manifests,
+    current,
+    policy: (schema, trigger) => compactions.policy(schema, trigger),
+    sweep: () => files.delete(manifests.takeRemovable()),
+    warn: text => logger.warn(text),
+  });
   const jobs = createJobs({
-    store: jobStore(hot, commit),
+    store: openJobStore(hot, commit),
     clock,
     ids,
     ...options.jobs,
     leaseMs: LEASE_MS,
     nodeId: 1n,
     logger,
-    kinds: [flushKind, cleanupJob(cleanup)],
+    kinds: [flushKind, compactKind, cleanupJob({manifests, files, clock}), streamEvictionJob({streams, current})],
+  });
+  compactions = new Compactions({
+    jobs,
+    manifests,
+    clock,
+    tables: () => catalog.tables(),
+    ...options.compaction,
+    isMemoryShort: () => hot.bytes() > options.memorySoftBytes,
+    newestSeq: () => commit.watermark,
   });
   flushes = new Flushes({
     jobs,
@@ -422,45 +383,12 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jo
     manifests,
     clock,
     tables: () => catalog.tables(),
-    pendingRows,
+    files,
     defaultPolicy: options.flushDefaultPolicy,
     smallScopeAgeSeconds: options.smallScopeAgeSeconds,
     memorySoftBytes: options.memorySoftBytes,
   });
-  return {jobs, flushes};
-}
-
-/** Files that a crash left behind: named in the log, listed by no manifest. */
-async function removeLeftovers(core: Core, cleanup: Parameters<typeof deleteFiles>[0]): Promise<void> {
-  const view = new RowView(META.schema, () => META.schema);
-  const left: StoredFile[] = [];
-  core.hot.snapshot(scopeOf(META.schema)).scan({}, false, row => {
-    const file = pendingFile(META.fromRow(view.at(row)).key);
-    if (file !== undefined) left.push(file);
-    return true;
-  });
-  await deleteFiles(cleanup, left);
-}
-
-function jobStore(hot: Hot, commit: Commit) {
-  const scope = scopeOf(JOBS.schema);
-  return {
-    load(): JobRecord[] {
-      const view = new RowView(JOBS.schema, () => JOBS.schema);
-      const records: JobRecord[] = [];
-      hot.snapshot(scope).scan({}, false, row => {
-        records.push(JOBS.fromRow(view.at(row)) as JobRecord);
-        return true;
-      });
-      return records;
-    },
-    async write(record: JobRecord, isUrgent = false): Promise<void> {
-      await commit.write({rows: [systemRow(JOBS.schema, JOBS.toValues(record), textKey(record.job_id))], isUrgent});
-    },
-    async remove(jobIds: string[]): Promise<void> {
-      await commit.write({removes: jobIds.map(id => ({scope, key: textKey(id)})), isUrgent: true});
-    },
-  };
+  return {jobs, flushes, compactions};
 }
 
 function newEnv({clock, ids}: DatabaseOptions, commit: Commit, session: Session, params: readonly Param[]): Env {

@@ -10,6 +10,8 @@ import {readFile} from 'node:fs/promises';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {readConfig} from './config.ts';
 import {checkLog, type LogFinding} from './log/fsck.ts';
+import {lostSegments} from './log/recover.ts';
+import type {Seq} from './model/names.ts';
 import {lockDirectory, type Unlock} from './std/directory-lock.ts';
 import {realDisk} from './std/real-disk.ts';
 import {checkCheckpoint, listCheckpoints} from './table/checkpoint.ts';
@@ -63,14 +65,8 @@ async function check(directory: string): Promise<boolean> {
   const checkpoints = await checkCheckpoints(`${directory}/checkpoint`);
   const log = await checkLog(realDisk, `${directory}/log`);
   const findings = [...checkpoints.findings, ...log.findings];
-  if (log.startPosition > 0 && checkpoints.wholeCount === 0) {
-    findings.unshift({
-      severity: 'damage',
-      file: `${directory}/checkpoint`,
-      offset: 0,
-      text: `no checkpoint is whole, and the log does not go back to its beginning but to seq ${log.firstSeq}`,
-    });
-  }
+  const lost = lostSegments({from: checkpoints.newestWhole, previousSeq: log.previousSeq, lastSeq: log.lastSeq});
+  if (lost !== undefined) findings.unshift({severity: 'damage', file: `${directory}/log`, offset: 0, text: lost});
   const damageCount = findings.filter(({severity}) => severity === 'damage').length;
   const lines = findings.map(
     ({severity, file, offset, text}) => `${severity.padEnd(6)} ${file} byte ${offset}: ${text}`,
@@ -84,16 +80,23 @@ async function check(directory: string): Promise<boolean> {
   return damageCount === 0;
 }
 
-async function checkCheckpoints(directory: string): Promise<{findings: LogFinding[]; wholeCount: number}> {
+async function checkCheckpoints(directory: string): Promise<{
+  findings: LogFinding[];
+  wholeCount: number;
+  newestWhole: Seq;
+}> {
   const findings: LogFinding[] = [];
   let wholeCount = 0;
+  let newestWhole: Seq = 0n;
   const known = new Set<string>();
-  for (const {name} of await listCheckpoints(realDisk, directory)) {
+  for (const {name, seq} of await listCheckpoints(realDisk, directory)) {
     known.add(name);
     const file = `${directory}/${name}`;
     const text = await checkCheckpoint(realDisk, file);
-    if (text === undefined) wholeCount++;
-    else findings.push({severity: 'damage', file, offset: byteIn(text), text});
+    if (text === undefined) {
+      wholeCount++;
+      if (seq > newestWhole) newestWhole = seq;
+    } else findings.push({severity: 'damage', file, offset: byteIn(text), text});
   }
   for (const name of await realDisk.list(directory)) {
     if (known.has(name)) continue;
@@ -104,7 +107,7 @@ async function checkCheckpoints(directory: string): Promise<{findings: LogFindin
       text: 'not a finished checkpoint; never read',
     });
   }
-  return {findings, wholeCount};
+  return {findings, wholeCount, newestWhole};
 }
 
 /** The description of a damaged checkpoint names the block's byte, except when it is the end that is missing. */

@@ -18,6 +18,7 @@ export type Cell = string | number | boolean | null;
 export interface SqlOptions {
   readonly user?: string;
   readonly params?: readonly Param[];
+  readonly signal?: AbortSignal;
 }
 
 /** One statement's result, its rows parsed. */
@@ -26,6 +27,8 @@ export interface Result {
   /** Undefined for a statement without rows. */
   readonly schema: readonly ResultColumn[] | undefined;
   readonly rows: readonly (readonly Cell[])[];
+  /** The rows as they are sent: numbers in all their digits. */
+  readonly json: readonly string[];
   readonly rowCount: number;
   readonly message: string;
 }
@@ -44,9 +47,10 @@ export interface TestDatabase {
   stop(): Promise<void>;
 }
 
+/** On a directory of its own, or on the one that is given. */
 export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): Promise<TestDatabase> {
-  const directory = await mkdtemp(join(tmpdir(), 'kalamdb-test-'));
-  const options: DatabaseOptions = {...DEFAULTS, directory, ...changes};
+  const directory = changes.directory ?? (await mkdtemp(join(tmpdir(), 'kalamdb-test-')));
+  const options: DatabaseOptions = {...TEST_OPTIONS, ...changes, directory};
   let database: Database | undefined = await openDatabase(options);
   const close = async () => {
     const open = database;
@@ -55,23 +59,9 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
   };
   return {
     directory,
-    async sql(text, {user = 'root', params = []} = {}) {
+    async sql(text, sqlOptions) {
       if (database === undefined) throw new Error('the test database is closed');
-      const results = await database.runSql({
-        sql: text,
-        params,
-        namespace: undefined,
-        session: developmentSession(user === 'root' ? undefined : user),
-        signal: new AbortController().signal,
-      });
-      const last = results[results.length - 1]!;
-      return {
-        columns: (last.columns ?? []).map(column => column.name),
-        schema: last.columns,
-        rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
-        rowCount: last.rowCount,
-        message: last.message ?? '',
-      };
+      return await runOne(database, text, sqlOptions);
     },
     runSql(request) {
       if (database === undefined) throw new Error('the test database is closed');
@@ -89,7 +79,31 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
   };
 }
 
-const DEFAULTS: Omit<DatabaseOptions, 'directory'> = {
+/** The result of the last statement of the text. */
+export async function runOne(
+  database: Database,
+  text: string,
+  {user = 'root', params = [], signal = new AbortController().signal}: SqlOptions = {},
+): Promise<Result> {
+  const results = await database.runSql({
+    sql: text,
+    params,
+    namespace: undefined,
+    session: developmentSession(user === 'root' ? undefined : user),
+    signal,
+  });
+  const last = results[results.length - 1]!;
+  return {
+    columns: (last.columns ?? []).map(column => column.name),
+    schema: last.columns,
+    rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
+    json: last.rows ?? [],
+    rowCount: last.rowCount,
+    message: last.message ?? '',
+  };
+}
+
+export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   disk: realDisk,
   clock: systemClock,
   ids: systemIds,
@@ -105,7 +119,10 @@ const DEFAULTS: Omit<DatabaseOptions, 'directory'> = {
   flushDefaultPolicy: null,
   flushCheckMs: 3_600_000,
   smallScopeAgeSeconds: 3600,
+  compaction: {checkMs: 0, minSegments: 4, deadPercent: 20},
   jobs: {maxConcurrent: 4, maxRetries: 0, retryBackoffMs: 1, keepFinishedDays: 7},
+  streams: {scopeRowsMax: 1000, tableBytesMax: 16 * 1024 * 1024, evictMs: 3_600_000},
+  storageCacheBytes: 64 * 1024 * 1024,
   sharedTemplate: '{namespace}/{tableName}',
   userTemplate: '{namespace}/{tableName}/{userId}',
   settings: [],
@@ -138,5 +155,13 @@ export async function jobRow(database: TestDatabase, jobId: string): Promise<Rec
 export async function flush(database: TestDatabase, table: string): Promise<Record<string, Cell>> {
   const job = await jobEnd(database, jobIdOf(await database.sql(`FLUSH TABLE ${table}`)));
   if (job['status'] !== 'completed') throw new Error(`flush of ${table} ended ${job['status']}: ${job['message']}`);
+  return job;
+}
+
+/** STORAGE COMPACT TABLE, to its end; must complete. */
+export async function compact(database: TestDatabase, table: string): Promise<Record<string, Cell>> {
+  const job = await jobEnd(database, jobIdOf(await database.sql(`STORAGE COMPACT TABLE ${table}`)));
+  if (job['status'] !== 'completed')
+    throw new Error(`compaction of ${table} ended ${job['status']}: ${job['message']}`);
   return job;
 }

@@ -11,10 +11,11 @@ export interface Blob {
   /** Bytes [start, end) of the object. Throws DATA_CORRUPTED naming the path if it is missing or shorter. */
   read(path: string, start: number, end: number): Promise<Buffer>;
   size(path: string): Promise<number | undefined>;
-  /** No error if there is none. */
-  remove(path: string): Promise<void>;
+  /**
+   * Resolves when it is durable that the objects, and what interrupted puts of them left, are gone. No error for one that was not there. A folder
+   * that is left empty goes too, where there are folders.
+   */
+  remove(paths: readonly string[]): Promise<void>;
   /** All object paths below a prefix, sorted. Leftovers of interrupted puts are not listed. */
   list(prefix: string): Promise<string[]>;
-  /** Removes leftovers of puts that were interrupted by a crash, below `prefix`. Returns how many. */
-  sweep(prefix: string): Promise<number>;
 }

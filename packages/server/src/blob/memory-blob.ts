@@ -1,12 +1,12 @@
 /**
- * Memory blob: objects in a Map, for tests and simulations. Hooks make the next calls fail, or leave what a crash would leave.
+ * Memory blob: objects in a Map, for tests and simulations. Hooks make the next calls fail, or damage what is stored.
  */
 import {assert} from '../std/assert.ts';
 import type {Blob} from './blob.ts';
 import {checkObjectPath, checkPrefix, missingObject, shortObject} from './object-path.ts';
 
 export interface MemoryBlob extends Blob {
-  /** The next call of that operation throws `error`; a put leaves a leftover for `sweep`. Calls queue up. */
+  /** The next call of that operation throws `error`. Calls queue up. */
   failNext(operation: 'put' | 'replace' | 'read' | 'remove' | 'list', error: Error): void;
   /** Changes stored bytes in place, as a bad disk would. */
   damage(path: string, change: (bytes: Buffer) => Buffer): void;
@@ -14,7 +14,6 @@ export interface MemoryBlob extends Blob {
 
 export function memoryBlob(): MemoryBlob {
   const objects = new Map<string, Buffer>();
-  const leftovers = new Set<string>();
   const failures = new Map<string, Error[]>();
 
   function failIfAsked(operation: string): void {
@@ -28,9 +27,7 @@ export function memoryBlob(): MemoryBlob {
   }
   function store(operation: 'put' | 'replace', path: string, bytes: Uint8Array): void {
     checkObjectPath(path);
-    leftovers.add(path);
     failIfAsked(operation);
-    leftovers.delete(path);
     objects.set(path, Buffer.from(bytes));
   }
 
@@ -53,21 +50,15 @@ export function memoryBlob(): MemoryBlob {
       checkObjectPath(path);
       return objects.get(path)?.length;
     },
-    async remove(path) {
-      checkObjectPath(path);
+    async remove(paths) {
+      for (const path of paths) checkObjectPath(path);
       failIfAsked('remove');
-      objects.delete(path);
+      for (const path of paths) objects.delete(path);
     },
     async list(prefix) {
       checkPrefix(prefix);
       failIfAsked('list');
       return [...objects.keys()].filter(path => isBelow(path, prefix)).sort();
-    },
-    async sweep(prefix) {
-      checkPrefix(prefix);
-      const found = [...leftovers].filter(path => isBelow(path, prefix));
-      for (const path of found) leftovers.delete(path);
-      return found.length;
     },
     failNext(operation, error) {
       failures.set(operation, [...(failures.get(operation) ?? []), error]);

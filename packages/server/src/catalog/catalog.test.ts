@@ -8,6 +8,7 @@ import type {Commit, WriteBatch} from '../table/commit.ts';
 import {Latches} from '../table/latches.ts';
 import {Catalog} from './catalog.ts';
 import {Ddl} from './ddl.ts';
+import {Storages} from './storages.ts';
 
 const column = (id: number): Column => ({
   id,
@@ -35,7 +36,7 @@ function version(number: number, ids: readonly number[]): Schema {
 function ddlOf(catalog: Catalog, written: WriteBatch[]): Ddl {
   const commit = {write: (batch: WriteBatch) => Promise.resolve(void written.push(batch))} as unknown as Commit;
   const clock = {nowMs: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve()};
-  return new Ddl({catalog, commit, latches: new Latches(), clock});
+  return new Ddl({catalog, storages: new Storages(), commit, latches: new Latches(), clock});
 }
 
 test('hidden system tables have versions and no name', () => {

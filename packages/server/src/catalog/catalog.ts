@@ -35,6 +35,7 @@ export class Catalog {
   /** Versions of lives that are over: statements that began before the drop still read by them. */
   readonly #ended = new Map<Incarnation, Map<number, Schema>>();
   #generation = 0;
+  #sorted: {readonly generation: number; readonly schemas: readonly Schema[]} | undefined;
 
   constructor(systemTables: readonly SystemTableFacts[]) {
     for (const {schema, isVisible} of systemTables) {
@@ -82,13 +83,17 @@ export class Catalog {
     return life.nextColumnId;
   }
 
-  get tableCount(): number {
-    return this.#byName.size;
+  /** Newest versions, ordered by namespace and name; visible system tables included. */
+  tables(): readonly Schema[] {
+    if (this.#sorted?.generation !== this.#generation) {
+      const byText = [...this.#byName].sort(([a], [b]) => (a < b ? -1 : 1));
+      this.#sorted = {generation: this.#generation, schemas: byText.map(([, schema]) => schema)};
+    }
+    return this.#sorted.schemas;
   }
 
-  /** Newest versions, ordered by namespace and name; visible system tables included. */
-  tables(): Schema[] {
-    return [...this.#byName.values()].sort((a, b) => (tableText(a.name) < tableText(b.name) ? -1 : 1));
+  get tableCount(): number {
+    return this.#byName.size;
   }
 
   putNamespace(namespace: Namespace): void {

@@ -1,37 +1,32 @@
 /**
- * Pending files: segment files that may exist although no manifest lists them.
- *
- * A row stands in `system.meta` from before a segment is created until the publish record that lists it (one batch removes the one and makes the other
- * true), and from the drop record until the file is deleted. So every file is pending or listed, whatever crash comes between, and a start
- * only has to delete what is still pending. Files nobody announced are never touched.
+ * Pending files: the names of announced files (see `table/files.ts`), one row of `system.meta` each.
  */
-import type {ScopeKey} from '../model/names.ts';
+import type {Hot} from '../hot/hot.ts';
+import {RowView} from '../model/row-codec.ts';
 import {META} from '../system/meta.ts';
-import type {WriteRow} from '../table/commit.ts';
+import type {FileNames, StoredFile} from '../table/files.ts';
 import {scopeOf, systemRow, textKey} from './ddl.ts';
-
-export interface StoredFile {
-  readonly storageId: string;
-  readonly path: string;
-}
 
 const PREFIX = 'file:';
 
-export function pendingRows(files: readonly StoredFile[]): WriteRow[] {
-  return files.map(file =>
-    systemRow(META.schema, META.toValues({key: keyText(file), value: ''}), textKey(keyText(file))),
-  );
-}
+export const pendingFiles: FileNames = {
+  announced: files =>
+    files.map(file => systemRow(META.schema, META.toValues({key: keyText(file), value: ''}), textKey(keyText(file)))),
+  struck: files => files.map(file => ({scope: scopeOf(META.schema), key: textKey(keyText(file))})),
+};
 
-export function pendingRemoves(files: readonly StoredFile[]): {scope: ScopeKey; key: Uint8Array}[] {
-  return files.map(file => ({scope: scopeOf(META.schema), key: textKey(keyText(file))}));
-}
-
-/** The file a row of `system.meta` speaks of, or undefined if it is about something else. */
-export function pendingFile(key: string): StoredFile | undefined {
-  if (!key.startsWith(PREFIX)) return undefined;
-  const at = key.indexOf(':', PREFIX.length);
-  return {storageId: key.slice(PREFIX.length, at), path: key.slice(at + 1)};
+/** The files that stand announced now. */
+export function announcedFiles(hot: Hot): StoredFile[] {
+  const view = new RowView(META.schema, () => META.schema);
+  const files: StoredFile[] = [];
+  hot.snapshot(scopeOf(META.schema)).scan({}, false, row => {
+    const {key} = META.fromRow(view.at(row));
+    if (!key.startsWith(PREFIX)) return true;
+    const at = key.indexOf(':', PREFIX.length);
+    files.push({storageId: key.slice(PREFIX.length, at), path: key.slice(at + 1)});
+    return true;
+  });
+  return files;
 }
 
 function keyText({storageId, path}: StoredFile): string {

@@ -56,6 +56,7 @@ export function encodeSegment(input: SegmentInput): EncodedSegment {
     view.at(row);
     const values = rowValues(schema, view);
     tally.add(key, view, values);
+    tally.rowBytes += row.length;
     addToGroup(group, schema, view, values);
     if (group.seqs.length < ROWS_PER_GROUP) continue;
     writer.write(group);
@@ -80,7 +81,7 @@ function rowView(input: SegmentInput): RowView {
   });
 }
 
-/** Memory values in column order. A tombstone keeps those of the row that it ended: a query that asks for deleted rows shows them. */
+/** Memory values in column order. A tombstone keeps what its row held: WHERE _deleted finds it by them in either tier. */
 function rowValues(schema: Schema, view: RowView): Value[] {
   return schema.columns.map((_, index) => view.value(index));
 }
@@ -164,6 +165,7 @@ function columnSource(column: Column, data: Physical[]): ColumnSource {
 class SegmentTally {
   readonly filter = new KeyFilterBuilder();
   readonly firstKeys: Uint8Array[] = [];
+  rowBytes = 0;
   readonly #schema: Schema;
   readonly #mins: Value[];
   readonly #maxs: Value[];
@@ -218,6 +220,7 @@ class SegmentTally {
       schemaVersion: this.#schema.version,
       rowCount: this.#rowCount,
       sizeBytes: bytes.length,
+      rowBytes: this.rowBytes,
       checksum: crc32(bytes),
       footerBytes,
       minSeq: this.#minSeq,

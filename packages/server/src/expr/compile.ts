@@ -6,7 +6,7 @@
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
-import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
+import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN, TABLE_KINDS} from '../model/schema.ts';
 import {resolveType, sqlName} from '../model/type-table.ts';
 import {valueText} from '../model/values.ts';
 import type {BinaryOperator, Expr, Name, Node, TypeRef} from '../parser/ast.ts';
@@ -31,6 +31,7 @@ import {type ColumnScope, DELETED_INDEX, type Eval, SEQ_INDEX, type TypedExpr} f
 import {compileJson} from './json.ts';
 import {BIGINT, BOOLEAN, INT, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
 import {type ArithmeticOperator, arithmetic, type ComparisonOperator, negate} from './operators.ts';
+import {WIDER_NAMES} from './walk.ts';
 
 type Of<K extends Expr['kind']> = Extract<Expr, {kind: K}>;
 
@@ -131,8 +132,13 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
       return compileCall(expr, expr.args.map(sub), scope);
     case 'extract':
       return compileExtract(expr, sub(expr.operand), scope);
-    case 'unsupported':
-      throw notSupportedAt(scope, expr.start, expr.what);
+    case 'window':
+    case 'subquery':
+    case 'exists':
+    case 'inQuery':
+    case 'quantified':
+    case 'row':
+      throw notSupportedAt(scope, expr.start, WIDER_NAMES[expr.kind]);
     default:
       return expr satisfies never;
   }
@@ -167,7 +173,7 @@ export interface FoundColumn {
 }
 
 export function hasDeleted(schema: Schema): boolean {
-  return schema.kind === 'user' || schema.kind === 'shared';
+  return TABLE_KINDS[schema.kind].hasDeleted;
 }
 
 export function findColumn(schema: Schema, name: string): FoundColumn | undefined {

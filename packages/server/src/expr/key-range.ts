@@ -17,7 +17,7 @@ import {compileOpen, findColumn, isOfScope} from './compile.ts';
 import type {ColumnScope, Env, TypedExpr} from './expr.ts';
 import {type Bound, boundOf, isInteger, isNumeric} from './numbers.ts';
 import {type ComparisonOperator, MIRRORED, order} from './operators.ts';
-import {someExpr} from './walk.ts';
+import {someExpr, WIDER_NAMES} from './walk.ts';
 
 export interface KeyFacts {
   readonly keys: KeyRange;
@@ -43,7 +43,8 @@ type Fact =
 /** Reads the facts of a WHERE tree; call the result once per execution. */
 export function keyFacts(where: Expr | undefined, scope: ColumnScope): (env: Env) => KeyFacts {
   const {schema} = scope;
-  if (where === undefined || schema === undefined) return () => NO_FACTS;
+  // Rows of a stream lie in the order of their coming, not in that of their key.
+  if (where === undefined || schema === undefined || schema.kind === 'stream') return () => NO_FACTS;
   const terms = andTerms(where);
   if (terms.some(term => isNever(term, scope))) return () => EMPTY;
   const facts = terms.flatMap(term => factsOf(term, scope));
@@ -137,7 +138,7 @@ function isRowFree(expr: Expr): boolean {
   return !someExpr(
     [expr],
     part =>
-      part.kind === 'column' || part.kind === 'unsupported' || (part.kind === 'call' && !STEADY_CALLS.has(part.name)),
+      part.kind === 'column' || part.kind in WIDER_NAMES || (part.kind === 'call' && !STEADY_CALLS.has(part.name)),
   );
 }
 

@@ -21,13 +21,13 @@ function random(seed: number): (limit: number) => number {
 }
 
 class Twin {
-  readonly clock = {now: 1000, nowMs: () => this.clock.now, monotonicMs: () => this.clock.now, sleep: async () => {}};
   readonly hot: Hot;
   readonly model: Model = new Map();
   seq = 0n;
+  nowMs = 1000;
 
   constructor(slabBytes: number) {
-    this.hot = createHot({clock: this.clock, slabBytes});
+    this.hot = createHot({slabBytes});
   }
 
   put(scope: ScopeKey, key: Uint8Array, body: string): void {
@@ -36,7 +36,7 @@ class Twin {
     // Surrounded by noise that is wiped afterwards: the store must copy.
     const noisy = Buffer.concat([Buffer.from('xx'), row, Buffer.from('yy')]);
     const ownKey = Uint8Array.from(key);
-    this.hot.put({scope, key: ownKey, row: {buffer: noisy, offset: 2, length: row.length}});
+    this.hot.put({scope, key: ownKey, row: {buffer: noisy, offset: 2, length: row.length}}, this.nowMs);
     noisy.fill(0xee);
     ownKey.fill(0xee);
     let rows = this.model.get(scopeId(scope));
@@ -58,6 +58,15 @@ class Twin {
     for (const [key, row] of rows ?? []) {
       if (rowSeq({buffer: row, offset: 0, length: row.length}) <= boundary) rows?.delete(key);
     }
+  }
+
+  trim(scope: ScopeKey, through: Uint8Array, rowsMax: number): void {
+    const rows = this.rows(scope);
+    const old = rows.filter(([key]) => key <= hex(through)).length;
+    const gone = rows.slice(0, Math.max(old, rows.length - rowsMax, 0));
+    assert.equal(this.hot.has(scope, {to: through}), old > 0);
+    assert.equal(this.hot.trim(scope, {through, rowsMax}), gone.length);
+    for (const [key] of gone) this.model.get(scopeId(scope))?.delete(key);
   }
 
   drop(incarnation: number): void {
@@ -135,12 +144,13 @@ for (const seed of [1, 20261124, 77]) {
     const held: {snapshot: HotSnapshot; expected: [string, string][]}[] = [];
     for (let step = 0; step < 12_000; step++) {
       const scope = scopes[pick(3) === 0 ? pick(scopes.length) : 0]!;
-      twin.clock.now += pick(3);
+      twin.nowMs += pick(3);
       const action = pick(1000);
       if (action < 900) twin.put(scope, randomKey(pick), 'b'.repeat(pick(20) === 0 ? pick(9000) : pick(60)));
       else if (action < 970) twin.remove(scope, randomKey(pick));
       else if (action < 973) twin.retire(scope, twin.seq - BigInt(pick(500)));
       else if (action < 974 && pick(3) === 0) twin.drop(64 + pick(2));
+      else if (action < 976) twin.trim(scope, randomKey(pick), pick(2) === 0 ? 1900 + pick(2000) : 100 + pick(2000));
       else if (action < 985) held.push({snapshot: twin.hot.snapshot(scope), expected: twin.rows(scope)});
       else twin.hot.evacuateOne();
       if (step % 1500 === 0) for (const one of scopes) checkScope(twin, one, pick);
@@ -163,7 +173,7 @@ const SCOPE: ScopeKey = {incarnation: 64 as Incarnation, owner: 'ann' as UserId}
 test('a captured image stays what it was, and holds every scope', () => {
   const twin = new Twin(4096);
   for (let i = 0; i < 300; i++) twin.put({...SCOPE, owner: OWNERS[i % 4]!}, Buffer.from(`k${i}`), 'old');
-  const image = twin.hot.captureAll();
+  const image = twin.hot.captureAll(() => true);
   const expected = OWNERS.flatMap(owner => twin.rows({...SCOPE, owner}));
   for (let i = 0; i < 300; i++) twin.put({...SCOPE, owner: OWNERS[i % 4]!}, Buffer.from(`k${i}`), 'new');
   while (twin.hot.evacuateOne());
@@ -209,7 +219,7 @@ test('a row larger than a slab has a slab of its own, which leaves with it', () 
 test('scopes of one incarnation are listed alone, with the time of their oldest row', () => {
   const twin = new Twin(4096);
   twin.put(SCOPE, Buffer.from('a'), '1');
-  twin.clock.now = 5000;
+  twin.nowMs = 5000;
   twin.put(SCOPE, Buffer.from('b'), '2');
   twin.put({incarnation: 65 as Incarnation, owner: null}, Buffer.from('c'), '3');
   const list = [...twin.hot.scopes(SCOPE.incarnation)];

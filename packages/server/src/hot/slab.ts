@@ -31,6 +31,7 @@ export class Slabs {
   #current: Slab | undefined;
   #currentNumber = -1;
   #bytes = 0;
+  #liveBytes = 0;
 
   constructor(slabBytes: number) {
     this.#slabBytes = slabBytes;
@@ -38,6 +39,11 @@ export class Slabs {
 
   get list(): SlabList {
     return this.#list;
+  }
+
+  /** Of the live entries alone. */
+  get liveBytes(): number {
+    return this.#liveBytes;
   }
 
   /** Of all slabs in the list, free space included. */
@@ -55,6 +61,7 @@ export class Slabs {
     const offset = slab.usedBytes;
     slab.usedBytes += entryBytes;
     slab.liveBytes += entryBytes;
+    this.#liveBytes += entryBytes;
     const {buffer} = slab;
     buffer.writeUInt32LE(scopeSlot, offset);
     buffer.writeUInt32LE(key.length, offset + 4);
@@ -69,7 +76,9 @@ export class Slabs {
   release(address: number): void {
     const number = slabNumber(address);
     const slab = this.#list[number]!;
-    slab.liveBytes -= entryBytesAt(slab.buffer, address >>> 0);
+    const bytes = entryBytesAt(slab.buffer, address >>> 0);
+    slab.liveBytes -= bytes;
+    this.#liveBytes -= bytes;
     assert(slab.liveBytes >= 0, 'an entry is released once');
     if (slab.liveBytes === 0 && slab !== this.#current) this.#remove(number);
   }

@@ -20,8 +20,12 @@ export function allowOrigin(request: IncomingMessage, response: ServerResponse):
   if (isLocalOrigin(origin)) response.setHeader('access-control-allow-origin', origin);
 }
 
-/** OPTIONS of a path that exists, with the methods it has. Throws REMOTE_ACCESS_DENIED for callers that no method would serve. */
-export function answerOptions(request: IncomingMessage, response: ServerResponse, allow: string): void {
+/** OPTIONS of a path that exists; `headers` hold the methods it has. Throws REMOTE_ACCESS_DENIED for callers that no method would serve. */
+export function answerOptions(
+  request: IncomingMessage,
+  response: ServerResponse,
+  headers: Readonly<Record<string, string>> & {readonly allow: string},
+): void {
   checkLocal(request);
   const isPreflight =
     request.headers.origin !== undefined && request.headers['access-control-request-method'] !== undefined;
@@ -30,5 +34,5 @@ export function answerOptions(request: IncomingMessage, response: ServerResponse
     response.setHeader('access-control-allow-headers', HEADERS);
     response.setHeader('access-control-max-age', MAX_AGE_SECONDS);
   }
-  response.writeHead(204, {allow: `${allow}, OPTIONS`}).end();
+  response.writeHead(204, {...headers, allow: `${headers.allow}, OPTIONS`}).end();
 }

@@ -20,6 +20,7 @@ const LOOPBACK_V4 = /^127\.(?:\d{1,3})\.(?:\d{1,3})\.(?:\d{1,3})$/;
 
 /** An address as sockets report it, or a host name as a config or URL has it. */
 export function isLoopback(host: string): boolean {
+  if (host === '127.0.0.1') return true;
   const name = host.toLowerCase().replace(/^\[(.*)\]$/, '$1');
   return name === 'localhost' || name === '::1' || LOOPBACK_V4.test(name.replace(/^::ffff:/, ''));
 }

@@ -66,10 +66,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const requestId = requestIdOf(request) ?? idPrefix + ++requestCount;
-    response.setHeader('x-request-id', requestId);
+    const headers = {'x-request-id': requestId, ...(closing ? {connection: 'close'} : undefined)};
     allowOrigin(request, response);
-    if (closing) response.setHeader('connection', 'close');
-    pipeline.run(request.socket, () => answer(request, response, {options, requestId, bodies, startMs, isClosing}));
+    pipeline.run(request.socket, () =>
+      answer(request, response, {options, requestId, headers, bodies, startMs, isClosing}),
+    );
   };
 
   const server = createServer(
@@ -124,16 +125,16 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
   try {
     const found = findRoute(request.method ?? '', request.url ?? '');
     if (typeof found === 'function') await found(request, response, context);
-    else if (found === undefined) response.writeHead(404, {'content-length': 0}).end();
-    else if (request.method === 'OPTIONS') answerOptions(request, response, found.allow);
+    else if (found === undefined) response.writeHead(404, {'content-length': 0, ...context.headers}).end();
+    else if (request.method === 'OPTIONS') answerOptions(request, response, {allow: found.allow, ...context.headers});
     else {
       const error = new DbError('METHOD_NOT_ALLOWED', `Use ${found.allow} here.`);
-      sendJson(response, statusOf(error), errorJson(error, undefined, 0), {allow: found.allow});
+      sendJson(response, statusOf(error), errorJson(error, undefined, 0), {allow: found.allow, ...context.headers});
     }
   } catch (thrown) {
     const error = expected(thrown, context.requestId, context.options.logger);
     if (response.headersSent) response.destroy();
-    else sendJson(response, statusOf(error), errorJson(error, undefined, 0));
+    else sendJson(response, statusOf(error), errorJson(error, undefined, 0), context.headers);
   }
 }
 

@@ -4,13 +4,15 @@
  *     FLUSH TABLE ─┐
  *     scheduler ───┴─ start ─ one unique key and lease per table ─ jobs
  *
- * Laws: a table has at most one flush queued or running, whoever asked. A table none of whose scopes qualifies gets no job.
+ * Laws: a table has at most one flush queued or running, whoever asked. A table none of whose scopes qualifies gets no job. A compaction of the
+ * table is not in the way: it makes room.
  */
 import type {Hot, HotScopeStats} from '../hot/hot.ts';
 import {type ScopeKey, tableText} from '../model/names.ts';
-import type {FlushPolicy, Schema} from '../model/schema.ts';
+import {type FlushPolicy, type Schema, TABLE_KINDS} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
 import type {WriteRow} from '../table/commit.ts';
+import type {Files} from '../table/files.ts';
 import {filesOf, type Manifests} from '../table/manifests.ts';
 import {flushDecision} from './flush-policy.ts';
 import type {JobTrigger} from './job.ts';
@@ -24,7 +26,7 @@ export interface FlushesOptions {
   readonly manifests: Manifests;
   readonly clock: Clock;
   readonly tables: () => readonly Schema[];
-  readonly pendingRows: (files: readonly {storageId: string; path: string}[]) => WriteRow[];
+  readonly files: Files;
   readonly defaultPolicy: FlushPolicy | null;
   readonly smallScopeAgeSeconds: number;
   readonly memorySoftBytes: number;
@@ -42,7 +44,7 @@ export class Flushes {
   }
 
   isFlushing(schema: Schema): boolean {
-    return this.#options.jobs.leaseHolder(tableKey(schema)) !== undefined;
+    return this.#options.jobs.leaseHolder(tableKey(schema))?.job_type === 'flush';
   }
 
   async start(schema: Schema, trigger: JobTrigger): Promise<{jobId: string; isNew: boolean}> {
@@ -69,8 +71,8 @@ export class Flushes {
   }
 
   leftFiles(schema: Schema): WriteRow[] {
-    const files = [...this.#options.manifests.of(schema.incarnation)].flatMap(filesOf);
-    return this.#options.pendingRows(files);
+    const {manifests, files} = this.#options;
+    return files.names.announced([...manifests.of(schema.incarnation)].flatMap(filesOf));
   }
 
   async cleanUp(schema: Schema): Promise<string> {
@@ -105,7 +107,7 @@ export class Flushes {
     const {hot, tables, memorySoftBytes} = this.#options;
     const pressure = hot.bytes() > memorySoftBytes;
     for (const schema of tables()) {
-      if (schema.kind !== 'user' && schema.kind !== 'shared') continue;
+      if (!TABLE_KINDS[schema.kind].isFlushed) continue;
       const scopes = this.#stats(schema);
       const decision = scopes.length === 0 ? undefined : flushDecision(this.#policyInput(schema, scopes, pressure));
       if (decision !== undefined) await this.start(schema, decision.trigger);
@@ -123,6 +125,7 @@ export class Flushes {
   }
 }
 
-function tableKey(schema: Schema): string {
+/** What jobs that work on the rows of a table hold. */
+export function tableKey(schema: Schema): string {
   return String(schema.incarnation);
 }

@@ -2,10 +2,11 @@
  * Block: how batches lie in a log segment. Pure.
  *
  *     segment   header page: magic, format, number, crc      then blocks, each beginning at a multiple of 8, then zeros to the end
- *     block     magic │ crc │ length │ batch count │ position │ syncedThrough │ firstSeq │ lastSeq │ (length, lastSeq, bytes) per batch
+ *     block     magic │ crc │ length │ batch count │ position │ syncedThrough │ previousSeq │ lastSeq │ (length, lastSeq, bytes) per batch
  *
  * `position` counts bytes of blocks over all segments, so that a missing block shows as a gap. `syncedThrough` is the position up to which
- * the log was known to be on disk when the block was written: it tells a torn tail from damage.
+ * the log was known to be on disk when the block was written: it tells a torn tail from damage. `previousSeq` is the newest seq before the
+ * block: of the oldest block that is left, it tells up to where the log was released.
  * Laws: the crc covers everything after itself, and the segment and offset the block was written to: a copy of a block elsewhere, as in
  * the bytes of a row, is not a block. The header has a page of its own, which no write of a block touches.
  */
@@ -36,6 +37,7 @@ export interface Block {
   readonly bytes: number;
   readonly position: number;
   readonly syncedThrough: number;
+  readonly previousSeq: Seq;
   readonly lastSeq: Seq;
   readonly batches: readonly LogBatch[];
 }
@@ -69,10 +71,15 @@ export function blockBytes(batchCount: number, payloadBytes: number): number {
 export function encodeBlock(
   into: Buffer,
   batches: readonly LogBatch[],
-  {place, position, syncedThrough}: {place: Place; position: number; syncedThrough: number},
+  {
+    place,
+    position,
+    syncedThrough,
+    previousSeq,
+  }: Pick<Block, 'position' | 'syncedThrough' | 'previousSeq'> & {place: Place},
 ): Buffer {
-  const [first, last] = [batches[0], batches.at(-1)];
-  assert(first !== undefined && last !== undefined, 'a block holds at least one batch');
+  const last = batches.at(-1);
+  assert(last !== undefined, 'a block holds at least one batch');
   let at = BLOCK_HEADER_BYTES;
   for (const {bytes, lastSeq} of batches) {
     at = into.writeUInt32LE(bytes.length, at);
@@ -85,7 +92,7 @@ export function encodeBlock(
   into.writeUInt32LE(batches.length, 12);
   into.writeBigUInt64LE(BigInt(position), 16);
   into.writeBigUInt64LE(BigInt(syncedThrough), 24);
-  into.writeBigInt64LE(first.lastSeq, 32);
+  into.writeBigInt64LE(previousSeq, 32);
   into.writeBigInt64LE(last.lastSeq, 40);
   into.writeUInt32LE(blockCrc(into.subarray(8, at), place), 4);
   const end = alignUp(at);
@@ -105,6 +112,7 @@ export function readBlock(bytes: Buffer, place: Place): Block | undefined {
     bytes: alignUp(length),
     position: Number(bytes.readBigUInt64LE(offset + 16)),
     syncedThrough: Number(bytes.readBigUInt64LE(offset + 24)),
+    previousSeq: bytes.readBigInt64LE(offset + 32),
     lastSeq: bytes.readBigInt64LE(offset + 40),
     batches: readBatches(bytes.subarray(offset, offset + length), bytes.readUInt32LE(offset + 12)),
   };

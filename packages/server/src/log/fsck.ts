@@ -20,8 +20,8 @@ export interface LogFinding {
 export interface LogCheck {
   /** Damage first. Empty for a log in order. */
   readonly findings: readonly LogFinding[];
-  /** Bytes of blocks before the first one that is kept; 0 if the log goes back to its beginning. */
-  readonly startPosition: number;
+  /** The newest seq before the oldest batch that is kept; 0 if the log goes back to its beginning. */
+  readonly previousSeq: Seq;
   readonly segmentCount: number;
   readonly batchCount: number;
   /** Of the valid batches; 0 if there are none. */
@@ -35,7 +35,7 @@ export async function checkLog(disk: Disk, directory: string): Promise<LogCheck>
   let firstSeq: Seq = 0n;
   let lastSeq: Seq = 0n;
   const disorder: LogFinding[] = [];
-  const {written, unused, start, tail, damage} = await scanLog(disk, directory, batch => {
+  const {written, unused, previousSeq, tail, damage} = await scanLog(disk, directory, batch => {
     if (batchCount++ === 0) firstSeq = batch.lastSeq;
     if (batch.lastSeq < lastSeq) disorder.push(note(directory, `seq ${batch.lastSeq} follows ${lastSeq}`));
     lastSeq = batch.lastSeq;
@@ -56,7 +56,7 @@ export async function checkLog(disk: Disk, directory: string): Promise<LogCheck>
     const file = `${directory}/${name}`;
     if (!ours.has(file)) findings.push(note(file, 'not a file of the log; it is never touched'));
   }
-  return {findings, startPosition: start, segmentCount: written.length, batchCount, firstSeq, lastSeq};
+  return {findings, previousSeq, segmentCount: written.length, batchCount, firstSeq, lastSeq};
 }
 
 function note(file: string, text: string): LogFinding {

@@ -23,11 +23,10 @@ export interface LogBatch {
 }
 
 export interface LogStats {
-  appendedBytes: number;
   blocks: number;
   batches: number;
   syncs: number;
-  /** Moving average of one fdatasync, in microseconds. */
+  /** Moving average of one fdatasync on the thread of the loop, in microseconds. */
   syncMicros: number;
   segments: number;
   state: 'open' | 'full' | 'failed' | 'closed';
@@ -40,9 +39,8 @@ export interface Log {
    * WRITE_QUEUE_FULL when more than `maxQueuedBytes` wait.
    */
   append(batch: LogBatch, done: (error: Error | undefined) => void, urgent?: boolean): void;
-  /** Bytes appended since the log was opened or `mark` was last called; what the checkpoint rule looks at. */
-  bytesSinceMark(): number;
-  mark(): void;
+  /** Bytes appended since the log was opened; what the checkpoint rule looks at. */
+  readonly appendedBytes: number;
   /**
    * Resolves when every batch appended so far is fsynced or refused, in every durability class. Called before any file is deleted. Throws
    * READ_ONLY if the log has failed or fails meanwhile.

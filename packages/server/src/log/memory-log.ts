@@ -56,7 +56,6 @@ class MemoryLog implements Log {
   #isClosed = false;
   #lastSeq: Seq;
   #drained: (() => void)[] = [];
-  #sinceMark = 0;
   #appendedBytes = 0;
   #blocks = 0;
   #batches = 0;
@@ -88,18 +87,13 @@ class MemoryLog implements Log {
     this.#queue.push({batch, done});
     this.#queuedBytes += length;
     this.#appendedBytes += length;
-    this.#sinceMark += length;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => this.#turn());
   }
 
-  bytesSinceMark(): number {
-    return this.#sinceMark;
-  }
-
-  mark(): void {
-    this.#sinceMark = 0;
+  get appendedBytes(): number {
+    return this.#appendedBytes;
   }
 
   async sync(): Promise<void> {
@@ -116,7 +110,6 @@ class MemoryLog implements Log {
 
   stats(): LogStats {
     return {
-      appendedBytes: this.#appendedBytes,
       blocks: this.#blocks,
       batches: this.#batches,
       syncs: this.#blocks,

@@ -3,7 +3,8 @@
  *
  * The page cache is not trusted: after a failed sync or the death of the process it may hold blocks that the disk does not. So the valid
  * part of the last written segment is copied to a new file, synced, and renamed over; earlier segments were synced before it was begun.
- * Law: whatever point a crash interrupts this at, the next start finds the same log.
+ * Laws: whatever point a crash interrupts this at, the next start finds the same log. What is known without the log (`from`) and the log
+ * together have no hole: a log that begins later, or ends before it, has lost files.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Seq} from '../model/names.ts';
@@ -24,7 +25,7 @@ export async function recoverLog(
   directory: string,
   {from, visit}: {from: Seq; visit: (batch: LogBatch) => void},
 ): Promise<RecoveredLog> {
-  const {written, lastBytes, unused, end, nextNumber, damage} = await scanLog(disk, directory, batch => {
+  const {written, lastBytes, unused, previousSeq, end, nextNumber, damage} = await scanLog(disk, directory, batch => {
     if (batch.lastSeq > from) visit(batch);
   });
   if (damage !== undefined) {
@@ -33,8 +34,15 @@ export async function recoverLog(
       `The log file ${damage.path} is damaged at byte ${damage.offset}: ${damage.text}. Nothing was changed. Run fsck, and restore the file from a copy.`,
     );
   }
-  for (const path of unused) await removeIfThere(disk, path);
   const last = written.at(-1);
+  const lost = lostSegments({from, previousSeq, lastSeq: last?.lastSeq ?? 0n});
+  if (lost !== undefined) {
+    throw new DbError(
+      'DATA_CORRUPTED',
+      `Log segments are missing in ${directory}: ${lost}. Nothing was changed. Restore the files from a copy.`,
+    );
+  }
+  for (const path of unused) await removeIfThere(disk, path);
   // Removals are synced by what follows: by this replacement, and by the making of the segment that is written next.
   if (last !== undefined && lastBytes !== undefined) {
     await replaceSegment(disk, {directory, number: last.number, bytes: lastBytes}).catch(error => {
@@ -47,4 +55,20 @@ export async function recoverLog(
     });
   }
   return {written, end, nextNumber, lastSeq: last?.lastSeq ?? 0n};
+}
+
+/** What is missing between the state that is known up to `from` and a log of these seqs, in words; undefined if nothing is. */
+export function lostSegments({
+  from,
+  previousSeq,
+  lastSeq,
+}: {
+  from: Seq;
+  previousSeq: Seq;
+  lastSeq: Seq;
+}): string | undefined {
+  const known = from === 0n ? 'there is no checkpoint' : `the newest whole checkpoint is of seq ${from}`;
+  if (previousSeq > from) return `${known}, and the log begins after seq ${previousSeq}`;
+  if (lastSeq < from) return `${known}, and the log ends at seq ${lastSeq}`;
+  return undefined;
 }

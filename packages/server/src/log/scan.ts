@@ -32,8 +32,8 @@ export interface ScannedLog {
   readonly lastBytes: Buffer | undefined;
   /** Files after the end of the log: never written, or holding only blocks beyond a torn tail; and leftovers of a preparation. */
   readonly unused: string[];
-  /** Of the first valid block, in bytes of blocks over all segments: above 0 if older segments were released. */
-  readonly start: number;
+  /** The newest seq before the first valid block: above 0 if older segments were released. */
+  readonly previousSeq: Seq;
   /** Where the next block goes, in bytes of blocks over all segments. */
   readonly end: number;
   readonly nextNumber: number;
@@ -57,7 +57,7 @@ export async function scanLog(disk: Disk, directory: string, visit: (batch: LogB
   const written: WrittenSegment[] = [];
   const unused = names.filter(name => name.isTemporary).map(name => name.path);
   let lastBytes: Buffer | undefined;
-  let start: number | undefined;
+  let previousSeq: Seq | undefined;
   let position: number | undefined;
   let broken: Break | undefined;
   let tail: LogFault | undefined;
@@ -76,7 +76,7 @@ export async function scanLog(disk: Disk, directory: string, visit: (batch: LogB
     if (chain?.last !== undefined) {
       written.push({number, path, lastSeq: chain.last.lastSeq});
       lastBytes = bytes.subarray(0, chain.end);
-      start ??= chain.start;
+      previousSeq ??= chain.previousSeq;
       position = chain.last.position + chain.last.bytes;
       broken = {path, segment: number, offset: chain.end, position};
     } else {
@@ -88,24 +88,24 @@ export async function scanLog(disk: Disk, directory: string, visit: (batch: LogB
     tail ??= findTail(bytes, {path, offset: chain?.end ?? SEGMENT_HEADER_BYTES});
   }
   const nextNumber = Math.max(0, ...names.map(name => name.number)) + 1;
-  return {written, lastBytes, unused, start: start ?? 0, end: position ?? 0, nextNumber, tail, damage};
+  return {written, lastBytes, unused, previousSeq: previousSeq ?? 0n, end: position ?? 0, nextNumber, tail, damage};
 }
 
 /** Blocks one after the other, from the first on, as long as each is whole and continues the one before. */
 function readChain(
   bytes: Buffer,
   options: {number: number; position: number | undefined; visit: (batch: LogBatch) => void},
-): {last: Block | undefined; start: number | undefined; end: number} {
+): {last: Block | undefined; previousSeq: Seq | undefined; end: number} {
   let {position} = options;
-  let start: number | undefined;
+  let previousSeq: Seq | undefined;
   let last: Block | undefined;
   let offset = SEGMENT_HEADER_BYTES;
   for (;;) {
     const block = readBlock(bytes, {segment: options.number, offset});
     if (block === undefined || (position !== undefined && block.position !== position)) {
-      return {last, start, end: offset};
+      return {last, previousSeq, end: offset};
     }
-    start ??= block.position;
+    previousSeq ??= block.previousSeq;
     for (const batch of block.batches) options.visit(batch);
     last = block;
     position = block.position + block.bytes;

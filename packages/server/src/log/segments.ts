@@ -5,7 +5,7 @@
  *
  * Laws: while no further segment can be made the log is full: the spare one is for urgent batches, and only for them. It heals by itself:
  * making one is tried again every second and after every release. Closed segments are deleted oldest first, each durably before the
- * next, so that what a crash leaves has no gap.
+ * next, so that what a crash leaves has no gap; the newest block is never deleted, since it alone tells where the log ends.
  */
 import type {Seq} from '../model/names.ts';
 import type {Clock} from '../std/clock.ts';
@@ -23,6 +23,8 @@ export interface SegmentsOptions {
   readonly segmentBytes: number;
   readonly written: WrittenSegment[];
   readonly nextNumber: number;
+  /** Does the current segment hold a block? */
+  readonly isCurrentWritten: () => boolean;
   /** A segment was made, or could not be made. */
   readonly onChange: () => void;
 }
@@ -125,10 +127,9 @@ export class Segments {
   }
 
   async #removeThrough(seq: Seq): Promise<void> {
-    const {disk, directory} = this.#options;
+    const {disk, directory, isCurrentWritten} = this.#options;
     for (let oldest = this.#closed[0]; oldest !== undefined && oldest.lastSeq <= seq; oldest = this.#closed[0]) {
-      // Before this life's first block, the newest one of an earlier life alone tells where the log ends and which numbers were used.
-      if (this.#current === undefined && this.#closed.length === 1) break;
+      if (this.#closed.length === 1 && !isCurrentWritten()) break;
       await removeIfThere(disk, oldest.path);
       await disk.syncDirectory(directory);
       this.#closed.shift();

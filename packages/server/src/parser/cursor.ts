@@ -26,9 +26,11 @@ export class TokenCursor {
   readonly statement: Statement;
   /** Index of the token that comes next. */
   index: number;
-  /** Bookkeeping of expression.ts: how deep it stands, and the height of the tree just parsed. */
+  /** Bookkeeping of nesting.ts: how deep it stands, and the height of the tree just parsed. */
   depth = 0;
   height = 0;
+  /** Bookkeeping of brackets.ts: index of the token behind the row of opening brackets met last. */
+  openUntil = 0;
 
   readonly #text: string;
   readonly #kinds: Uint8Array;

@@ -9,7 +9,7 @@
  * A plan holds no values of an execution, so it may be kept per (text, schema version) and run again with other parameters.
  */
 import type {DataTypeJson, ResultColumn} from '@kalamdb/protocol/values.ts';
-import {failAt, implicitly, notSupportedAt} from '../expr/coerce.ts';
+import {failAt, implicitly} from '../expr/coerce.ts';
 import {
   columnExpr,
   compileCondition,
@@ -26,11 +26,13 @@ import {BIGINT} from '../expr/numbers.ts';
 import {comparator} from '../expr/operators.ts';
 import {exprKey, someExpr, walk} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
+import type {Row} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
 import {DELETED_COLUMN, SEQ_COLUMN} from '../model/schema.ts';
 import {typeJson} from '../model/type-table.ts';
-import type {Expr, Name, OrderItem, Select} from '../parser/ast.ts';
+import type {Expr, Name, OrderItem, Query} from '../parser/ast.ts';
 import {type GroupPlan, isAggregated, planGroups} from './group.ts';
+import {type DirectSelect, directSelect} from './wider.ts';
 
 export interface OrderKey {
   readonly eval: Eval;
@@ -72,10 +74,10 @@ interface Output {
   readonly typed: TypedExpr;
 }
 
-/** `schema` undefined: a SELECT without FROM. */
-export function planSelect(select: Select, schema: Schema | undefined, options: PlanOptions = {}): SelectPlan {
-  const scope = scopeOf(schema, select.from?.alias, options);
-  if (select.wider !== undefined) throw notSupportedAt(scope, select.wider.start, select.wider.what);
+/** `schema` undefined: a SELECT without FROM. Throws NOT_SUPPORTED for what is wider than a plan can be. */
+export function planSelect(query: Query, schema: Schema | undefined, options: PlanOptions = {}): SelectPlan {
+  const select = directSelect(query, options.text ?? '');
+  const scope = scopeOf(schema, select.from[0]?.alias, options);
   const where = select.where && compileCondition(select.where, scope, 'WHERE');
   const group = isAggregated(select) ? planGroups(select, scope) : undefined;
   const inner = group?.scope ?? scope;
@@ -97,7 +99,7 @@ export function planSelect(select: Select, schema: Schema | undefined, options: 
     group,
     isDistinct: select.isDistinct,
     isReverse: direction === 'desc',
-    order: direction === undefined ? orderBy.map(({item, typed}) => orderKey(item, typed, scope)) : [],
+    order: direction === undefined ? orderKeys(orderBy, scope, group === undefined && !select.isDistinct) : [],
     hasOrderBy: select.orderBy.length > 0,
     limit: countExpr(select.limit, scope, 'LIMIT'),
     offset: countExpr(select.offset, scope, 'OFFSET'),
@@ -160,7 +162,7 @@ function resultColumn(output: Output, index: number, schema: Schema | undefined)
 }
 
 /** ORDER BY takes an ordinal, the name of an output, or any expression, in this order. */
-function orderExpr(item: OrderItem, outputs: readonly Output[], select: Select, scope: ColumnScope): TypedExpr {
+function orderExpr(item: OrderItem, outputs: readonly Output[], select: DirectSelect, scope: ColumnScope): TypedExpr {
   const {expr} = item;
   if (expr.kind === 'number') return ordinal(expr.text, outputs, expr, scope, 'ORDER BY').typed;
   const named = expr.kind === 'column' && expr.qualifier.length === 0 ? outputNamed(outputs, expr.column) : undefined;
@@ -183,6 +185,21 @@ function ordinal(text: string, outputs: readonly Output[], node: Expr, scope: Co
   return output;
 }
 
+/** Without ORDER BY, rows of a stream that has a key are put in its order. */
+function orderKeys(
+  orderBy: readonly {item: OrderItem; typed: TypedExpr}[],
+  scope: ColumnScope,
+  isPlain: boolean,
+): OrderKey[] {
+  const {schema} = scope;
+  if (orderBy.length > 0 || schema?.kind !== 'stream' || !isPlain) {
+    return orderBy.map(({item, typed}) => orderKey(item, typed, scope));
+  }
+  const {type} = schema.columns[schema.primaryKey]!;
+  const read = (row: Row) => row.value(schema.primaryKey);
+  return [{eval: read, compare: comparator(type, type)!, isDescending: false, isNullsFirst: false}];
+}
+
 function orderKey(item: OrderItem, typed: TypedExpr, scope: ColumnScope): OrderKey {
   const compare = comparator(typed.type, typed.type);
   if (compare === undefined) throw failAt(scope, item, 'this type has no order');
@@ -201,12 +218,23 @@ function keyDirection(
   schema: Schema | undefined,
 ): 'asc' | 'desc' | undefined {
   const first = orderBy[0];
+  if (schema?.kind === 'stream') return streamDirection(first, schema);
   if (first === undefined) return 'asc';
   if (schema === undefined || schema.primaryKey < 0 || first.typed.column !== schema.primaryKey) return undefined;
   return first.item.isDescending ? 'desc' : 'asc';
 }
 
-function readColumns(select: Select, schema: Schema | undefined): number[] {
+/** Rows of a stream lie in the order of `_seq`. One with a key is shown in the order of its key, like other tables. */
+function streamDirection(
+  first: {item: OrderItem; typed: TypedExpr} | undefined,
+  schema: Schema,
+): 'asc' | 'desc' | undefined {
+  if (first === undefined) return schema.primaryKey < 0 ? 'asc' : undefined;
+  if (first.typed.column !== SEQ_INDEX) return undefined;
+  return first.item.isDescending ? 'desc' : 'asc';
+}
+
+function readColumns(select: DirectSelect, schema: Schema | undefined): number[] {
   if (schema === undefined) return [];
   if (select.items.some(item => item.kind === 'star')) return schema.columns.map((_, index) => index);
   const items = select.items.flatMap(item => (item.kind === 'expr' ? [item.expr] : []));

@@ -11,8 +11,8 @@ import type {ColumnDefault, Schema} from '../model/schema.ts';
 import {toJson} from '../model/values.ts';
 import type {Delete, Insert, Update} from '../parser/ast.ts';
 import {TokenCursor} from '../parser/cursor.ts';
+import {parseDelete, parseInsert, parseUpdate} from '../parser/dml.ts';
 import {parseSelectText} from '../parser/parser.ts';
-import {parseDelete, parseInsert, parseUpdate} from '../parser/query.ts';
 import {splitStatements} from '../parser/split.ts';
 import type {ScanRequest, TableSnapshot} from '../table/table.ts';
 import {type RunOptions, runSelect, type SelectResult} from './direct.ts';
@@ -115,8 +115,8 @@ function select(
   snapshot = new FakeSnapshot(),
 ) {
   const tree = parseSelectText(sql);
-  const plan = planSelect(tree, tree.from === undefined ? undefined : SCHEMA, {text: sql});
-  const used = tree.from === undefined ? undefined : snapshot;
+  const plan = planSelect(tree, tree.from.length === 0 ? undefined : SCHEMA, {text: sql});
+  const used = tree.from.length === 0 ? undefined : snapshot;
   return runSelect(plan, used, {...NO_ENV, params}, {...OPTIONS, ...options});
 }
 
@@ -128,6 +128,22 @@ function rowsOf(sql: string, params: readonly Param[] = []): string {
 
 const queries: [why: string, sql: string, expected: string, params?: Param[]][] = [
   ['no FROM is one row', 'SELECT 1 + 1, NULL', '[2,null]'],
+  ['brackets around a query mean nothing', '((SELECT 1)) LIMIT 1', '[1]'],
+  [
+    'rows compare by their first pair that differs; a NULL there is unknown',
+    'SELECT (1, NULL) < (2, 1), (1, NULL) < (1, 1), (1, 2) <= (1, 2), (NULL, 1) > (2, 1)',
+    '[true,null,true,null]',
+  ],
+  [
+    'rows are equal when all pairs are; one pair that differs decides',
+    'SELECT (1, NULL) = (2, NULL), (1, NULL) = (1, NULL), (1, NULL) <> (2, 1), (1, 2) NOT IN ((1, 3), (2, NULL))',
+    '[false,null,true,true]',
+  ],
+  [
+    'rows that are not distinct',
+    'SELECT (1, NULL) IS NOT DISTINCT FROM (1, NULL), (1, 2) IS DISTINCT FROM (1, 2)',
+    '[true,false]',
+  ],
   ['no FROM with a false WHERE is none', 'SELECT 1 WHERE 1 = 2', ''],
   ['key order is the default order', 'SELECT id FROM t', '[1] [2] [3] [4] [5]'],
   ['* shows system columns last', 'SELECT * FROM t WHERE id = 1', '[1,"Oslo",10,"1.50","1","101",false]'],

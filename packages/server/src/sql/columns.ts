@@ -1,5 +1,6 @@
 /** Column definitions of CREATE TABLE and ALTER TABLE ADD: from syntax to schema, with every check a name, type, key or default needs. */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import type {NewTable} from '../catalog/ddl.ts';
 import {compileExpr} from '../expr/compile.ts';
 import {clip} from '../expr/numbers.ts';
 import {someExpr} from '../expr/walk.ts';
@@ -27,7 +28,7 @@ const DEFAULT_FUNCTIONS: Readonly<Record<DefaultFunction, readonly DataType['nam
 /** `context` holds the statement's text, for the place of errors. */
 export function columnsOf(
   list: ColumnList,
-  kind: 'user' | 'shared',
+  kind: NewTable['kind'],
   context: {readonly text: string},
 ): {columns: NewColumn[]; primaryKey: number} {
   if (list.columns.length === 0)
@@ -49,9 +50,15 @@ export function columnsOf(
   return {columns, primaryKey: columns.findIndex(column => column.name === key)};
 }
 
-function primaryKeyName(list: ColumnList, kind: 'user' | 'shared', context: {readonly text: string}): string {
+/** Undefined for a stream without a key. */
+function primaryKeyName(
+  list: ColumnList,
+  kind: NewTable['kind'],
+  context: {readonly text: string},
+): string | undefined {
   const names = [...list.columns.filter(def => def.isPrimaryKey).map(def => def.name), ...list.primaryKey];
   const [key, second] = names;
+  if (key === undefined && kind === 'stream') return undefined;
   if (key === undefined)
     throw fail.invalidOperation(`${kind === 'user' ? 'User' : 'Shared'} tables require a PRIMARY KEY column`);
   return placed(context, second ?? key, () => {

@@ -7,8 +7,10 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {Catalog} from '../catalog/catalog.ts';
 import type {Ddl} from '../catalog/ddl.ts';
+import type {StorageOpener} from '../catalog/storage-opener.ts';
 import type {Storages} from '../catalog/storages.ts';
 import type {Env, Param} from '../expr/expr.ts';
+import type {Compactions} from '../jobs/compactions.ts';
 import type {Flushes} from '../jobs/flushes.ts';
 import type {Jobs} from '../jobs/jobs.ts';
 import type {TableName} from '../model/names.ts';
@@ -17,8 +19,10 @@ import type {Scope, Session} from '../model/session.ts';
 import type {Node} from '../parser/ast.ts';
 import type {TokenCursor} from '../parser/cursor.ts';
 import {positionAt} from '../parser/tokenizer.ts';
+import type {Clock} from '../std/clock.ts';
 import {SYSTEM_NAMESPACE} from '../system/define.ts';
 import {SystemTable} from '../system/index.ts';
+import type {StorageRecord} from '../system/storages.ts';
 import type {TableSnapshot, Tables} from '../table/table.ts';
 
 export interface StatementResult {
@@ -37,12 +41,27 @@ export interface Services {
   readonly ddl: Ddl;
   readonly tables: Tables;
   readonly storages: Storages;
+  readonly openStorage: StorageOpener;
+  /** The row of a storage as it is stored, secrets included. */
+  readonly storageRecord: (id: string) => StorageRecord | undefined;
+  /** Files in a storage that no manifest lists and that are not deleted yet. */
+  readonly waitingFiles: (storageId: string) => number;
+  readonly diskSpace: (path: string) => Promise<{totalBytes: number; usedBytes: number}>;
+  /** Path templates of storages that do not give their own. */
+  readonly templates: {readonly shared: string; readonly user: string};
+  readonly clock: Clock;
+  readonly nowMicros: () => bigint;
+  /** A random word. */
+  readonly nonce: () => string;
   readonly jobs: Jobs;
   readonly flushes: Flushes;
+  readonly compactions: Compactions;
   /** Rows of a system table at this moment. */
   readonly openSystem: (schema: Schema) => TableSnapshot;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read' | 'write') => Scope;
   readonly limits: {readonly defaultRows: number; readonly maxRows: number; readonly retentionHours: number};
+  /** Waited for before an answer that may show ids which stand in no batch. */
+  readonly secureIds: () => Promise<unknown> | undefined;
   readonly newEnv: (session: Session, params: readonly Param[]) => Env;
 }
 

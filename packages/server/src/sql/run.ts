@@ -18,6 +18,7 @@ import {Lru} from '../std/lru.ts';
 import {throwIfOver} from '../table/merge.ts';
 import type {Services, StatementContext, StatementKind, StatementResult} from './define.ts';
 import {matchHead} from './heads.ts';
+import {redactSecrets} from './redact.ts';
 
 const CACHE_BYTES = 4 * 1024 * 1024;
 const CACHED_TEXT_MAX = 8 * 1024;
@@ -40,9 +41,12 @@ interface Parsed {
   readonly paramCount: number;
 }
 
-export function createRunSql(services: Services): (request: SqlRequest) => Promise<StatementResult[]> {
+/** Throws or rejects. A lone statement that never waits is answered at once, without a promise. */
+export type RunSql = (request: SqlRequest) => StatementResult[] | Promise<StatementResult[]>;
+
+export function createRunSql(services: Services): RunSql {
   const cache = new Lru<string, readonly Parsed[]>(CACHE_BYTES);
-  return async request => {
+  return request => {
     let statements = cache.get(request.sql);
     if (statements === undefined) {
       statements = parseAll(request.sql);
@@ -50,13 +54,24 @@ export function createRunSql(services: Services): (request: SqlRequest) => Promi
     }
     for (const {kind} of statements) authorise(kind, request.session);
     checkParams(statements, request.params);
-    const results: StatementResult[] = [];
-    for (const [i, statement] of statements.entries()) {
-      throwIfOver(request.signal);
-      results.push(await execute(services, request, statement, i));
-    }
-    return results;
+    if (statements.length > 1) return executeAll(services, request, statements);
+    throwIfOver(request.signal);
+    const result = execute(services, request, statements[0]!, 0);
+    return result instanceof Promise ? result.then(one => [one]) : [result];
   };
+}
+
+async function executeAll(
+  services: Services,
+  request: SqlRequest,
+  statements: readonly Parsed[],
+): Promise<StatementResult[]> {
+  const results: StatementResult[] = [];
+  for (const [i, statement] of statements.entries()) {
+    throwIfOver(request.signal);
+    results.push(await execute(services, request, statement, i));
+  }
+  return results;
 }
 
 function parseAll(sql: string): Parsed[] {
@@ -96,12 +111,12 @@ function checkParams(statements: readonly Parsed[], params: readonly Param[]): v
   );
 }
 
-async function execute(
+function execute(
   services: Services,
   request: SqlRequest,
   statement: Parsed,
   index: number,
-): Promise<StatementResult> {
+): StatementResult | Promise<StatementResult> {
   const context: StatementContext = {
     services,
     session: request.session,
@@ -110,15 +125,24 @@ async function execute(
     namespace: request.namespace ?? 'default',
     text: statement.text,
   };
-  for (let attempt = 1; ; attempt++) {
+  const secure = (result: StatementResult) => services.secureIds()?.then(() => result) ?? result;
+  let attempt = 0;
+  const run = (): StatementResult | Promise<StatementResult> => {
+    attempt++;
     try {
-      return await statement.kind.run(statement.tree, context);
+      const result = statement.kind.run(statement.tree, context);
+      const answer = result instanceof Promise ? result.then(secure) : secure(result);
+      return answer instanceof Promise ? answer.catch(again) : answer;
     } catch (error) {
-      if (!(error instanceof DbError)) throw error;
-      if (error.code === 'WRITE_CONFLICT' && attempt < REPLANS_MAX && !request.signal.aborted) continue;
-      throw inStatement(error, {request: request.sql, statement, index});
+      return again(error);
     }
-  }
+  };
+  const again = (error: unknown) => {
+    if (!(error instanceof DbError)) throw error;
+    if (error.code === 'WRITE_CONFLICT' && attempt < REPLANS_MAX && !request.signal.aborted) return run();
+    throw inStatement(error, {request: request.sql, statement, index});
+  };
+  return run();
 }
 
 /** The error as the caller sees it: which statement, and where in the request. */
@@ -135,6 +159,6 @@ function inStatement(
           cause: error,
           position,
         });
-  wrapped.details = statement.text;
+  wrapped.details = redactSecrets(statement.text);
   return wrapped;
 }

@@ -3,9 +3,9 @@
  *
  *     checkpoint-<seq, 20 digits>:   block │ block │ … │ end block        block = length, crc, kind, records
  *
- * Written in slices between requests from a captured image; made durable under a temporary name, then renamed, then the directory is synced;
- * only then may the log forget, and only up to the *older* of the two newest checkpoints: a damaged newest one still leaves a way to start.
- * Laws: a file without its end block is not a checkpoint. What a checkpoint says is exactly the state at its seq.
+ * Written in slices between requests from a captured image, made durable under a temporary name, read back, renamed, then the directory is synced.
+ * Laws: a file without its end block is not a checkpoint. What a checkpoint says is exactly the state at its seq. The newest whole one before a
+ * new one stays: a checkpoint that turns out damaged later still leaves a way to start.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {type Manifest, manifestToDelta} from '../cold/manifest.ts';
@@ -20,6 +20,7 @@ const HEADER_BYTES = 9;
 const KIND_RECORDS = 1;
 const KIND_END = 2;
 const NAME = /^checkpoint-(\d{20})$/;
+const LEFTOVER = /^checkpoint-\d{20}\.tmp$/;
 
 export interface Image {
   readonly seq: Seq;
@@ -28,31 +29,47 @@ export interface Image {
   readonly manifests: readonly Manifest[];
 }
 
-/** Writes the image and removes all but the two newest checkpoints. Returns the seq up to which the log may forget. */
+/** Writes the image. Afterwards there are this checkpoint and the one of `previous`, the newest other one known to be whole, and no more. */
 export async function writeCheckpoint(
   disk: Disk,
   directory: string,
-  image: Image,
+  {image, previous}: {image: Image; previous: Seq},
   breathe: () => Promise<void>,
-): Promise<Seq> {
-  const name = `checkpoint-${String(image.seq).padStart(20, '0')}`;
-  const temporary = `${directory}/${name}.tmp`;
-  await disk.remove(temporary).catch(ignoreMissing);
-  const file = await disk.open(temporary, 'create');
+): Promise<void> {
+  await removeLeftovers(disk, directory);
+  const path = `${directory}/${nameOf(image.seq)}`;
   try {
-    await writeImage(file, image, breathe);
+    await writeImage(disk, `${path}.tmp`, image, breathe);
+    const damage = await checkCheckpoint(disk, `${path}.tmp`);
+    if (damage !== undefined) throw new Error(`the checkpoint does not read back as it was written: ${damage}`);
+    await disk.rename(`${path}.tmp`, path);
+  } catch (error) {
+    // The space must come back; what cannot be removed now is removed before the next one is begun. The first error is the one to report.
+    await removeLeftovers(disk, directory).catch(() => undefined);
+    throw error;
+  }
+  await disk.syncDirectory(directory);
+  for (const {name, seq} of await listCheckpoints(disk, directory)) {
+    if (seq !== image.seq && seq !== previous) await disk.remove(`${directory}/${name}`);
+  }
+}
+
+/** What writing a checkpoint left when it was cut off. */
+export async function removeLeftovers(disk: Disk, directory: string): Promise<void> {
+  for (const name of await disk.list(directory)) if (LEFTOVER.test(name)) await disk.remove(`${directory}/${name}`);
+}
+
+async function writeImage(disk: Disk, path: string, image: Image, breathe: () => Promise<void>): Promise<void> {
+  const file = await disk.open(path, 'create');
+  try {
+    await writeBlocks(file, image, breathe);
     await file.datasync();
   } finally {
     await file.close();
   }
-  await disk.rename(temporary, `${directory}/${name}`);
-  await disk.syncDirectory(directory);
-  const kept = await listCheckpoints(disk, directory);
-  for (const old of kept.splice(2)) await disk.remove(`${directory}/${old.name}`);
-  return kept.length < 2 ? 0n : kept[1]!.seq;
 }
 
-async function writeImage(file: DiskFile, image: Image, breathe: () => Promise<void>): Promise<void> {
+async function writeBlocks(file: DiskFile, image: Image, breathe: () => Promise<void>): Promise<void> {
   const writer = new RecordWriter(BLOCK_BYTES * 2);
   let position = 0;
   const put = async (kind: number): Promise<void> => {
@@ -83,6 +100,10 @@ function frame(kind: number, records: Buffer): Buffer {
   records.copy(block, HEADER_BYTES);
   block.writeUInt32LE(crc32(block.subarray(8)), 4);
   return block;
+}
+
+function nameOf(seq: Seq): string {
+  return `checkpoint-${String(seq).padStart(20, '0')}`;
 }
 
 /** Newest first. */
@@ -147,8 +168,4 @@ async function eachBlock(disk: Disk, path: string, visit: (records: Buffer) => v
   } finally {
     await file.close();
   }
-}
-
-function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'ENOENT') throw error;
 }

@@ -7,54 +7,30 @@
  * Laws: before the publish record is durable nothing has changed; after it everything has. A version written since the boundary opened over a
  * row ≤ B says that it has a cold predecessor, and so does one that was in flight when it opened, since the capture waits for those.
  * At most one flush of a table runs at a time: the job lease sees to that, and the manifest version is checked in the turn of the publish.
- * Tombstones are flushed as rows. Memory is bounded by one segment.
+ * Tombstones are flushed as rows; `compact.ts` drops them later. Memory is bounded by one segment.
  */
-import type {Blob} from '../blob/blob.ts';
-import type {Cold} from '../cold/cold.ts';
-import {unionVectors} from '../cold/deletion-vector.ts';
-import {type Manifest, manifestJson, type Segment} from '../cold/manifest.ts';
+import {EMPTY_VECTOR, liveCount, unionVectors, vectorOf} from '../cold/deletion-vector.ts';
+import type {Manifest, Segment} from '../cold/manifest.ts';
 import type {Hot, HotSnapshot} from '../hot/hot.ts';
 import type {ScopeKey, Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
 import {FLAG_COLD_PREDECESSOR, FLAG_TOMBSTONE, rowFlags} from '../model/row-codec.ts';
 import type {Schema} from '../model/schema.ts';
-import type {Clock} from '../std/clock.ts';
-import type {Commit, WriteRow} from './commit.ts';
-import type {Manifests} from './manifests.ts';
 import {throwIfOver} from './merge.ts';
+import {
+  droppedMeanwhile,
+  mirror,
+  type OutputOptions,
+  SEGMENT_BYTES_MAX,
+  SEGMENT_ROWS_MAX,
+  SegmentOutput,
+} from './segment-output.ts';
 
-/** Limits of one segment; a larger scope becomes several, published together. */
-const SEGMENT_ROWS_MAX = 65_536;
-const SEGMENT_BYTES_MAX = 32 * 1024 * 1024;
 /** A boundary that no seq reaches: every predecessor counts until the capture says better. */
 const OPEN_BOUNDARY = (1n << 63n) - 1n;
 
-interface StoredPath {
-  readonly storageId: string;
-  readonly path: string;
-}
-
-export interface FlushPlace {
-  readonly storageId: string;
-  /** Folder of the scope below the storage's base. */
-  readonly folder: string;
-}
-
-export interface FlushOptions {
+export interface FlushOptions extends OutputOptions {
   readonly hot: Hot;
-  readonly cold: Cold;
-  readonly commit: Commit;
-  readonly manifests: Manifests;
-  readonly clock: Clock;
-  readonly blobOf: (storageId: string) => Blob;
-  readonly placeOf: (schema: Schema, scope: ScopeKey) => FlushPlace;
-  readonly nextUlid: () => string;
-  /** The table's schema now, or undefined once it was dropped. */
-  readonly current: (schema: Schema) => Schema | undefined;
-  /** Rows that name files before they exist, so that a start can delete what a crash left; and their removal once a manifest lists the files. */
-  readonly pendingRows: (files: readonly StoredPath[]) => WriteRow[];
-  readonly pendingRemoves: (files: readonly StoredPath[]) => {scope: ScopeKey; key: Uint8Array}[];
-  readonly warn: (text: string) => void;
 }
 
 export interface ScopeFlush {
@@ -104,12 +80,11 @@ async function flushCaptured(
 ): Promise<ScopeFlush> {
   const {manifests, clock} = options;
   const release = manifests.hold();
-  const begun: StoredPath[] = [];
-  let isPublishing = false;
+  const manifest = manifests.get(scope);
+  const output = new SegmentOutput(options, schema, manifest);
   try {
-    const manifest = manifests.get(scope);
     const started = clock.monotonicMs();
-    const written = await writeSegments(options, schema, scope, {manifest, captured, begun}, signal);
+    const written = await writeSegments(output, captured, signal);
     const vectors = await deadRows(options, schema, manifest, written.flaggedKeys);
     const encoded = clock.monotonicMs();
     throwIfOver(signal);
@@ -117,18 +92,19 @@ async function flushCaptured(
     if (options.current(schema) === undefined) throw droppedMeanwhile(schema);
     if (manifests.get(scope).version !== manifest.version)
       throw new Error('another flush published while this one ran');
-    isPublishing = true;
+    const {names} = options.files;
     await options.commit.write({
       isUrgent: true,
-      removes: options.pendingRemoves(written.segments),
+      rows: names.announced(vectors.emptied),
+      removes: names.struck(output.segments),
       publish: {
         scope,
         baseVersion: manifest.version,
-        add: written.segments,
-        remove: [],
+        add: output.segments,
+        remove: vectors.emptied.map(segment => segment.name),
         vectors: vectors.byName,
         flushedThrough: boundary,
-        batch: manifest.batch + written.segments.length,
+        batch: output.batch,
         at: clock.nowMs(),
       },
     });
@@ -138,63 +114,37 @@ async function flushCaptured(
       rowsWritten: captured.rowCount,
       tombstonesKept: written.tombstones,
       versionsSuperseded: vectors.count,
-      files: written.segments.length,
-      bytesWritten: written.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0),
+      files: output.segments.length,
+      bytesWritten: output.bytes,
       bytesHotFreed: captured.bytes,
       boundarySeq: boundary,
       encodeMs: encoded - started,
       publishMs: clock.monotonicMs() - encoded,
     };
   } catch (error) {
-    // A publish that failed may still be in the log; before it nobody can know the files.
-    if (!isPublishing) await discard(options, begun);
+    await output.discardAfter(error);
     throw error;
   } finally {
     release();
   }
 }
 
-/** The names stay pending, so a start deletes what cannot be deleted now. */
-async function discard({blobOf, warn}: FlushOptions, files: readonly StoredPath[]): Promise<void> {
-  for (const {storageId, path} of files) {
-    await blobOf(storageId)
-      .remove(path)
-      .catch(error =>
-        warn(`${path} of a flush that failed was not deleted and waits for the next start: ${String(error)}`),
-      );
-  }
-}
-
-interface WrittenSegments {
-  readonly segments: Segment[];
+interface WrittenRows {
   readonly flaggedKeys: Uint8Array[];
   tombstones: number;
 }
 
-async function writeSegments(
-  options: FlushOptions,
-  schema: Schema,
-  scope: ScopeKey,
-  {manifest, captured, begun}: {manifest: Manifest; captured: HotSnapshot; begun: StoredPath[]},
-  signal: AbortSignal,
-): Promise<WrittenSegments> {
-  const {storageId, folder} = options.placeOf(schema, scope);
+async function writeSegments(output: SegmentOutput, captured: HotSnapshot, signal: AbortSignal): Promise<WrittenRows> {
   const slices = new SliceReader(captured);
-  const written: WrittenSegments = {segments: [], flaggedKeys: [], tombstones: 0};
+  const written: WrittenRows = {flaggedKeys: [], tombstones: 0};
   for (let rows = slices.next(); rows.length > 0; rows = slices.next()) {
     throwIfOver(signal);
-    const name = `batch-${manifest.batch + 1 + written.segments.length}-${scope.incarnation}-${options.nextUlid()}.parquet`;
-    const path = `${folder}/${name}`;
-    await options.commit.write({rows: options.pendingRows([{storageId, path}]), isUrgent: true});
-    begun.push({storageId, path});
     for (const {key, row} of rows) {
       const flags = rowFlags(row);
       if ((flags & FLAG_TOMBSTONE) !== 0) written.tombstones++;
       if ((flags & FLAG_COLD_PREDECESSOR) !== 0) written.flaggedKeys.push(key);
     }
-    written.segments.push(
-      await options.cold.writeSegment({schema, path, name, storageId, createdAt: options.clock.nowMs(), rows}, signal),
-    );
+    await output.write(rows, signal);
   }
   return written;
 }
@@ -219,40 +169,28 @@ class SliceReader {
   }
 }
 
-/** New vectors of the segments that hold rows the flushed versions replace. */
+interface DeadRows {
+  /** New vectors of the segments that hold rows the flushed versions replace. */
+  readonly byName: Map<string, Uint32Array>;
+  /** Segments of which no row is left. */
+  readonly emptied: Segment[];
+  readonly count: number;
+}
+
 async function deadRows(
   options: FlushOptions,
   schema: Schema,
   manifest: Manifest,
   keys: readonly Uint8Array[],
-): Promise<{byName: Map<string, Uint32Array>; count: number}> {
-  const byName = new Map<string, Uint32Array>();
-  if (keys.length === 0 || manifest.segments.length === 0) return {byName, count: 0};
+): Promise<DeadRows> {
+  const dead: DeadRows = {byName: new Map(), emptied: [], count: 0};
+  if (keys.length === 0 || manifest.segments.length === 0) return dead;
   const located = await options.cold.locate(schema, manifest, keys);
-  const positions = new Map<string, number[]>();
-  for (const {segment, position} of located) {
-    const list = positions.get(segment.name);
-    if (list === undefined) positions.set(segment.name, [position]);
-    else list.push(position);
+  for (const [segment, rows] of Map.groupBy(located, row => row.segment)) {
+    const positions = vectorOf(rows.map(row => row.position));
+    const vector = unionVectors(manifest.vectors.get(segment.name) ?? EMPTY_VECTOR, positions);
+    if (liveCount(segment.rowCount, vector) === 0) dead.emptied.push(segment);
+    else dead.byName.set(segment.name, vector);
   }
-  for (const [name, list] of positions) {
-    const dead = Uint32Array.from(list).sort();
-    byName.set(name, unionVectors(manifest.vectors.get(name) ?? new Uint32Array(), dead));
-  }
-  return {byName, count: located.length};
-}
-
-/** manifest.json is for people and tools: the log is the truth, so a failure here is a warning and the next flush writes it anew. */
-async function mirror(options: FlushOptions, schema: Schema, scope: ScopeKey): Promise<void> {
-  const {storageId, folder} = options.placeOf(schema, scope);
-  const text = manifestJson(options.manifests.get(scope), schema);
-  try {
-    await options.blobOf(storageId).replace(`${folder}/manifest.json`, Buffer.from(text));
-  } catch (error) {
-    options.warn(`manifest.json of ${folder} was not written: ${String(error)}`);
-  }
-}
-
-function droppedMeanwhile({name}: Schema): Error {
-  return new Error(`table ${name.namespace}.${name.table} was dropped during its flush`);
+  return {...dead, count: located.length};
 }

@@ -1,5 +1,6 @@
 /** CREATE [USER|SHARED|STREAM] TABLE, with the WITH options of today and the trailing clauses of the October-2025 dialect. */
 import {fail} from '@kalamdb/protocol/errors.ts';
+import type {NewTable} from '../../catalog/ddl.ts';
 import {checkName, checkUserId, RESERVED_NAMESPACES, tableText} from '../../model/names.ts';
 import type {AccessLevel, FlushPolicy, TableOptions} from '../../model/schema.ts';
 import type {Node, TableRef} from '../../parser/ast.ts';
@@ -8,7 +9,7 @@ import type {TokenCursor} from '../../parser/cursor.ts';
 import {columnsOf} from '../columns.ts';
 import {defineStatement, done, placed, resolveName, type StatementContext} from '../define.ts';
 
-type Kind = 'user' | 'shared' | 'stream';
+type Kind = NewTable['kind'];
 
 interface CreateTable {
   readonly ref: TableRef;
@@ -65,7 +66,6 @@ async function create(tree: CreateTable, context: StatementContext) {
   }
   placed(context, tree.ref, () => checkName(name.table, 'Name'));
   const kind = placed(context, tree.clauses, () => kindOf(tree, context, name.namespace));
-  if (kind === 'stream') throw fail.notSupported('STREAM tables are not part of this release');
   if (kind === 'shared' && context.session.role !== 'dba' && context.session.role !== 'system') {
     throw fail.unauthorized('Insufficient privileges to create shared tables');
   }
@@ -75,8 +75,7 @@ async function create(tree: CreateTable, context: StatementContext) {
     throw fail.invalidOperation(`Storage '${options.storageId}' does not exist`);
   const {columns, primaryKey} = columnsOf(tree.columns, kind, context);
   const schema = await services.ddl.createTable({name, kind, columns, primaryKey, options});
-  const word = kind === 'user' ? 'User' : 'Shared';
-  if (schema !== undefined) return done(context, `${word} table ${tableText(name)} created successfully`);
+  if (schema !== undefined) return done(context, `${capital(kind)} table ${tableText(name)} created successfully`);
   if (!tree.ifNotExists) throw fail.alreadyExists(`Table ${tableText(name)} already exists`);
   return done(context, `Table ${tableText(name)} already exists (skipped)`);
 }
@@ -216,8 +215,14 @@ export function tableOptions(options: ReadonlyMap<string, string>, kind: Kind, r
     flushPolicy: policy === undefined ? null : parsePolicy(policy),
     accessLevel: kind === 'shared' ? (level ?? 'private') : null,
     deletedRetentionHours: retention === undefined ? retentionHours : Number(retention),
-    ttlSeconds: null,
+    ttlSeconds: kind === 'stream' ? ttlSeconds(options.get('TTL_SECONDS')) : null,
   };
+}
+
+function ttlSeconds(text: string | undefined): number {
+  if (text === undefined) throw invalid("STREAM tables must specify 'TTL_SECONDS'");
+  if (!/^\d{1,9}$/.test(text) || Number(text) === 0) throw invalid('Invalid TTL_SECONDS');
+  return Number(text);
 }
 
 /** 'rows:N' | 'interval:S' | both, joined by a comma. */

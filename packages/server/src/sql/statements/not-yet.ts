@@ -8,13 +8,6 @@ import {defineStatement, type StatementKind} from '../define.ts';
 const NAMES: readonly (string | readonly [name: string, ...heads: string[]])[] = [
   'ALTER NAMESPACE',
   ['USE NAMESPACE', 'USE', 'SET NAMESPACE'],
-  'CREATE STORAGE',
-  'ALTER STORAGE',
-  'DROP STORAGE',
-  'SHOW STORAGES',
-  'STORAGE CHECK',
-  'STORAGE COMPACT TABLE',
-  'STORAGE COMPACT ALL',
   ['CREATE VIEW', 'CREATE VIEW', 'CREATE OR REPLACE VIEW'],
   ['MATERIALIZED VIEWS', 'CREATE MATERIALIZED VIEW', 'CREATE OR REPLACE MATERIALIZED VIEW'],
   'DROP VIEW',
