@@ -8,6 +8,7 @@
 import type {Blob} from '../blob/blob.ts';
 import {compareKeys} from '../model/key-codec.ts';
 import type {Incarnation} from '../model/names.ts';
+import {packRows} from '../model/packed-rows.ts';
 import type {Schema} from '../model/schema.ts';
 import {crc32} from '../std/crc32.ts';
 import type {Cold, ColdRow, SegmentSource} from './cold.ts';
@@ -15,7 +16,6 @@ import {vectorContains} from './deletion-vector.ts';
 import {type Encoder, inlineEncoder, threadEncoder} from './encoder.ts';
 import {FooterCache} from './footer-cache.ts';
 import type {Manifest, Segment} from './manifest.ts';
-import {packRows} from './packed-rows.ts';
 import {keyBounds, pruneReason} from './prune.ts';
 import {
   damagedSegment,

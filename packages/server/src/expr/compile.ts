@@ -6,7 +6,7 @@
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
-import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
+import {type Column, DELETED_COLUMN, DELETED_INDEX, type Schema, SEQ_COLUMN, SEQ_INDEX} from '../model/schema.ts';
 import {resolveType, sqlName} from '../model/type-table.ts';
 import {valueText} from '../model/values.ts';
 import type {BinaryOperator, Expr, Name, Node} from '../parser/ast.ts';
@@ -14,7 +14,7 @@ import {AGGREGATES} from './aggregates.ts';
 import {compileCall, compileExtract} from './calls.ts';
 import {castTo, constantOf, failAt, fold, implicitly, notSupportedAt, openAs, settled, tryCastTo} from './coerce.ts';
 import {compare, inList, isDistinct, like, unify} from './compare.ts';
-import {type ColumnScope, DELETED_INDEX, type Eval, SEQ_INDEX, type TypedExpr} from './expr.ts';
+import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
 import {compileJson} from './json.ts';
 import {BIGINT, BOOLEAN, INT, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
 import {type ArithmeticOperator, arithmetic, type ComparisonOperator, negate} from './operators.ts';

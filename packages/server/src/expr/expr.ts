@@ -55,9 +55,6 @@ export type OpenValue =
   | {readonly kind: 'string'; readonly text: string}
   | {readonly kind: 'param'; readonly index: number};
 
-export const SEQ_INDEX = -1;
-export const DELETED_INDEX = -2;
-
 /** Which names an expression may use. */
 export interface ColumnScope {
   /** undefined: no FROM, so no columns. */

@@ -63,3 +63,6 @@ export interface Schema {
 
 export const SEQ_COLUMN = '_seq';
 export const DELETED_COLUMN = '_deleted';
+/** Where the index of a column is wanted, the system columns have these. */
+export const SEQ_INDEX = -1;
+export const DELETED_INDEX = -2;

@@ -19,15 +19,14 @@ import {
   hasDeleted,
   isOfScope,
 } from '../expr/compile.ts';
-import type {Env} from '../expr/expr.ts';
-import {type ColumnScope, DELETED_INDEX, type Eval, SEQ_INDEX, type TypedExpr} from '../expr/expr.ts';
+import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
 import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
 import {BIGINT} from '../expr/numbers.ts';
 import {comparator} from '../expr/operators.ts';
 import {someExpr, walk} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Schema} from '../model/schema.ts';
-import {DELETED_COLUMN, SEQ_COLUMN} from '../model/schema.ts';
+import {DELETED_COLUMN, DELETED_INDEX, SEQ_COLUMN, SEQ_INDEX} from '../model/schema.ts';
 import {typeJson} from '../model/type-table.ts';
 import type {Expr, Name, OrderItem, Select} from '../parser/ast.ts';
 import {type GroupPlan, isAggregated, planGroups} from './group.ts';

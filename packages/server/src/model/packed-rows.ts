@@ -4,8 +4,8 @@
  * Each entry: key length, row length (32 bits each), key bytes, row bytes.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import type {RowBytes} from '../model/row.ts';
-import {rowSchemaVersion} from '../model/row-codec.ts';
+import type {RowBytes} from './row.ts';
+import {rowSchemaVersion} from './row-codec.ts';
 
 /** A segment is encoded in memory, at a few times this size. */
 const PACKED_BYTES_MAX = 512 * 1024 * 1024;
