@@ -5,7 +5,7 @@
  */
 import type {DataType, Value} from '../model/datatype.ts';
 import {sqlName} from '../model/type-table.ts';
-import type {Expr} from '../parser/ast.ts';
+import type {Call, Expr} from '../parser/ast.ts';
 import {castTo, failAt, fold, implicitly, notSupportedAt, settled} from './coerce.ts';
 import {compare, unify} from './compare.ts';
 import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
@@ -13,10 +13,8 @@ import {FUNCTIONS, type FunctionFacts} from './functions.ts';
 import {DOUBLE, isMoment, isNumeric, isTextual, TEXT, TIMESTAMP} from './numbers.ts';
 import {comparator} from './operators.ts';
 
-type Call = Extract<Expr, {kind: 'call'}>;
-
 export function compileCall(call: Call, args: readonly TypedExpr[], scope: ColumnScope): TypedExpr {
-  if (call.isStar || call.isDistinct || call.filter !== undefined) {
+  if (call.isStar || call.isDistinct || call.orderBy.length > 0 || call.filter !== undefined) {
     throw failAt(scope, call, `${call.name} is not an aggregate function`);
   }
   const special = SPECIAL[call.name];

@@ -18,6 +18,7 @@ import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
 import {compileJson} from './json.ts';
 import {BIGINT, BOOLEAN, INT, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
 import {type ArithmeticOperator, arithmetic, type ComparisonOperator, negate} from './operators.ts';
+import {WIDER_NAMES} from './walk.ts';
 
 type Of<K extends Expr['kind']> = Extract<Expr, {kind: K}>;
 
@@ -106,8 +107,13 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
       return compileCall(expr, expr.args.map(sub), scope);
     case 'extract':
       return compileExtract(expr, sub(expr.operand), scope);
-    case 'unsupported':
-      throw notSupportedAt(scope, expr.start, expr.what);
+    case 'window':
+    case 'subquery':
+    case 'exists':
+    case 'inQuery':
+    case 'quantified':
+    case 'row':
+      throw notSupportedAt(scope, expr.start, WIDER_NAMES[expr.kind]);
     default:
       return expr satisfies never;
   }

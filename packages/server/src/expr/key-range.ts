@@ -17,7 +17,7 @@ import {compileOpen, findColumn, isOfScope} from './compile.ts';
 import type {ColumnScope, Env, TypedExpr} from './expr.ts';
 import {type Bound, boundOf, isInteger, isNumeric} from './numbers.ts';
 import {type ComparisonOperator, MIRRORED, order} from './operators.ts';
-import {someExpr} from './walk.ts';
+import {someExpr, WIDER_NAMES} from './walk.ts';
 
 export interface KeyFacts {
   readonly keys: KeyRange;
@@ -128,7 +128,7 @@ function isRowFree(expr: Expr): boolean {
   return !someExpr(
     [expr],
     part =>
-      part.kind === 'column' || part.kind === 'unsupported' || (part.kind === 'call' && !STEADY_CALLS.has(part.name)),
+      part.kind === 'column' || part.kind in WIDER_NAMES || (part.kind === 'call' && !STEADY_CALLS.has(part.name)),
   );
 }
 

@@ -1,13 +1,23 @@
 /**
- * Walks over syntax trees by an explicit stack, so that no tree is too deep.
+ * Walks over syntax trees by an explicit stack, so that no tree is too deep. Queries inside expressions are walked through.
  */
-import type {Delete, Expr, Insert, Select, Update} from '../parser/ast.ts';
+import type {Delete, Expr, FromItem, Insert, OrderItem, Query, Select, Update, WindowSpec} from '../parser/ast.ts';
 
-/** Visits every node of the trees, parents first. */
-export function walk(roots: Iterable<Expr>, visit: (expr: Expr) => void): void {
+/** What no closure over one row can answer; the query around it does, by `override`, or nobody. */
+export const WIDER_NAMES = {
+  window: 'window functions',
+  subquery: 'subqueries',
+  exists: 'subqueries',
+  inQuery: 'subqueries',
+  quantified: 'subqueries',
+  row: 'row constructors',
+} as const;
+
+/** Visits every node of the trees, parents first; what stands below a node is left out when `visit` answers 'skip'. */
+export function walk(roots: Iterable<Expr>, visit: (expr: Expr) => unknown): void {
   const stack = [...roots];
   for (let expr = stack.pop(); expr !== undefined; expr = stack.pop()) {
-    visit(expr);
+    if (visit(expr) === 'skip') continue;
     for (const child of children(expr)) stack.push(child);
   }
 }
@@ -32,7 +42,6 @@ function children(expr: Expr): readonly Expr[] {
     case 'typed':
     case 'param':
     case 'column':
-    case 'unsupported':
       return [];
     case 'unary':
     case 'isNull':
@@ -54,20 +63,50 @@ function children(expr: Expr): readonly Expr[] {
     case 'case':
       return present(expr.operand, expr.otherwise, ...expr.branches.flatMap(({when, then}) => [when, then]));
     case 'call':
-      return present(...expr.args, expr.filter);
+      return present(...expr.args, ...ordered(expr.orderBy), expr.filter);
+    default:
+      return widerChildren(expr);
+  }
+}
+
+function widerChildren(expr: Extract<Expr, {kind: keyof typeof WIDER_NAMES}>): readonly Expr[] {
+  switch (expr.kind) {
+    case 'window':
+      return [expr.call, ...('name' in expr.over ? [] : windowParts(expr.over))];
+    case 'subquery':
+    case 'exists':
+      return expressionsOf(expr.query);
+    case 'inQuery':
+      return [expr.operand, ...expressionsOf(expr.query)];
+    case 'quantified':
+      return [expr.left, ...expressionsOf(expr.query)];
+    case 'row':
+      return expr.items;
     default:
       return expr satisfies never;
   }
 }
 
-/** The expressions a statement holds. */
-export function expressionsOf(statement: Select | Insert | Update | Delete): Expr[] {
+const ordered = (items: readonly OrderItem[]): Expr[] => items.map(item => item.expr);
+
+function windowParts({partitionBy, orderBy, frame}: WindowSpec): Expr[] {
+  const bounds = [frame?.from, frame?.to].map(bound =>
+    bound !== undefined && 'offset' in bound ? bound.offset : undefined,
+  );
+  return present(...partitionBy, ...ordered(orderBy), ...bounds);
+}
+
+/** The expressions a statement holds, those of the queries below WITH, FROM and UNION with them. */
+export function expressionsOf(statement: Query | Insert | Update | Delete): Expr[] {
   switch (statement.kind) {
-    case 'select': {
-      const items = statement.items.map(item => (item.kind === 'expr' ? item.expr : undefined));
-      const orders = statement.orderBy.map(item => item.expr);
-      const {where, groupBy, having, limit, offset} = statement;
-      return present(...items, where, ...groupBy, having, ...orders, limit, offset);
+    case 'select':
+    case 'set':
+    case 'values': {
+      const exprs: Expr[] = [];
+      eachQuery(statement, query => {
+        exprs.push(...ownExpressions(query));
+      });
+      return exprs;
     }
     case 'insert':
       return statement.rows.flatMap(row => row.filter(value => value !== 'default'));
@@ -80,8 +119,51 @@ export function expressionsOf(statement: Select | Insert | Update | Delete): Exp
   }
 }
 
+/** The query and all that stand below its WITH, FROM and set operations; queries inside expressions are not among them. */
+function eachQuery(root: Query, visit: (query: Query) => void): void {
+  const stack = [root];
+  for (let query = stack.pop(); query !== undefined; query = stack.pop()) {
+    visit(query);
+    for (const table of query.with?.tables ?? []) stack.push(table.query);
+    if (query.kind === 'set') stack.push(query.left, query.right);
+    else if (query.kind === 'select')
+      eachFromItem(query.from, item => {
+        if (item.kind === 'query') stack.push(item.query);
+      });
+  }
+}
+
+/** Items of FROM, joins before their sides. */
+export function eachFromItem(items: readonly FromItem[], visit: (item: FromItem) => void): void {
+  const stack = [...items];
+  for (let item = stack.pop(); item !== undefined; item = stack.pop()) {
+    visit(item);
+    if (item.kind === 'join') stack.push(item.left, item.right);
+  }
+}
+
+function ownExpressions(query: Query): Expr[] {
+  const tail = present(...ordered(query.orderBy), query.limit, query.offset);
+  if (query.kind === 'set') return tail;
+  if (query.kind === 'values') return [...query.rows.flat(), ...tail];
+  return [...selectExpressions(query), ...tail];
+}
+
+function selectExpressions(select: Select): Expr[] {
+  const {distinctOn, items, from, where, groupBy, having, windows, qualify} = select;
+  const joins: Expr[] = [];
+  eachFromItem(from, item => {
+    if (item.kind === 'function') joins.push(item.call);
+    else if (item.kind === 'join' && item.on !== undefined) joins.push(item.on);
+  });
+  const shown = items.map(item => (item.kind === 'expr' ? item.expr : undefined));
+  const groups = groupBy.flatMap(item => ('sets' in item ? item.sets.flat() : [item]));
+  const specs = windows.flatMap(({spec}) => windowParts(spec));
+  return present(...distinctOn, ...shown, ...joins, where, ...groups, having, ...specs, qualify);
+}
+
 /** The highest `$n` of a statement: how many parameters it needs. */
-export function maxParam(statement: Select | Insert | Update | Delete): number {
+export function maxParam(statement: Query | Insert | Update | Delete): number {
   let most = 0;
   walk(expressionsOf(statement), expr => {
     if (expr.kind === 'param') most = Math.max(most, expr.index);

@@ -95,19 +95,69 @@ export type Expr = Node &
         readonly otherwise: Expr | undefined;
       }
     | {readonly kind: 'cast'; readonly operand: Expr; readonly type: TypeRef; readonly isTry: boolean}
-    /** `name` upper case. CURRENT_USER, CURRENT_TIMESTAMP, CURRENT_DATE without parentheses are calls too. `COUNT(*)` has isStar. */
-    | {
-        readonly kind: 'call';
-        readonly name: string;
-        readonly args: readonly Expr[];
-        readonly isStar: boolean;
-        readonly isDistinct: boolean;
-        readonly filter: Expr | undefined;
-      }
+    | Call
     /** EXTRACT(field FROM x) */
     | {readonly kind: 'extract'; readonly field: string; readonly operand: Expr}
-    /** Valid SQL that only the analytic executor will run: subqueries, window calls, arrays. `what` names it for NOT_SUPPORTED. */
-    | {readonly kind: 'unsupported'; readonly what: string}
+    /** `call` is a window function or an aggregate, `over` the name of a window or its definition. */
+    | {
+        readonly kind: 'window';
+        readonly call: Call;
+        readonly over: Name | WindowSpec;
+        /** IGNORE NULLS; RESPECT NULLS is what holds without it. */
+        readonly ignoresNulls: boolean;
+      }
+    /** A query in brackets as a value. */
+    | {readonly kind: 'subquery'; readonly query: Query}
+    | {readonly kind: 'exists'; readonly query: Query}
+    | {readonly kind: 'inQuery'; readonly operand: Expr; readonly query: Query; readonly isNegated: boolean}
+    /** `left op ANY (query)`, where SOME is ANY; `op` is a comparison. */
+    | {
+        readonly kind: 'quantified';
+        readonly op: BinaryOperator;
+        readonly quantifier: 'any' | 'all';
+        readonly left: Expr;
+        readonly query: Query;
+      }
+    /**
+     * `(a, b)` or `ROW(a)`. Comparisons between rows are already spelled out as `logic`; what stays is the left side of `inQuery` and
+     * `quantified`, and rows that nothing can take.
+     */
+    | {readonly kind: 'row'; readonly items: readonly Expr[]}
+  );
+
+/** `name` upper case. CURRENT_USER, CURRENT_TIMESTAMP, CURRENT_DATE without parentheses are calls too. `COUNT(*)` has isStar. */
+export type Call = Node & {
+  readonly kind: 'call';
+  readonly name: string;
+  readonly args: readonly Expr[];
+  readonly isStar: boolean;
+  readonly isDistinct: boolean;
+  /** Of an aggregate: `STRING_AGG(x, ',' ORDER BY y)`. */
+  readonly orderBy: readonly OrderItem[];
+  readonly filter: Expr | undefined;
+};
+
+export interface WindowSpec extends Node {
+  /** The window that this one refines. */
+  readonly base: Name | undefined;
+  readonly partitionBy: readonly Expr[];
+  readonly orderBy: readonly OrderItem[];
+  readonly frame: Frame | undefined;
+}
+
+/** Never from behind its own end. */
+export interface Frame extends Node {
+  readonly unit: 'rows' | 'range' | 'groups';
+  readonly from: FrameBound;
+  /** undefined: the current row. */
+  readonly to: FrameBound | undefined;
+  readonly exclude: 'currentRow' | 'group' | 'ties' | undefined;
+}
+
+export type FrameBound = Node &
+  (
+    | {readonly kind: 'unboundedPreceding' | 'currentRow' | 'unboundedFollowing'}
+    | {readonly kind: 'preceding' | 'following'; readonly offset: Expr}
   );
 
 export type SelectItem = Node &
@@ -123,25 +173,107 @@ export interface OrderItem extends Node {
   readonly nulls: 'first' | 'last' | undefined;
 }
 
-export interface FromTable extends Node {
-  readonly table: TableRef;
-  readonly alias: Name | undefined;
-}
+/** What stands wherever a query may stand. Brackets around a query leave no node: its own clauses say where it ends. */
+export type Query = Select | SetQuery | ValuesQuery;
 
-export interface Select extends Node {
-  readonly kind: 'select';
-  readonly isDistinct: boolean;
-  readonly items: readonly SelectItem[];
-  readonly from: FromTable | undefined;
-  readonly where: Expr | undefined;
-  readonly groupBy: readonly Expr[];
-  readonly having: Expr | undefined;
+/** What may stand behind any query; `isWithTies` is FETCH … WITH TIES, and then `orderBy` is not empty. */
+interface QueryBase extends Node {
+  readonly with: With | undefined;
   readonly orderBy: readonly OrderItem[];
   readonly limit: Expr | undefined;
   readonly offset: Expr | undefined;
-  /** First wider construct met (joins, CTEs, set operations, windows …): named in NOT_SUPPORTED. The rest may then be missing. */
-  readonly wider: {readonly what: string; readonly start: number} | undefined;
+  readonly isWithTies: boolean;
 }
+
+export interface With extends Node {
+  readonly isRecursive: boolean;
+  readonly tables: readonly WithTable[];
+}
+
+export interface WithTable extends Node {
+  readonly name: Name;
+  /** Empty: the names of the query's own columns. */
+  readonly columns: readonly Name[];
+  readonly query: Query;
+  /** [NOT] MATERIALIZED; undefined when neither is said. */
+  readonly materialized: boolean | undefined;
+}
+
+/** `TABLE t` is `SELECT * FROM t`. */
+export interface Select extends QueryBase {
+  readonly kind: 'select';
+  /** SELECT DISTINCT; DISTINCT ON is in `distinctOn` alone. */
+  readonly isDistinct: boolean;
+  readonly distinctOn: readonly Expr[];
+  readonly items: readonly SelectItem[];
+  /** The list behind FROM; empty without one. */
+  readonly from: readonly FromItem[];
+  readonly where: Expr | undefined;
+  readonly groupBy: readonly GroupItem[];
+  readonly having: Expr | undefined;
+  readonly windows: readonly {readonly name: Name; readonly spec: WindowSpec}[];
+  readonly qualify: Expr | undefined;
+}
+
+/** Left-nested chains of one precedence; INTERSECT binds tighter than the others. */
+export interface SetQuery extends QueryBase {
+  readonly kind: 'set';
+  readonly op: 'union' | 'except' | 'intersect';
+  readonly isAll: boolean;
+  readonly left: Query;
+  readonly right: Query;
+}
+
+export interface ValuesQuery extends QueryBase {
+  readonly kind: 'values';
+  /** All of one length. */
+  readonly rows: readonly (readonly Expr[])[];
+}
+
+export type FromItem = FromTable | FromQuery | FromFunction | Join;
+
+export interface FromTable extends Node {
+  readonly kind: 'table';
+  readonly table: TableRef;
+  readonly alias: Name | undefined;
+  /** New names of the first columns; only with an alias. */
+  readonly columnAliases: readonly Name[];
+}
+
+export interface FromQuery extends Node {
+  readonly kind: 'query';
+  readonly query: Query;
+  readonly alias: Name | undefined;
+  readonly columnAliases: readonly Name[];
+  readonly isLateral: boolean;
+}
+
+/** `generate_series(1, 3) WITH ORDINALITY AS g (n, place)` */
+export interface FromFunction extends Node {
+  readonly kind: 'function';
+  readonly call: Call;
+  readonly alias: Name | undefined;
+  readonly columnAliases: readonly Name[];
+  readonly isLateral: boolean;
+  readonly hasOrdinality: boolean;
+}
+
+/** Left-nested chains. One of `on`, `using` and `isNatural`, unless the kind is cross. */
+export interface Join extends Node {
+  readonly kind: 'join';
+  readonly join: 'inner' | 'left' | 'right' | 'full' | 'cross';
+  readonly isNatural: boolean;
+  readonly left: FromItem;
+  readonly right: FromItem;
+  readonly on: Expr | undefined;
+  readonly using: readonly Name[];
+}
+
+/** Nested GROUPING SETS are flat, those of ROLLUP and CUBE inside are written out; `()` is one empty set. */
+export type GroupItem =
+  | Expr
+  /** Each set is one step: `ROLLUP (a, (b, c))` has [a] and [b, c]. */
+  | (Node & {readonly kind: 'rollup' | 'cube' | 'groupingSets'; readonly sets: readonly (readonly Expr[])[]});
 
 export interface Insert extends Node {
   readonly kind: 'insert';

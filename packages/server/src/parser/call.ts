@@ -38,45 +38,25 @@ function plainCall(cursor: TokenCursor, start: number, name: string): Expr {
   let isDistinct = false;
   let isStar = false;
   let args: Expr[] = [];
-  let what: string | undefined;
   if (cursor.acceptSymbol('*')) isStar = true;
   else if (!cursor.isSymbol(')')) {
     isDistinct = cursor.acceptKeyword('DISTINCT');
     if (!isDistinct) cursor.acceptKeyword('ALL');
     args = parseExpressions(cursor);
     if (cursor.keywords('ORDER', 'BY')) {
-      skipToClose(cursor);
-      what = 'ORDER BY inside a call';
+      throw cursor.notSupported('ORDER BY inside a call', start);
     }
   }
   cursor.expectSymbol(')');
-  if (cursor.keywords('WITHIN', 'GROUP')) {
-    skipBrackets(cursor);
-    what = 'WITHIN GROUP';
-  }
+  if (cursor.areKeywords('WITHIN', 'GROUP')) throw cursor.notSupported('WITHIN GROUP', start);
   const filter = cursor.isKeyword('FILTER') && cursor.isSymbol('(', 1) ? filterClause(cursor) : undefined;
-  if (isOver(cursor)) {
-    cursor.next();
-    if (cursor.isSymbol('(')) cursor.skipBalanced();
-    else cursor.name('a window name');
-    what = 'window functions';
-  }
+  if (isOver(cursor)) throw cursor.notSupported('window functions', start);
   const end = cursor.previousEnd;
-  if (what !== undefined) return {kind: 'unsupported', start, end, what};
-  return {kind: 'call', start, end, name, args, isStar, isDistinct, filter};
+  return {kind: 'call', start, end, name, args, isStar, isDistinct, orderBy: [], filter};
 }
 
 function isOver(cursor: TokenCursor): boolean {
   return cursor.isKeyword('OVER') && (cursor.isSymbol('(', 1) || cursor.isName(1));
-}
-
-function skipBrackets(cursor: TokenCursor): void {
-  if (!cursor.isSymbol('(')) throw cursor.expected("'('");
-  cursor.skipBalanced();
-}
-
-function skipToClose(cursor: TokenCursor): void {
-  while (!cursor.atEnd() && !cursor.isSymbol(')')) cursor.skipBalanced();
 }
 
 function filterClause(cursor: TokenCursor): Expr {
@@ -129,5 +109,5 @@ function substring(cursor: TokenCursor, start: number): Expr {
 function simple(cursor: TokenCursor, start: number, name: string, args: Expr[]): Expr {
   cursor.expectSymbol(')');
   const end = cursor.previousEnd;
-  return {kind: 'call', start, end, name, args, isStar: false, isDistinct: false, filter: undefined};
+  return {kind: 'call', start, end, name, args, isStar: false, isDistinct: false, orderBy: [], filter: undefined};
 }

@@ -139,11 +139,11 @@ function infix(cursor: TokenCursor, left: Expr, power: number): Expr {
     case POWER.zone:
       cursor.expectKeywords('AT', 'TIME', 'ZONE');
       parseAbove(cursor, power);
-      return unsupported(cursor, left, 'AT TIME ZONE');
+      throw cursor.notSupported('AT TIME ZONE', left.start);
     case POWER.collate:
       cursor.expectKeyword('COLLATE');
       cursor.label('a collation');
-      return unsupported(cursor, left, 'COLLATE');
+      throw cursor.notSupported('COLLATE', left.start);
     case POWER.postfix:
       return postfix(cursor, left);
     default:
@@ -161,11 +161,10 @@ function binary(cursor: TokenCursor, left: Expr, power: number): Expr {
   return {kind: 'binary', start: left.start, end: right.end, op, left, right};
 }
 
-function quantified(cursor: TokenCursor, left: Expr): Expr {
+function quantified(cursor: TokenCursor, left: Expr): never {
   cursor.next();
   if (!cursor.isSymbol('(')) throw cursor.expected("'('");
-  cursor.skipBalanced();
-  return unsupported(cursor, left, 'ANY, SOME and ALL comparisons');
+  throw cursor.notSupported('ANY, SOME and ALL comparisons', left.start);
 }
 
 function logic(cursor: TokenCursor, left: Expr, op: 'and' | 'or', word: string, power: number): Expr {
@@ -203,10 +202,7 @@ function range(cursor: TokenCursor, operand: Expr): Expr {
 
 function inList(cursor: TokenCursor, operand: Expr, isNegated: boolean): Expr {
   if (!cursor.isSymbol('(')) throw cursor.expected("'('");
-  if (isSubquery(cursor, 1)) {
-    cursor.skipBalanced();
-    return unsupported(cursor, operand, 'subqueries');
-  }
+  if (isSubquery(cursor, 1)) throw cursor.notSupported('subqueries', operand.start);
   cursor.next();
   const list = parseExpressions(cursor);
   cursor.expectSymbol(')');
@@ -219,7 +215,7 @@ function between(cursor: TokenCursor, operand: Expr, isNegated: boolean): Expr {
   const low = parseAbove(cursor, POWER.range);
   cursor.expectKeyword('AND');
   const high = parseAbove(cursor, POWER.range);
-  if (isSymmetric) return unsupported(cursor, operand, 'BETWEEN SYMMETRIC');
+  if (isSymmetric) throw cursor.notSupported('BETWEEN SYMMETRIC', operand.start);
   return {kind: 'between', start: operand.start, end: high.end, operand, low, high, isNegated};
 }
 
@@ -229,7 +225,7 @@ function like(cursor: TokenCursor, operand: Expr, word: 'LIKE' | 'ILIKE' | 'SIMI
     return quantified(cursor, operand);
   const pattern = parseAbove(cursor, POWER.range);
   const escapeBy = cursor.acceptKeyword('ESCAPE') ? parseAbove(cursor, POWER.range) : undefined;
-  if (word === 'SIMILAR') return unsupported(cursor, operand, 'SIMILAR TO');
+  if (word === 'SIMILAR') throw cursor.notSupported('SIMILAR TO', operand.start);
   const end = (escapeBy ?? pattern).end;
   return {
     kind: 'like',
@@ -244,10 +240,7 @@ function like(cursor: TokenCursor, operand: Expr, word: 'LIKE' | 'ILIKE' | 'SIMI
 }
 
 function postfix(cursor: TokenCursor, operand: Expr): Expr {
-  if (cursor.isSymbol('[')) {
-    cursor.skipBalanced();
-    return unsupported(cursor, operand, 'array subscripts');
-  }
+  if (cursor.isSymbol('[')) throw cursor.notSupported('array subscripts', operand.start);
   cursor.expectSymbol('::');
   const type = parseTypeRef(cursor);
   return {kind: 'cast', start: operand.start, end: type.end, operand, type, isTry: false};
@@ -259,10 +252,6 @@ export function isSubquery(cursor: TokenCursor, ahead: number): boolean {
   let at = ahead;
   while (at < NESTING_MAX && cursor.isSymbol('(', at)) at += 1;
   return cursor.isKeyword('SELECT', at) || cursor.isKeyword('WITH', at) || cursor.isKeyword('VALUES', at);
-}
-
-function unsupported(cursor: TokenCursor, left: Expr, what: string): Expr {
-  return {kind: 'unsupported', start: left.start, end: cursor.previousEnd, what};
 }
 
 function chained(cursor: TokenCursor) {

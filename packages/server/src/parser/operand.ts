@@ -1,13 +1,12 @@
 /**
  * Operands: literals, names, calls, brackets, CASE, casts, and the prefix operators.
  *
- * What only the analytic executor will run (subqueries, window calls, arrays, rows) becomes one `unsupported` node; its tokens are
- * consumed with their brackets balanced, so that the rest of the statement is still checked.
+ * What SQL has and this server does not run (arrays, …) is refused here, with its place.
  */
 import type {Expr, Name} from './ast.ts';
 import {parseCall} from './call.ts';
 import type {TokenCursor} from './cursor.ts';
-import {isSubquery, POWER, parseAbove, parseExpression, parseExpressions} from './expression.ts';
+import {isSubquery, POWER, parseAbove, parseExpression} from './expression.ts';
 import * as token from './tokenizer.ts';
 import {parseTypeRef} from './type-ref.ts';
 import {BARE_CALLS, RESERVED, RESERVED_FUNCTIONS} from './words.ts';
@@ -82,21 +81,12 @@ function sign(cursor: TokenCursor, op: '+' | '-'): Expr {
 
 function brackets(cursor: TokenCursor): Expr {
   const start = cursor.start;
-  if (isSubquery(cursor, 1)) return skipped(cursor, start, 'subqueries');
+  if (isSubquery(cursor, 1)) throw cursor.notSupported('subqueries', start);
   cursor.next();
   const expr = parseExpression(cursor);
-  if (cursor.acceptSymbol(',')) {
-    parseExpressions(cursor);
-    cursor.expectSymbol(')');
-    return {kind: 'unsupported', start, end: cursor.previousEnd, what: 'row constructors'};
-  }
+  if (cursor.isSymbol(',')) throw cursor.notSupported('row constructors', start);
   cursor.expectSymbol(')');
   return expr;
-}
-
-function skipped(cursor: TokenCursor, start: number, what: string): Expr {
-  cursor.skipBalanced();
-  return {kind: 'unsupported', start, end: cursor.previousEnd, what};
 }
 
 function word(cursor: TokenCursor): Expr {
@@ -118,11 +108,13 @@ function word(cursor: TokenCursor): Expr {
     case 'TRY_CAST':
       return cursor.isSymbol('(', 1) ? cast(cursor, upper === 'TRY_CAST') : column(cursor);
     case 'EXISTS':
-      return cursor.isSymbol('(', 1) ? keywordThenSkip(cursor, 'subqueries') : column(cursor);
+      if (cursor.isSymbol('(', 1)) throw cursor.notSupported('subqueries');
+      return column(cursor);
     case 'ROW':
-      return cursor.isSymbol('(', 1) ? keywordThenSkip(cursor, 'row constructors') : column(cursor);
+      if (cursor.isSymbol('(', 1)) throw cursor.notSupported('row constructors');
+      return column(cursor);
     case 'ARRAY':
-      if (cursor.isSymbol('[', 1) || cursor.isSymbol('(', 1)) return keywordThenSkip(cursor, 'arrays');
+      if (cursor.isSymbol('[', 1) || cursor.isSymbol('(', 1)) throw cursor.notSupported('arrays');
   }
   return named(cursor, upper);
 }
@@ -146,7 +138,7 @@ function bareCall(cursor: TokenCursor, name: string): Expr {
   const start = cursor.start;
   cursor.next();
   const end = cursor.previousEnd;
-  return {kind: 'call', start, end, name, args: [], isStar: false, isDistinct: false, filter: undefined};
+  return {kind: 'call', start, end, name, args: [], isStar: false, isDistinct: false, orderBy: [], filter: undefined};
 }
 
 function typed(cursor: TokenCursor): Expr {
@@ -174,12 +166,6 @@ function not(cursor: TokenCursor): Expr {
   const operand = parseAbove(cursor, POWER.not);
   cursor.height += 1;
   return {kind: 'unary', start, end: operand.end, op: 'not', operand};
-}
-
-function keywordThenSkip(cursor: TokenCursor, what: string): Expr {
-  const start = cursor.start;
-  cursor.next();
-  return skipped(cursor, start, what);
 }
 
 function cast(cursor: TokenCursor, isTry: boolean): Expr {

@@ -12,15 +12,16 @@
  */
 import type {Select} from './ast.ts';
 import {TokenCursor} from './cursor.ts';
-import {parseSelect} from './query.ts';
+import {parseQuery} from './query.ts';
 import {splitStatements} from './split.ts';
 
 /** A text that is exactly one SELECT. */
 export function parseSelectText(sql: string): Select {
   const [statement, second] = splitStatements(sql);
   const cursor = new TokenCursor(statement!);
-  const select = parseSelect(cursor);
+  const query = parseQuery(cursor);
   cursor.expectEnd();
+  if (query.kind !== 'select') throw cursor.fail('Expected SELECT', query.start);
   if (second !== undefined) throw cursor.fail('Expected exactly one statement', second.start - statement!.start);
-  return select;
+  return query;
 }

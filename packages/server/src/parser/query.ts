@@ -1,11 +1,10 @@
 /**
  * SELECT, INSERT, UPDATE and DELETE over one table, as trees.
  *
- * What is wider than that (joins, CTEs, set operations, windows, a query in FROM, RETURNING …) is named in `wider` and the tokens
- * behind it are consumed with their brackets balanced: the caller decides whether anybody can run it. UPDATE and DELETE have no
- * wider form and throw NOT_SUPPORTED. WHERE is optional here; that a statement must have one is a rule of the statement.
+ * What is wider than that (joins, CTEs, set operations, windows, a query in FROM, RETURNING …) throws NOT_SUPPORTED; what INSERT may one day
+ * take is named in its `wider`. WHERE is optional here; that a statement must have one is a rule of the statement.
  */
-import type {Delete, Expr, FromTable, Insert, Name, OrderItem, Select, SelectItem, Update} from './ast.ts';
+import type {Delete, Expr, FromItem, Insert, Name, OrderItem, Query, Select, SelectItem, Update} from './ast.ts';
 import type {TokenCursor} from './cursor.ts';
 import {isSubquery, parseExpression} from './expression.ts';
 import {QUOTED, WORD} from './tokenizer.ts';
@@ -15,23 +14,27 @@ type Wider = {readonly what: string; readonly start: number};
 type Assignment = Update['set'][number];
 type Parts = {-readonly [K in keyof Omit<Select, 'end'>]: Select[K]};
 
-export function parseSelect(cursor: TokenCursor): Select {
+export function parseQuery(cursor: TokenCursor): Query {
   const parts: Parts = {
     kind: 'select',
     start: cursor.start,
+    with: undefined,
     isDistinct: false,
+    distinctOn: [],
     items: [],
-    from: undefined,
+    from: [],
     where: undefined,
     groupBy: [],
     having: undefined,
+    windows: [],
+    qualify: undefined,
     orderBy: [],
     limit: undefined,
     offset: undefined,
-    wider: undefined,
+    isWithTies: false,
   };
-  parts.wider = clauses(cursor, parts);
-  if (parts.wider !== undefined) skipToEnd(cursor);
+  const wider = clauses(cursor, parts);
+  if (wider !== undefined) throw cursor.notSupported(wider.what, wider.start);
   return {...parts, end: cursor.previousEnd};
 }
 
@@ -121,8 +124,8 @@ function fromClause(cursor: TokenCursor, parts: Parts): Wider | undefined {
   const table = cursor.tableRef();
   if (cursor.isSymbol('(')) return {what: 'functions in FROM', start};
   const alias = tableAlias(cursor);
-  const from: FromTable = {start, end: cursor.previousEnd, table, alias};
-  parts.from = from;
+  const from: FromItem = {kind: 'table', start, end: cursor.previousEnd, table, alias, columnAliases: []};
+  parts.from = [from];
   return widerFrom(cursor);
 }
 

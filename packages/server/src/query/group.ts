@@ -16,7 +16,8 @@ import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import {sqlName} from '../model/type-table.ts';
 import {toJson} from '../model/values.ts';
-import type {Expr, Select} from '../parser/ast.ts';
+import type {Call, Expr, Select} from '../parser/ast.ts';
+import type {DirectSelect} from './wider.ts';
 
 /** Groups, or distinct values inside aggregates, of one statement. */
 const GROUPS_MAX = 1_000_000;
@@ -48,7 +49,7 @@ export function isAggregated(select: Select): boolean {
   );
 }
 
-export function planGroups(select: Select, scope: ColumnScope): GroupPlan {
+export function planGroups(select: DirectSelect, scope: ColumnScope): GroupPlan {
   const exprs = select.groupBy.map(expr => groupedExpr(expr, select, scope));
   const keys = exprs.map(expr => compileExpr(expr, scope));
   const keyIndex = new Map(exprs.map((expr, index) => [exprKey(expr), index]));
@@ -88,8 +89,6 @@ function groupedExpr(expr: Expr, select: Select, scope: ColumnScope): Expr {
   const item = select.items.find(each => each.kind === 'expr' && each.alias?.name === name);
   return item?.kind === 'expr' ? item.expr : expr;
 }
-
-type Call = Extract<Expr, {kind: 'call'}>;
 
 function addAggregate(call: Call, keyCount: number, aggregates: AggregatePlan[], scope: ColumnScope): TypedExpr {
   const facts = AGGREGATES.get(call.name)!;

@@ -9,7 +9,7 @@
  * A plan holds no values of an execution, so it may be kept per (text, schema version) and run again with other parameters.
  */
 import type {DataTypeJson, ResultColumn} from '@kalamdb/protocol/values.ts';
-import {failAt, implicitly, notSupportedAt} from '../expr/coerce.ts';
+import {failAt, implicitly} from '../expr/coerce.ts';
 import {
   columnExpr,
   compileCondition,
@@ -28,8 +28,9 @@ import type {DataType, Value} from '../model/datatype.ts';
 import type {Schema} from '../model/schema.ts';
 import {DELETED_COLUMN, DELETED_INDEX, SEQ_COLUMN, SEQ_INDEX} from '../model/schema.ts';
 import {typeJson} from '../model/type-table.ts';
-import type {Expr, Name, OrderItem, Select} from '../parser/ast.ts';
+import type {Expr, Name, OrderItem, Query} from '../parser/ast.ts';
 import {type GroupPlan, isAggregated, planGroups} from './group.ts';
+import {type DirectSelect, directSelect} from './wider.ts';
 
 export interface OrderKey {
   readonly eval: Eval;
@@ -71,10 +72,10 @@ interface Output {
   readonly typed: TypedExpr;
 }
 
-/** `schema` undefined: a SELECT without FROM. */
-export function planSelect(select: Select, schema: Schema | undefined, options: PlanOptions = {}): SelectPlan {
-  const scope = scopeOf(schema, select.from?.alias, options);
-  if (select.wider !== undefined) throw notSupportedAt(scope, select.wider.start, select.wider.what);
+/** `schema` undefined: a SELECT without FROM. Throws NOT_SUPPORTED for what is wider than a plan can be. */
+export function planSelect(query: Query, schema: Schema | undefined, options: PlanOptions = {}): SelectPlan {
+  const select = directSelect(query, options.text ?? '');
+  const scope = scopeOf(schema, select.from[0]?.alias, options);
   const where = select.where && compileCondition(select.where, scope, 'WHERE');
   const group = isAggregated(select) ? planGroups(select, scope) : undefined;
   const inner = group?.scope ?? scope;
@@ -159,7 +160,7 @@ function resultColumn(output: Output, index: number, schema: Schema | undefined)
 }
 
 /** ORDER BY takes an ordinal, the name of an output, or any expression, in this order. */
-function orderExpr(item: OrderItem, outputs: readonly Output[], select: Select, scope: ColumnScope): TypedExpr {
+function orderExpr(item: OrderItem, outputs: readonly Output[], select: DirectSelect, scope: ColumnScope): TypedExpr {
   const {expr} = item;
   if (expr.kind === 'number') return ordinal(expr.text, outputs, expr, scope, 'ORDER BY').typed;
   const named = expr.kind === 'column' && expr.qualifier.length === 0 ? outputNamed(outputs, expr.column) : undefined;
@@ -206,7 +207,7 @@ function keyDirection(
   return first.item.isDescending ? 'desc' : 'asc';
 }
 
-function readColumns(select: Select, schema: Schema | undefined): number[] {
+function readColumns(select: DirectSelect, schema: Schema | undefined): number[] {
   if (schema === undefined) return [];
   if (select.items.some(item => item.kind === 'star')) return schema.columns.map((_, index) => index);
   const items = select.items.flatMap(item => (item.kind === 'expr' ? [item.expr] : []));

@@ -115,8 +115,8 @@ function select(
   snapshot = new FakeSnapshot(),
 ) {
   const tree = parseSelectText(sql);
-  const plan = planSelect(tree, tree.from === undefined ? undefined : SCHEMA, {text: sql});
-  const used = tree.from === undefined ? undefined : snapshot;
+  const plan = planSelect(tree, tree.from.length === 0 ? undefined : SCHEMA, {text: sql});
+  const used = tree.from.length === 0 ? undefined : snapshot;
   return runSelect(plan, used, {...NO_ENV, params}, {...OPTIONS, ...options});
 }
 

@@ -17,6 +17,7 @@ import {Lru} from '../std/lru.ts';
 import {throwIfOver} from '../table/merge.ts';
 import type {Services, StatementContext, StatementKind, StatementResult} from './define.ts';
 import {STATEMENTS} from './statements/index.ts';
+import {select} from './statements/select.ts';
 
 const CACHE_BYTES = 4 * 1024 * 1024;
 const CACHED_TEXT_MAX = 8 * 1024;
@@ -72,6 +73,7 @@ function parseAll(sql: string): Parsed[] {
 }
 
 function matchHead(cursor: TokenCursor): StatementKind {
+  if (cursor.isSymbol('(')) return select;
   let best: StatementKind | undefined;
   let bestWords = 0;
   for (const kind of STATEMENTS) {

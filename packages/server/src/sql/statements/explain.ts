@@ -1,27 +1,27 @@
 /** EXPLAIN SELECT: which executor, which access path, which segments are read and why others are not. */
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
-import type {Select} from '../../parser/ast.ts';
-import {parseSelect} from '../../parser/query.ts';
+import type {Query} from '../../parser/ast.ts';
+import {parseQuery} from '../../parser/query.ts';
 import {explainText} from '../../query/explain.ts';
 import {defineStatement} from '../define.ts';
-import {findTable, openTable, planOf} from './select.ts';
+import {openTable, planOf, tableOf} from './select.ts';
 
 const COLUMNS: readonly ResultColumn[] = [
   {name: 'plan_type', data_type: 'Text', index: 0},
   {name: 'plan', data_type: 'Text', index: 1},
 ];
 
-export const explain = defineStatement<Select>({
+export const explain = defineStatement<Query>({
   name: 'EXPLAIN',
   heads: ['EXPLAIN'],
   access: {admin: 'EXPLAIN commands'},
   takesParams: true,
   parse(cursor) {
     cursor.expectKeywords('EXPLAIN');
-    return parseSelect(cursor);
+    return parseQuery(cursor);
   },
   run(tree, context) {
-    const schema = tree.from === undefined ? undefined : findTable(context, tree.from.table);
+    const schema = tableOf(tree, context);
     const snapshot = schema === undefined ? undefined : openTable(context, schema);
     try {
       const plans = explainText(

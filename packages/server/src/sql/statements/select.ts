@@ -3,12 +3,13 @@ import {fail} from '@kalamdb/protocol/errors.ts';
 import type {Param} from '../../expr/expr.ts';
 import {type TableName, tableText} from '../../model/names.ts';
 import type {Schema} from '../../model/schema.ts';
-import type {Select, TableRef} from '../../parser/ast.ts';
+import type {Query, TableRef} from '../../parser/ast.ts';
 import {TokenCursor} from '../../parser/cursor.ts';
-import {parseSelect} from '../../parser/query.ts';
+import {parseQuery} from '../../parser/query.ts';
 import {splitStatements} from '../../parser/split.ts';
 import {runSelect} from '../../query/direct.ts';
 import {planSelect, type SelectPlan} from '../../query/plan.ts';
+import {type DirectSelect, directSelect} from '../../query/wider.ts';
 import {SystemTable, systemTable} from '../../system/index.ts';
 import {JOBS} from '../../system/jobs.ts';
 import type {TableSnapshot} from '../../table/table.ts';
@@ -19,23 +20,23 @@ const SYSTEM_ROWS_MAX = 1000;
 const NEWEST_FIRST = {column: 'created_at', isDescending: true} as const;
 
 /** A tree keeps the plan of its last run; it is good while the table is the same version of the same life. */
-const plans = new WeakMap<Select, {readonly schema: Schema | undefined; readonly plan: SelectPlan}>();
+const plans = new WeakMap<Query, {readonly schema: Schema | undefined; readonly plan: SelectPlan}>();
 
-export const select = defineStatement<Select>({
+export const select = defineStatement<Query>({
   name: 'SELECT',
-  heads: ['SELECT', 'WITH', 'VALUES'],
+  heads: ['SELECT', 'WITH', 'VALUES', 'TABLE'],
   access: 'any',
   takesParams: true,
-  parse: cursor => parseSelect(cursor),
+  parse: cursor => parseQuery(cursor),
   run: (tree, context) => runSelectTree(tree, context),
 });
 
 function runSelectTree(
-  tree: Select,
+  tree: Query,
   context: StatementContext,
   open: (schema: Schema) => TableSnapshot = schema => openTable(context, schema),
 ): StatementResult | Promise<StatementResult> {
-  const schema = tree.from === undefined ? undefined : findTable(context, tree.from.table);
+  const schema = tableOf(tree, context);
   const plan = planOf(tree, schema, context.text);
   const {limits, newEnv} = context.services;
   const isSystem = schema?.kind === 'system';
@@ -70,7 +71,13 @@ function runSelectTree(
   }
 }
 
-export function planOf(tree: Select, schema: Schema | undefined, text: string): SelectPlan {
+/** The table that a query reads, if any. Throws NOT_SUPPORTED for what is wider. */
+export function tableOf(tree: Query, context: StatementContext): Schema | undefined {
+  const {from} = plans.has(tree) ? (tree as DirectSelect) : directSelect(tree, context.text);
+  return from.length === 0 ? undefined : findTable(context, from[0].table);
+}
+
+export function planOf(tree: Query, schema: Schema | undefined, text: string): SelectPlan {
   const known = plans.get(tree);
   if (known !== undefined && known.schema === schema) return known.plan;
   const plan = planSelect(tree, schema, {text});
@@ -103,7 +110,7 @@ function systemName(name: TableName): TableName {
 export function selectFixed(
   sql: string,
 ): (context: StatementContext, params?: readonly Param[]) => StatementResult | Promise<StatementResult> {
-  const tree = parseSelect(new TokenCursor(splitStatements(sql)[0]!));
+  const tree = parseQuery(new TokenCursor(splitStatements(sql)[0]!));
   return (context, params = []) =>
     runSelectTree(tree, {...context, params}, schema => context.services.openSystem(schema));
 }
