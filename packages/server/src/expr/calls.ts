@@ -8,10 +8,12 @@ import {sqlName} from '../model/type-table.ts';
 import type {Call, Expr} from '../parser/ast.ts';
 import {castTo, failAt, fold, implicitly, notSupportedAt, settled} from './coerce.ts';
 import {compare, unify} from './compare.ts';
+import {castSql, extremeForm, type Form} from './duck-forms.ts';
 import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
 import {FUNCTIONS, type FunctionFacts} from './functions.ts';
 import {DOUBLE, isMoment, isNumeric, isTextual, TEXT, TIMESTAMP} from './numbers.ts';
 import {comparator} from './operators.ts';
+import {datePartForm} from './time-functions.ts';
 
 export function compileCall(call: Call, args: readonly TypedExpr[], scope: ColumnScope): TypedExpr {
   if (call.isStar || call.isDistinct || call.orderBy.length > 0 || call.filter !== undefined) {
@@ -29,7 +31,13 @@ export function compileCall(call: Call, args: readonly TypedExpr[], scope: Colum
   const types = typed.map(arg => arg.type);
   const type = typeof facts.result === 'function' ? facts.result(types, typed) : facts.result;
   const evaluate = callEval(facts, typed, types);
-  return facts.isVolatile ? {type, eval: evaluate, constant: undefined} : fold(type, evaluate, typed);
+  if (scope.isForDuck && facts.duck === 'none') throw notSupportedAt(scope, call.start, `${call.name}() in this query`);
+  const form = typeof facts.duck === 'function' ? facts.duck(types, typed) : undefined;
+  const asTexts =
+    form &&
+    ((...sqls: string[]) => form(...sqls.map((sql, i) => (types[i]!.name === 'uuid' ? castSql(sql, TEXT) : sql))));
+  if (facts.changes === undefined) return fold(type, evaluate, typed, asTexts);
+  return {type, eval: evaluate, constant: undefined, sql: form && (() => form())};
 }
 
 function checkCount(call: Call, count: number, facts: FunctionFacts, scope: ColumnScope): void {
@@ -95,13 +103,15 @@ const SPECIAL: Readonly<Record<string, Special>> = {
       }
       return null;
     };
-    return fold(typed[0]!.type, evaluate, typed);
+    return fold(typed[0]!.type, evaluate, typed, (...sqls) => `coalesce(${sqls.join(', ')})`);
   },
   NULLIF: (call, args, scope) => {
     if (args.length !== 2) throw failAt(scope, call, `NULLIF() takes 2 arguments, got ${args.length}`);
     const [first, same] = [settled(args[0]!, scope), compare('=', args[0]!, args[1]!, scope)];
     if (same === undefined) throw failAt(scope, call, 'NULLIF arguments cannot be compared');
-    return fold(first.type, (row, env) => (same.eval(row, env) === true ? null : first.eval(row, env)), [first, same]);
+    const evaluate: Eval = (row, env) => (same.eval(row, env) === true ? null : first.eval(row, env));
+    const form: Form = (value, equal) => `CASE WHEN ${equal} THEN NULL ELSE ${value} END`;
+    return fold(first.type, evaluate, [first, same], same.sql && form);
   },
   IFNULL: (call, args, scope) => SPECIAL.COALESCE!(call, args, scope),
   NVL: (call, args, scope) => SPECIAL.COALESCE!(call, args, scope),
@@ -131,7 +141,8 @@ function extreme(call: Call, args: readonly TypedExpr[], scope: ColumnScope, sig
     }
     return best;
   };
-  return fold(typed[0]!.type, evaluate, typed);
+  const form = extremeForm(typed[0]!.type, sign > 0 ? 'greatest' : 'least');
+  return fold(typed[0]!.type, evaluate, typed, form);
 }
 
 /** EXTRACT(field FROM x) is DATE_PART('field', x). */
@@ -150,5 +161,5 @@ export function compileExtract(
     const value = moment.eval(row, env);
     return value === null ? null : facts.eval([field, value], env, [TEXT, TIMESTAMP]);
   };
-  return fold(DOUBLE, evaluate, [moment]);
+  return fold(DOUBLE, evaluate, [moment], time === undefined ? datePartForm(field) : undefined);
 }

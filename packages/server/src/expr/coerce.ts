@@ -10,7 +10,8 @@ import type {Row} from '../model/row.ts';
 import {sameType, sqlName} from '../model/type-table.ts';
 import {castValue, parseText} from '../model/values.ts';
 import type {Node} from '../parser/ast.ts';
-import type {ColumnScope, Env, Eval, OpenValue, Param, TypedExpr} from './expr.ts';
+import {castForm, type Form, sqlOf} from './duck-forms.ts';
+import type {ColumnScope, Env, Eval, OpenValue, Param, SqlWriter, TypedExpr} from './expr.ts';
 import {clip, integerOf, isInteger, isMoment, isNumeric, isTextual, numberAs, parseDigits, TEXT} from './numbers.ts';
 
 /** A row for expressions that read none. */
@@ -35,9 +36,10 @@ export function constantOf(type: DataType, value: Value): TypedExpr {
 }
 
 /** Evaluates now what depends on nothing, so that errors of constants come at planning as in PostgreSQL. */
-export function fold(type: DataType, evaluate: Eval, inputs: readonly TypedExpr[]): TypedExpr {
-  if (inputs.some(input => input.constant === undefined)) return {type, eval: evaluate, constant: undefined};
-  return constantOf(type, evaluate(NO_ROW, NO_ENV));
+export function fold(type: DataType, evaluate: Eval, inputs: readonly TypedExpr[], form?: Form): TypedExpr {
+  if (inputs.every(input => input.constant !== undefined)) return constantOf(type, evaluate(NO_ROW, NO_ENV));
+  const sql = form && ((out: SqlWriter) => form(...inputs.map(input => sqlOf(input, out))));
+  return {type, eval: evaluate, constant: undefined, sql};
 }
 
 /** Reads the expression as `type` without losing anything; undefined when only a CAST could. */
@@ -59,14 +61,15 @@ export function castTo(expr: TypedExpr, type: DataType): TypedExpr {
   if (sameType(from, type)) return expr;
   const evaluate = expr.eval;
   const convert = conversion(from, type);
-  return fold(
-    type,
-    (row, env) => {
-      const value = evaluate(row, env);
-      return value === null ? null : convert(value);
-    },
-    [expr],
-  );
+  const converted: Eval = (row, env) => {
+    const value = evaluate(row, env);
+    return value === null ? null : convert(value);
+  };
+  if (expr.constant !== undefined) return fold(type, converted, [expr]);
+  const form = castForm(from, type);
+  const sql = (out: SqlWriter) =>
+    form === undefined ? out.convert(sqlOf(expr, out), from, type) : form(sqlOf(expr, out));
+  return {type, eval: converted, constant: undefined, sql};
 }
 
 /** TRY_CAST: null where CAST fails. */
@@ -123,7 +126,7 @@ export function openAs(open: OpenValue, type: DataType): TypedExpr {
     }
     return value;
   };
-  return {type, eval: evaluate, constant: undefined};
+  return {type, eval: evaluate, constant: undefined, sql: out => out.value(type, evaluate(NO_ROW, out.env))};
 }
 
 /** An expression that must have a type: open values become what their parameter says, else text. */

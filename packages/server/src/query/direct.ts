@@ -10,10 +10,10 @@
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import {NO_ROW} from '../expr/coerce.ts';
-import {findColumn} from '../expr/compile.ts';
 import type {Env, TypedExpr} from '../expr/expr.ts';
 import type {KeyFacts} from '../expr/key-range.ts';
 import {comparator} from '../expr/operators.ts';
+import {findColumn} from '../expr/sources.ts';
 import type {Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import {DELETED_INDEX, SEQ_INDEX} from '../model/schema.ts';

@@ -7,10 +7,11 @@
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {type Accumulator, AGGREGATES} from '../expr/aggregates.ts';
 import {failAt, settled} from '../expr/coerce.ts';
-import {compileCondition, compileExpr, compileOpen, findColumn} from '../expr/compile.ts';
+import {compileCondition, compileExpr, compileOpen} from '../expr/compile.ts';
 import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
 import {TEXT} from '../expr/numbers.ts';
 import {hashKey} from '../expr/operators.ts';
+import {resolveColumn} from '../expr/sources.ts';
 import {exprKey, someExpr} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
@@ -85,7 +86,7 @@ function groupedExpr(expr: Expr, select: Select, scope: ColumnScope): Expr {
   }
   if (expr.kind !== 'column' || expr.qualifier.length > 0) return expr;
   const {name} = expr.column;
-  if (scope.schema !== undefined && findColumn(scope.schema, name) !== undefined) return expr;
+  if (resolveColumn([], expr.column, expr, scope) !== undefined) return expr;
   const item = select.items.find(each => each.kind === 'expr' && each.alias?.name === name);
   return item?.kind === 'expr' ? item.expr : expr;
 }

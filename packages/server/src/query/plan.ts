@@ -10,23 +10,16 @@
  */
 import type {DataTypeJson, ResultColumn} from '@kalamdb/protocol/values.ts';
 import {failAt, implicitly} from '../expr/coerce.ts';
-import {
-  columnExpr,
-  compileCondition,
-  compileExpr,
-  compileOpen,
-  findColumn,
-  hasDeleted,
-  isOfScope,
-} from '../expr/compile.ts';
+import {columnExpr, compileCondition, compileExpr, compileOpen} from '../expr/compile.ts';
 import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
 import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
 import {BIGINT} from '../expr/numbers.ts';
 import {comparator} from '../expr/operators.ts';
+import {findColumn, hasDeleted, isOfSource, tableSources} from '../expr/sources.ts';
 import {someExpr, walk} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Schema} from '../model/schema.ts';
-import {DELETED_COLUMN, DELETED_INDEX, SEQ_COLUMN, SEQ_INDEX} from '../model/schema.ts';
+import {DELETED_COLUMN, DELETED_INDEX, SEQ_INDEX} from '../model/schema.ts';
 import {typeJson} from '../model/type-table.ts';
 import type {Expr, Name, OrderItem, Query} from '../parser/ast.ts';
 import {type GroupPlan, isAggregated, planGroups} from './group.ts';
@@ -106,7 +99,7 @@ export function planSelect(query: Query, schema: Schema | undefined, options: Pl
 
 export function scopeOf(schema: Schema | undefined, alias: Name | undefined, options: PlanOptions): ColumnScope {
   const {text = '', paramTypes = []} = options;
-  return {schema, alias: alias?.name, text, paramTypes};
+  return {sources: tableSources(schema, alias?.name), text, paramTypes};
 }
 
 export function mentionsDeleted(where: Expr | undefined, schema: Schema | undefined): boolean {
@@ -115,14 +108,11 @@ export function mentionsDeleted(where: Expr | undefined, schema: Schema | undefi
 }
 
 function starOutputs(qualifier: readonly Name[], node: {start: number; end: number}, scope: ColumnScope): Output[] {
-  const {schema} = scope;
-  if (schema === undefined) throw failAt(scope, node, 'SELECT * needs a FROM');
-  if (!isOfScope(qualifier, scope))
+  const source = scope.sources[0];
+  if (source === undefined) throw failAt(scope, node, 'SELECT * needs a FROM');
+  if (!isOfSource(qualifier, source))
     throw failAt(scope, node, `No table named ${qualifier.map(part => part.name).join('.')}`);
-  const names = schema.columns.map(column => column.name);
-  if (schema.kind !== 'system') names.push(SEQ_COLUMN);
-  if (hasDeleted(schema)) names.push(DELETED_COLUMN);
-  return names.map(name => {
+  return source.names().map(name => {
     const column: Name = {...node, name, text: name, isQuoted: false};
     const expr: Expr = {...node, kind: 'column', qualifier: [], column};
     return {name, expr, typed: scope.override?.(expr) ?? columnExpr([], column, node, scope)};
@@ -227,7 +217,7 @@ export function columnsRead(exprs: readonly Expr[], schema: Schema): number[] {
 
 function countExpr(expr: Expr | undefined, scope: ColumnScope, clause: string): Eval | undefined {
   if (expr === undefined) return undefined;
-  const typed = implicitly(compileOpen(expr, {schema: undefined, alias: undefined, text: scope.text}), BIGINT);
+  const typed = implicitly(compileOpen(expr, {sources: [], text: scope.text}), BIGINT);
   if (typed === undefined) throw failAt(scope, expr, `argument of ${clause} must be a whole number`);
   return typed.eval;
 }

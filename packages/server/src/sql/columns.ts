@@ -94,7 +94,7 @@ function defaultCall(name: string, column: string, type: DataType): ColumnDefaul
 }
 
 function literalValue(expr: Expr, column: string, type: DataType) {
-  const typed = compileExpr(expr, {schema: undefined, alias: undefined, text: ''});
+  const typed = compileExpr(expr, {sources: [], text: ''});
   if (typed.constant === undefined) {
     throw fail.invalidOperation(
       `DEFAULT of column '${column}' must be a literal or one of ${Object.keys(DEFAULT_FUNCTIONS).join(', ')}`,
