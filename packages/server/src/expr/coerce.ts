@@ -126,7 +126,7 @@ export function openAs(open: OpenValue, type: DataType): TypedExpr {
     }
     return value;
   };
-  return {type, eval: evaluate, constant: undefined, sql: out => out.value(type, evaluate(NO_ROW, out.env))};
+  return {type, eval: evaluate, constant: undefined, sql: out => out.given(type, evaluate(NO_ROW, out.env))};
 }
 
 /** An expression that must have a type: open values become what their parameter says, else text. */

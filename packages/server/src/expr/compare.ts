@@ -76,7 +76,7 @@ function compareBound(op: ComparisonOperator, left: TypedExpr, right: TypedExpr)
       return value === null ? null : test(value);
     };
     if (left.constant !== undefined) return fold(BOOLEAN, evaluateBound, [left]);
-    const sql = (out: SqlWriter) => boundSql(op, sqlOf(left, out), type, bound, out);
+    const sql = (out: SqlWriter) => boundSql(op, sqlOf(left, out), type, bound, (...known) => out.value(...known));
     return {type: BOOLEAN, eval: evaluateBound, constant: undefined, sql};
   }
   const boundFor = paramBound(right, left);
@@ -92,7 +92,8 @@ function compareBound(op: ComparisonOperator, left: TypedExpr, right: TypedExpr)
     },
     sql: out => {
       const bound = boundFor(out.env);
-      return bound === null ? out.value(BOOLEAN, null) : boundSql(op, sqlOf(left, out), type, bound, out);
+      if (bound === null) return out.value(BOOLEAN, null);
+      return boundSql(op, sqlOf(left, out), type, bound, (...given) => out.given(...given));
     },
   };
 }

@@ -9,7 +9,7 @@ import type {DataType, Value} from '../model/datatype.ts';
 import {DELETED_INDEX, SEQ_INDEX} from '../model/schema.ts';
 import {resolveType, sqlName} from '../model/type-table.ts';
 import {valueText} from '../model/values.ts';
-import type {BinaryOperator, Expr, Name, Node} from '../parser/ast.ts';
+import type {BinaryOperator, Expr, Node} from '../parser/ast.ts';
 import {AGGREGATES} from './aggregates.ts';
 import {compileCall, compileExtract} from './calls.ts';
 import {
@@ -26,7 +26,7 @@ import {
 } from './coerce.ts';
 import {compare, inList, isDistinct, like, unify} from './compare.ts';
 import {arithmeticForm, type Form, joinForm, negateForm, sqlOf} from './duck-forms.ts';
-import type {ColumnScope, Eval, SourceColumn, TypedExpr} from './expr.ts';
+import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
 import {compileJson} from './json.ts';
 import {BIGINT, BOOLEAN, INT, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
 import {type ArithmeticOperator, arithmetic, type ComparisonOperator, negate} from './operators.ts';
@@ -60,7 +60,7 @@ export function compileOpen(expr: Expr, scope: ColumnScope): TypedExpr {
 function withSql(expr: Expr, typed: TypedExpr, scope: ColumnScope): TypedExpr {
   if (typed.open !== undefined || typed.constant !== undefined || expr.kind === 'column') return typed;
   const {type, eval: evaluate, sql} = typed;
-  if (isSteady(expr)) return {...typed, sql: out => out.value(type, evaluate(NO_ROW, out.env))};
+  if (isSteady(expr)) return {...typed, sql: out => out.given(type, evaluate(NO_ROW, out.env))};
   return sql === undefined ? {...typed, sql: out => out.program(expr, scope, type)} : typed;
 }
 
@@ -81,7 +81,7 @@ function compileNode(expr: Expr, scope: ColumnScope): TypedExpr {
     case 'param':
       return {...openAs({kind: 'param', index: expr.index}, TEXT), open: {kind: 'param', index: expr.index}};
     case 'column':
-      return columnExpr(expr.qualifier, expr.column, expr, scope);
+      return columnExpr(expr, scope);
     case 'unary':
       return unary(expr, scope);
     case 'binary':
@@ -163,15 +163,14 @@ function hexBytes(expr: Of<'bytes'>, scope: ColumnScope): Uint8Array {
 }
 
 /** The column as an expression; errors name the nearest candidate. */
-export function columnExpr(qualifier: readonly Name[], name: Name, node: Node, scope: ColumnScope): TypedExpr {
-  const found = resolveColumn(qualifier, name, node, scope);
-  if (found === undefined) throw noField(qualifier, name, node, scope);
-  return sourceExpr(found.column);
-}
-
-export function sourceExpr({type, index, sql}: SourceColumn): TypedExpr {
-  const column: TypedExpr = {type, eval: columnEval(index), constant: undefined, column: index};
-  return sql === undefined ? column : {...column, sql: () => sql};
+export function columnExpr(expr: Of<'column'>, scope: ColumnScope): TypedExpr {
+  const found = resolveColumn(expr.qualifier, expr.column, expr, scope);
+  if (found === undefined) throw noField(expr.qualifier, expr.column, expr, scope);
+  // A column of a query around this one is what that query makes of it: behind its GROUP BY, only a grouped one.
+  const answered = found.scope === scope ? undefined : found.scope.override?.(expr);
+  if (answered !== undefined) return answered;
+  const {type, index, sql} = found.column;
+  return {type, eval: columnEval(index), constant: undefined, column: index, sql};
 }
 
 function columnEval(index: number): Eval {

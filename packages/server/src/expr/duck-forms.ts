@@ -5,8 +5,12 @@
  * a double as text, a JSON path) there is no form, and the expression becomes a call of our own code (`SqlWriter.program`).
  * Forms take each argument once, so nesting never multiplies the text; a check behind an operator goes through `checked`.
  */
+import {fail} from '@kalamdb/protocol/errors.ts';
+import {duckType} from '../duck/duck-type.ts';
+import {raisedText} from '../duck/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
-import type {SqlWriter, TypedExpr} from './expr.ts';
+import type {Expr} from '../parser/ast.ts';
+import type {Source, SqlWriter, TypedExpr} from './expr.ts';
 import {
   type Bound,
   commonType,
@@ -22,27 +26,6 @@ import {
 } from './numbers.ts';
 import type {ArithmeticOperator, ComparisonOperator} from './operators.ts';
 
-export function duckType(type: DataType): string {
-  const names = {
-    boolean: 'BOOLEAN',
-    smallint: 'SMALLINT',
-    int: 'INTEGER',
-    bigint: 'BIGINT',
-    float: 'FLOAT',
-    double: 'DOUBLE',
-    text: 'VARCHAR',
-    json: 'VARCHAR',
-    file: 'VARCHAR',
-    uuid: 'UUID',
-    bytes: 'BLOB',
-    timestamp: 'TIMESTAMP',
-    datetime: 'TIMESTAMP',
-    date: 'DATE',
-    time: 'TIME',
-  };
-  return type.name === 'decimal' ? `DECIMAL(${type.precision}, ${type.scale})` : names[type.name];
-}
-
 export type Form = (...args: string[]) => string;
 
 /** The SQL of an expression of a scope that `isForDuck`. */
@@ -54,9 +37,10 @@ export function castSql(sql: string, type: DataType): string {
   return `CAST(${sql} AS ${duckType(type)})`;
 }
 
-/** `test` of the value `v`: an error with this text, or the value. The value is computed once. */
-function checked(sql: string, test: string, message: string, instead = 'v'): string {
-  return `list_transform([${sql}], lambda v: CASE WHEN ${test} THEN error('${message}') ELSE ${instead} END)[1]`;
+/** The value, or an error when a test of `v`, which stands for it, is true. The value is computed once. */
+export function checked(sql: string, test: string, message: string, instead = 'v'): string {
+  const error = `error('${raisedText(fail.execution(message))}')`;
+  return `list_transform([${sql}], lambda v: CASE WHEN ${test} THEN ${error} ELSE ${instead} END)[1]`;
 }
 
 export function finiteSql(sql: string, type: DataType): string {
@@ -136,17 +120,23 @@ export function compareForm(op: ComparisonOperator, left: DataType, right: DataT
   return forms && ((a, b) => `(${forms[0](a!)} ${op} ${forms[1](b!)})`);
 }
 
-/** Comparison with a number that may lie between two values of the type, or outside of all. */
-export function boundSql(op: ComparisonOperator, sql: string, type: DataType, bound: Bound, out: SqlWriter): string {
+/** Comparison with a number that may lie between two values of the type, or outside of all. `write`: a value of the type. */
+export function boundSql(
+  op: ComparisonOperator,
+  sql: string,
+  type: DataType,
+  bound: Bound,
+  write: (type: DataType, value: Value) => string,
+): string {
   const side = rangeSide(bound.value, type);
   const always = (answer: boolean) => `CASE WHEN ${sql} IS NOT NULL THEN ${answer ? 'TRUE' : 'FALSE'} END`;
   if (op === '=' || op === '<>') {
     if (side !== 0 || bound.isAbove) return always(op === '<>');
-    return `(${sql} ${op} ${out.value(type, bound.value)})`;
+    return `(${sql} ${op} ${write(type, bound.value)})`;
   }
   if (side !== 0) return always(side > 0 === (op === '<' || op === '<='));
   const exact: ComparisonOperator = !bound.isAbove ? op : op === '<' || op === '<=' ? '<=' : '>';
-  return `(${sql} ${exact} ${out.value(type, bound.value)})`;
+  return `(${sql} ${exact} ${write(type, bound.value)})`;
 }
 
 /** The type of `result` is what `arithmetic` of operators.ts says. `divisor`: the right side, when it is known. */
@@ -225,4 +215,25 @@ export function likeForm(pattern: TypedExpr, isNegated: boolean): Form | undefin
   if (typeof text !== 'string' || /(?<!\\)(?:\\\\)*\\$/.test(text)) return undefined;
   const escaped = text.includes('\\') ? " ESCAPE '\\'" : '';
   return (value, wanted) => `(${value} ${isNegated ? 'NOT LIKE' : 'LIKE'} ${wanted}${escaped})`;
+}
+
+/** An exact decimal quotient, which only our own code computes. */
+export function quotientSql(dividend: string, type: DataType, divisor: string, out: SqlWriter): string {
+  const node = {start: 0, end: 0};
+  const sides = {dividend: {type, sql: dividend}, divisor: {type: {name: 'bigint'} as DataType, sql: divisor}};
+  const column = (name: keyof typeof sides): Expr => {
+    return {...node, kind: 'column', qualifier: [], column: {...node, name, text: name, isQuoted: false}};
+  };
+  const source: Source = {
+    name: undefined,
+    namespace: undefined,
+    schema: undefined,
+    names: () => Object.keys(sides),
+    find: name => {
+      const side = sides[name as keyof typeof sides];
+      return {type: side.type, index: 0, sql: () => side.sql};
+    },
+  };
+  const expr: Expr = {...node, kind: 'binary', op: '/', left: column('dividend'), right: column('divisor')};
+  return out.program(expr, {sources: [source], text: '', isForDuck: true}, decimal(38, Math.max(scaleOf(type), 16)));
 }

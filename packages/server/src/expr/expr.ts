@@ -60,8 +60,10 @@ export type OpenValue =
 /** Takes part in one execution by DuckDB: gives the SQL of what the text alone cannot say. */
 export interface SqlWriter {
   readonly env: Env;
-  /** A value of exactly this type: digits, or a parameter. */
+  /** A value of exactly this type that the statement says: digits, or a parameter. */
   value(type: DataType, value: Value): string;
+  /** The same for a value of this execution: always a parameter, so that the text is the same for the next one. */
+  given(type: DataType, value: Value): string;
   /** A call of our own code for the expression, on the columns that it names. */
   program(expr: Expr, scope: ColumnScope, type: DataType): string;
   /** A call of our own conversion. */
@@ -76,7 +78,7 @@ export interface Source {
   readonly namespace: string | undefined;
   /** Of a table. */
   readonly schema: Schema | undefined;
-  /** Columns that only a qualifier reaches, since a join merged them. */
+  /** Columns that only a qualifier reaches, since a join merged them. Grows while FROM is read. */
   readonly hidden?: ReadonlySet<string>;
   /** Throws when several columns have this name. */
   find(name: string, node: Node): SourceColumn | undefined;
@@ -88,7 +90,7 @@ export interface SourceColumn {
   readonly type: DataType;
   /** Place in the row; in a table the index of the schema, SEQ_INDEX or DELETED_INDEX. */
   readonly index: number;
-  readonly sql?: string;
+  readonly sql?: (out: SqlWriter) => string;
 }
 
 /** Which names an expression may use. */
@@ -96,7 +98,7 @@ export interface ColumnScope {
   /** Empty without FROM. */
   readonly sources: readonly Source[];
   /** Of the query around this one, where it may be looked at. */
-  readonly outer?: ColumnScope;
+  readonly outer?: ColumnScope | undefined;
   /** The statement, for line and column of errors. */
   readonly text: string;
   /** Types of parameters that no context decides, by index from 0; text when unknown. */

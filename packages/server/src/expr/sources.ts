@@ -68,6 +68,8 @@ export function isOfSource(qualifier: readonly Name[], source: Source): boolean 
 export interface ResolvedColumn {
   readonly source: Source;
   readonly column: SourceColumn;
+  /** The query that owns it. */
+  readonly scope: ColumnScope;
 }
 
 /** undefined: no source knows the name. Throws when it is ambiguous. */
@@ -85,7 +87,7 @@ export function resolveColumn(
       if (column === undefined) continue;
       if (found !== undefined)
         throw failAt(scope, node, `column reference "${fullName(qualifier, name)}" is ambiguous`);
-      found = {source, column};
+      found = {source, column, scope: at};
     }
     if (found !== undefined) return found;
   }

@@ -78,7 +78,7 @@ export function planGroups(select: DirectSelect, scope: ColumnScope): GroupPlan 
 }
 
 /** GROUP BY takes an ordinal, a column of the table, the name of an output, or any expression, in this order. */
-function groupedExpr(expr: Expr, select: Select, scope: ColumnScope): Expr {
+export function groupedExpr(expr: Expr, select: Pick<Select, 'items'>, scope: ColumnScope): Expr {
   if (expr.kind === 'number') {
     const item = /^\d{1,9}$/.test(expr.text) ? select.items[Number(expr.text) - 1] : undefined;
     if (item?.kind !== 'expr') throw failAt(scope, expr, `GROUP BY position ${expr.text} is not in select list`);

@@ -7,6 +7,7 @@ import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {Catalog} from '../catalog/catalog.ts';
 import type {Ddl} from '../catalog/ddl.ts';
 import type {Storages} from '../catalog/storages.ts';
+import type {Duck} from '../duck/duck.ts';
 import type {Env, Param} from '../expr/expr.ts';
 import type {Flushes} from '../jobs/flushes.ts';
 import type {Jobs} from '../jobs/jobs.ts';
@@ -37,7 +38,16 @@ export interface Services {
   /** Rows of a system table at this moment. */
   readonly openSystem: (schema: Schema) => TableSnapshot;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read' | 'write') => Scope;
-  readonly limits: {readonly defaultRows: number; readonly maxRows: number; readonly retentionHours: number};
+  readonly duck: Duck;
+  /** Where a segment lies on this machine. */
+  readonly fileOf: (storageId: string, path: string) => string;
+  readonly limits: {
+    readonly defaultRows: number;
+    readonly maxRows: number;
+    readonly retentionHours: number;
+    /** Cold rows of one scan beyond which the analytic executor takes over. */
+    readonly handOverRows: number;
+  };
   readonly newEnv: (session: Session, params: readonly Param[]) => Env;
 }
 
@@ -49,7 +59,11 @@ export interface StatementContext {
   /** Namespace for unqualified names. */
   readonly namespace: string;
   readonly text: string;
+  /** For tests: which executor runs the query; undefined: the one that fits. */
+  readonly executor: Executor | undefined;
 }
+
+export type Executor = 'direct' | 'analytic';
 
 export interface StatementKind<Tree = unknown> {
   /** Canonical name for logs and errors. */

@@ -15,7 +15,7 @@ import {TokenCursor} from '../parser/cursor.ts';
 import {splitStatements} from '../parser/split.ts';
 import {Lru} from '../std/lru.ts';
 import {throwIfOver} from '../table/merge.ts';
-import type {Services, StatementContext, StatementKind, StatementResult} from './define.ts';
+import type {Executor, Services, StatementContext, StatementKind, StatementResult} from './define.ts';
 import {STATEMENTS} from './statements/index.ts';
 import {select} from './statements/select.ts';
 
@@ -29,6 +29,8 @@ export interface SqlRequest {
   readonly namespace: string | undefined;
   readonly session: Session;
   readonly signal: AbortSignal;
+  /** For tests of one executor against the other. */
+  readonly executor?: Executor;
 }
 
 interface Parsed {
@@ -123,6 +125,7 @@ async function execute(
     signal: request.signal,
     namespace: request.namespace ?? 'default',
     text: statement.text,
+    executor: request.executor,
   };
   for (let attempt = 1; ; attempt++) {
     try {

@@ -7,7 +7,7 @@ import type {Delete, Insert, TableRef, Update} from '../../parser/ast.ts';
 import {parseDelete, parseInsert, parseUpdate} from '../../parser/query.ts';
 import {planDelete, planInsert, planUpdate} from '../../query/dml.ts';
 import {defineStatement, type StatementContext} from '../define.ts';
-import {findTable} from './select.ts';
+import {findTable} from '../read.ts';
 
 export const insertRows = defineStatement<Insert>({
   name: 'INSERT',

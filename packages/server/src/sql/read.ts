@@ -1,0 +1,145 @@
+/**
+ * Read: runs a query for a session, by the executor that fits.
+ *
+ *     one table or none, nothing wider ─ direct ─ … too many cold rows ─┐
+ *     everything else ──────────────────────────────────────────────────┴─ analytic
+ *
+ * Law: a table is found and opened here and nowhere else, for the session that asks, however deep the statement names it.
+ */
+import {fail} from '@kalamdb/protocol/errors.ts';
+import {type TableName, tableText} from '../model/names.ts';
+import type {Schema} from '../model/schema.ts';
+import type {Query, TableRef} from '../parser/ast.ts';
+import {type AnalyticPlan, planAnalytic, runAnalytic} from '../query/analytic.ts';
+import {isLargeScan, type RunOptions, runSelect, type SelectResult, UNFINISHED} from '../query/direct.ts';
+import {planSelect, type SelectPlan} from '../query/plan.ts';
+import {type DirectSelect, widerThanDirect} from '../query/wider.ts';
+import {SystemTable, systemTable} from '../system/index.ts';
+import {JOBS} from '../system/jobs.ts';
+import type {TableSnapshot} from '../table/table.ts';
+import {resolveName, type StatementContext, type StatementResult} from './define.ts';
+
+/** System tables are lists people page through by hand: no default limit, only the cap. */
+const SYSTEM_ROWS_MAX = 1000;
+const NEWEST_FIRST = {column: 'created_at', isDescending: true} as const;
+
+type OpenTable = (schema: Schema) => TableSnapshot;
+
+export function runQuery(
+  tree: Query,
+  context: StatementContext,
+  open: OpenTable = schema => openTable(context, schema),
+): StatementResult | Promise<StatementResult> {
+  if (context.executor === 'analytic' || !isDirect(tree)) return runWide(tree, context, open);
+  return runDirect(tree, context, open);
+}
+
+/** A tree keeps the plan of its last run; it is good while the table is the same version of the same life. */
+const directPlans = new WeakMap<DirectSelect, {readonly schema: Schema | undefined; readonly plan: SelectPlan}>();
+const widePlans = new WeakMap<Query, AnalyticPlan>();
+
+export function isDirect(tree: Query): tree is DirectSelect {
+  return directPlans.has(tree as DirectSelect) || (!widePlans.has(tree) && widerThanDirect(tree) === undefined);
+}
+
+function runDirect(
+  tree: DirectSelect,
+  context: StatementContext,
+  open: OpenTable,
+): StatementResult | Promise<StatementResult> {
+  const {schema, plan} = directPlan(tree, context);
+  const env = context.services.newEnv(context.session, context.params);
+  const options = optionsOf(context, schema === undefined ? [] : [schema]);
+  const snapshot = schema === undefined ? undefined : open(schema);
+  const answer = (result: SelectResult): StatementResult | Promise<StatementResult> => {
+    snapshot?.close();
+    return result.isUnfinished === true ? runWide(tree, context, open) : resultOf(result, context);
+  };
+  try {
+    const isLarge = snapshot !== undefined && isLargeScan(plan, snapshot, env, options);
+    const result = isLarge ? UNFINISHED : runSelect(plan, snapshot, env, options);
+    if (!(result instanceof Promise)) return answer(result);
+    return result.then(answer, error => {
+      snapshot?.close();
+      throw error;
+    });
+  } catch (error) {
+    snapshot?.close();
+    throw error;
+  }
+}
+
+async function runWide(tree: Query, context: StatementContext, open: OpenTable): Promise<StatementResult> {
+  const {services} = context;
+  const plan = widePlan(tree, context);
+  const env = services.newEnv(context.session, context.params);
+  const {duck, fileOf} = services;
+  const options = optionsOf(
+    context,
+    plan.uses.map(use => use.schema),
+  );
+  return resultOf(await runAnalytic(plan, env, {duck, fileOf, open}, options), context);
+}
+
+function optionsOf({services, signal, executor}: StatementContext, schemas: readonly Schema[]): RunOptions {
+  const {limits} = services;
+  const isSystem = schemas.length > 0 && schemas.every(schema => schema.kind === 'system');
+  const isJobs = schemas.length === 1 && schemas[0]!.incarnation === JOBS.schema.incarnation;
+  return {
+    defaultLimit: isSystem ? 0 : limits.defaultRows,
+    maxLimit: isSystem ? SYSTEM_ROWS_MAX : limits.maxRows,
+    signal,
+    implicitOrder: isJobs ? NEWEST_FIRST : undefined,
+    coldRowsMax: executor === 'direct' ? Number.POSITIVE_INFINITY : limits.handOverRows,
+  };
+}
+
+function resultOf({columns, rows, isTruncated}: SelectResult, {session}: StatementContext): StatementResult {
+  const result = {columns, rows, rowCount: rows.length, asUser: session.userId};
+  return isTruncated ? {...result, isTruncated} : result;
+}
+
+export function directPlan(
+  tree: DirectSelect,
+  context: StatementContext,
+): {schema: Schema | undefined; plan: SelectPlan} {
+  const schema = tree.from.length === 0 ? undefined : findTable(context, tree.from[0].table);
+  const known = directPlans.get(tree);
+  if (known !== undefined && known.schema === schema) return known;
+  const made = {schema, plan: planSelect(tree, schema, {text: context.text})};
+  directPlans.set(tree, made);
+  return made;
+}
+
+export function widePlan(tree: Query, context: StatementContext): AnalyticPlan {
+  const known = widePlans.get(tree);
+  if (known?.uses.every(({ref, schema}) => findTable(context, ref) === schema)) return known;
+  const plan = planAnalytic(tree, context.text, ref => {
+    const schema = findTable(context, ref);
+    context.services.scopeFor(context.session, schema, 'read');
+    return schema;
+  });
+  widePlans.set(tree, plan);
+  return plan;
+}
+
+/** The rows this session may read, at this moment. */
+export function openTable(context: StatementContext, schema: Schema): TableSnapshot {
+  const {services, session} = context;
+  const scope = services.scopeFor(session, schema, 'read');
+  return schema.kind === 'system' ? services.openSystem(schema) : services.tables.snapshot(scope, schema);
+}
+
+export function findTable(context: StatementContext, ref: TableRef): Schema {
+  const name = systemName(resolveName(context, ref));
+  const schema = context.services.catalog.find(name);
+  const isHidden = schema?.kind === 'system' && systemTable(schema.incarnation)?.isVisible !== true;
+  if (schema === undefined || isHidden) throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found`);
+  return schema;
+}
+
+/** `system.system_x` is another spelling of `system.x`. */
+function systemName(name: TableName): TableName {
+  if (name.namespace !== 'system' || !SystemTable.isSystemTable(name.table)) return name;
+  return {namespace: 'system', table: SystemTable.tableName(SystemTable.fromName(name.table))};
+}
