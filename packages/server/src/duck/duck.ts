@@ -14,7 +14,7 @@
 import type {DataType, Value} from '../model/datatype.ts';
 import type {PackedRows} from '../model/packed-rows.ts';
 import type {Schema} from '../model/schema.ts';
-import type {Clock} from '../std/clock.ts';
+import {Pool} from './pool.ts';
 
 /** A table as the SQL sees it: a view of that name over the newest version of each key. */
 export interface Relation {
@@ -36,13 +36,16 @@ export interface RelationFile {
   /** Absolute. */
   readonly path: string;
   readonly schemaVersion: number;
+  /** CRC-32 of the whole file as the manifest lists it. */
+  readonly checksum: number;
   /** Positions of dead rows, sorted. */
   readonly dead: Uint32Array;
 }
 
 export interface DuckRequest {
+  /** One SELECT. A WITH of the whole query stands first. Tables are relations or WITH queries, without a schema in front. */
   readonly sql: string;
-  /** `$1` is the first. */
+  /** `$1` is the first. The SQL uses each of them, and casts those that may be null. */
   readonly params: readonly {readonly type: DataType; readonly value: Value}[];
   readonly relations: readonly Relation[];
   /** Type of each output column; the SQL casts to them, by `duckType`. */
@@ -84,13 +87,14 @@ export interface Duck {
 
 export interface DuckLogger {
   warn(text: string): void;
-  error(text: string): void;
 }
 
 export interface DuckOptions {
   readonly maxChildren: number;
   /** DuckDB's memory limit in each child. */
   readonly memoryBytes: number;
+  /** Where segment files lie, at this moment: a child reaches no file outside of them. */
+  readonly directories: () => readonly string[];
   /** A child without work ends after this. */
   readonly idleMs: number;
   /** From interrupt to kill. */
@@ -98,5 +102,9 @@ export interface DuckOptions {
   /** Where large sorts and joins spill, at most `memoryBytes` of it per child; without it nothing spills. */
   readonly tempDirectory?: string;
   readonly logger: DuckLogger;
-  readonly clock: Clock;
+}
+
+/** Starts nothing: children come with the first query. */
+export function openDuck(options: DuckOptions): Duck {
+  return new Pool(options);
 }

@@ -1,0 +1,195 @@
+/**
+ * Vector reader: columns of a result as JSON fragments, exactly those of `toJson`. Runs in the child.
+ *
+ * A chunk is read column by column: one copy of the column's block, then a loop over a typed array; no object per value. Long texts lie
+ * outside of the block and are fetched one by one.
+ */
+import duckdb, {type Result, type Vector} from '@duckdb/node-bindings';
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import type {DataType} from '../model/datatype.ts';
+import {toJson, uuidText} from '../model/values.ts';
+import {typeId} from './vector-writer.ts';
+
+/** Puts the fragments of the first `count` values into `out`, and their lengths into the budget. */
+export type FragmentReader = (vector: Vector, count: number, out: string[], budget: Budget) => void;
+
+/** So many bytes of answer may still come. */
+export class Budget {
+  readonly #limit: number;
+  #taken = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** Throws LIMIT_EXCEEDED. */
+  take(bytes: number): void {
+    this.#taken += bytes;
+    if (this.#taken <= this.#limit) return;
+    const megabytes = Math.ceil(this.#limit / 1024 ** 2);
+    throw new DbError('LIMIT_EXCEEDED', `The answer holds more than ${megabytes} MB; add a LIMIT.`);
+  }
+}
+
+/** Throws a plain Error if the result's columns are not of these types. */
+export function resultReaders(result: Result, outputs: readonly DataType[]): FragmentReader[] {
+  const columnCount = duckdb.column_count(result);
+  if (columnCount !== outputs.length) throw new Error(`The SQL gives ${columnCount} columns, not ${outputs.length}.`);
+  return outputs.map((type, column) => {
+    if (!isOfType(result, column, type)) throw new Error(`Column ${column} of the SQL is no ${type.name}.`);
+    return fragmentReader(type);
+  });
+}
+
+function isOfType(result: Result, column: number, type: DataType): boolean {
+  if (duckdb.column_type(result, column) !== typeId(type)) return false;
+  if (type.name !== 'decimal') return true;
+  const logical = duckdb.column_logical_type(result, column);
+  return duckdb.decimal_width(logical) === type.precision && duckdb.decimal_scale(logical) === type.scale;
+}
+
+function fragmentReader(type: DataType): FragmentReader {
+  switch (type.name) {
+    case 'boolean':
+      return fixed(1, bytes => i => (bytes[i] === 0 ? 'false' : 'true'));
+    case 'smallint':
+      return fixed(2, bytes => asText(new Int16Array(bytes.buffer, bytes.byteOffset)));
+    case 'int':
+    case 'date':
+      return fixed(4, bytes => asText(new Int32Array(bytes.buffer, bytes.byteOffset)));
+    case 'timestamp':
+    case 'datetime':
+    case 'time':
+      return fixed(8, integerText);
+    case 'bigint':
+      return fixed(8, bytes => {
+        const text = integerText(bytes);
+        return i => `"${text(i)}"`;
+      });
+    case 'float':
+      return fixed(4, bytes => {
+        const values = new Float32Array(bytes.buffer, bytes.byteOffset);
+        return i => toJson(type, values[i]!);
+      });
+    case 'double':
+      return fixed(8, bytes => {
+        const values = new Float64Array(bytes.buffer, bytes.byteOffset);
+        return i => toJson(type, values[i]!);
+      });
+    case 'decimal':
+      return decimalReader(type);
+    case 'uuid':
+      return fixed(16, bytes => i => `"${readUuid(bytes, i * 16)}"`);
+    case 'text':
+    case 'json':
+    case 'file':
+      return strings((bytes, start, end) => JSON.stringify(bytes.toString('utf8', start, end)));
+    case 'bytes':
+      return strings((bytes, start, end) => toJson(type, bytes.subarray(start, end)));
+    default:
+      return type satisfies never;
+  }
+}
+
+/** `bytes` begins where a typed array may begin. */
+function fixed(width: number, open: (bytes: Buffer) => (index: number) => string): FragmentReader {
+  return (vector, count, out, budget) => {
+    const text = open(blockOf(vector, count * width));
+    const validity = validityOf(vector, count);
+    let length = 0;
+    for (let i = 0; i < count; i++) {
+      const fragment = isNull(validity, i) ? 'null' : text(i);
+      length += fragment.length;
+      out[i] = fragment;
+    }
+    budget.take(length);
+  };
+}
+
+function strings(text: (bytes: Buffer, start: number, end: number) => string): FragmentReader {
+  return (vector, count, out, budget) => {
+    const block = blockOf(vector, count * 16);
+    const validity = validityOf(vector, count);
+    for (let i = 0; i < count; i++) {
+      if (isNull(validity, i)) {
+        out[i] = 'null';
+        continue;
+      }
+      const at = i * 16;
+      const length = block.readUInt32LE(at);
+      budget.take(length);
+      if (length <= 12) {
+        out[i] = text(block, at + 4, at + 4 + length);
+        continue;
+      }
+      const bytes = duckdb.get_data_from_pointer(block.buffer as ArrayBuffer, block.byteOffset + at + 8, length);
+      out[i] = text(Buffer.from(bytes.buffer, bytes.byteOffset, length), 0, length);
+    }
+  };
+}
+
+function blockOf(vector: Vector, byteCount: number): Buffer {
+  const bytes = duckdb.vector_get_data(vector, byteCount);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, byteCount);
+}
+
+/** Null when all values are there. */
+function validityOf(vector: Vector, count: number): Uint8Array | null {
+  return duckdb.vector_get_validity(vector, Math.ceil(count / 64) * 8) as Uint8Array | null;
+}
+
+function isNull(validity: Uint8Array | null, index: number): boolean {
+  return validity !== null && (validity[index >> 3]! & (1 << (index & 7))) === 0;
+}
+
+function asText(values: ArrayLike<number>): (index: number) => string {
+  return i => String(values[i]);
+}
+
+/** 64-bit integers; those that a number holds exactly are not made into bigints. */
+function integerText(bytes: Buffer): (index: number) => string {
+  const high = new Int32Array(bytes.buffer, bytes.byteOffset);
+  const low = new Uint32Array(bytes.buffer, bytes.byteOffset);
+  return i => {
+    const top = high[2 * i + 1]!;
+    if (top >= -SAFE_HIGH && top < SAFE_HIGH) return String(top * 2 ** 32 + low[2 * i]!);
+    return String((BigInt(top) << 32n) | BigInt(low[2 * i]!));
+  };
+}
+
+const SAFE_HIGH = 2 ** 21;
+
+function decimalReader(type: DataType & {name: 'decimal'}): FragmentReader {
+  const {precision} = type;
+  if (precision <= 4) {
+    return fixed(2, bytes => {
+      const values = new Int16Array(bytes.buffer, bytes.byteOffset);
+      return i => toJson(type, BigInt(values[i]!));
+    });
+  }
+  if (precision <= 9) {
+    return fixed(4, bytes => {
+      const values = new Int32Array(bytes.buffer, bytes.byteOffset);
+      return i => toJson(type, BigInt(values[i]!));
+    });
+  }
+  if (precision <= 18) {
+    return fixed(8, bytes => {
+      const values = new BigInt64Array(bytes.buffer, bytes.byteOffset);
+      return i => toJson(type, values[i]!);
+    });
+  }
+  return fixed(16, bytes => {
+    const values = new BigInt64Array(bytes.buffer, bytes.byteOffset);
+    return i => toJson(type, (values[2 * i + 1]! << 64n) | BigInt.asUintN(64, values[2 * i]!));
+  });
+}
+
+/** See `UuidWriter`. */
+function readUuid(bytes: Buffer, at: number): string {
+  let hex = '';
+  for (let i = 15; i >= 0; i--) hex += HEX[i === 15 ? bytes[at + i]! ^ 0x80 : bytes[at + i]!];
+  return uuidText(hex);
+}
+
+const HEX = Array.from({length: 256}, (_, byte) => byte.toString(16).padStart(2, '0'));
