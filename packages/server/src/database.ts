@@ -18,6 +18,7 @@ import {createSystemReader} from './catalog/system-reader.ts';
 import type {Cold} from './cold/cold.ts';
 import {createCold} from './cold/cold-store.ts';
 import {computedTables} from './computed.ts';
+import {type Duck, openDuck} from './duck/duck.ts';
 import type {Env, Param} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
@@ -76,6 +77,13 @@ export interface DatabaseOptions {
   readonly flushDefaultPolicy: FlushPolicy | null;
   readonly flushCheckMs: number;
   readonly smallScopeAgeSeconds: number;
+  readonly analytic: {
+    readonly maxChildren: number;
+    readonly memoryBytes: number;
+    readonly idleMs: number;
+    /** Cold rows of one scan beyond which DuckDB takes over. */
+    readonly handOverRows: number;
+  };
   readonly jobs: {maxConcurrent: number; maxRetries: number; retryBackoffMs: number; keepFinishedDays: number};
   readonly sharedTemplate: string;
   readonly userTemplate: string;
@@ -97,6 +105,8 @@ const FORMAT_VERSION = '1';
 const LEASE_MS = 30_000;
 const CLOSE_JOBS_MS = 30_000;
 const PRUNE_EVERY_MS = 3_600_000;
+/** From the end of a statement's time to the end of the process that still runs it. */
+const QUERY_KILL_MS = 1000;
 const MEMORY_WAKE_MS = 250;
 
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
@@ -333,6 +343,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     uptimeMs: () => clock.monotonicMs() - startedMs,
     memory: () => process.memoryUsage(),
   });
+  const duck = openAnalytic(options, storages);
   const services: Services = {
     catalog,
     ddl: new Ddl({catalog, commit, latches, clock}),
@@ -342,7 +353,14 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     flushes,
     openSystem: createSystemReader({hot, computed}),
     scopeFor,
-    limits: {defaultRows: options.defaultRows, maxRows: options.maxRows, retentionHours: options.retentionHours},
+    duck,
+    fileOf: (storageId, path) => storages.file(storageId, path),
+    limits: {
+      defaultRows: options.defaultRows,
+      maxRows: options.maxRows,
+      retentionHours: options.retentionHours,
+      handOverRows: options.analytic.handOverRows,
+    },
     newEnv: (session, params) => newEnv(options, commit, session, params),
   };
   const flushSchedule = createSchedule({
@@ -373,12 +391,26 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     describeStart: () => describeStart(options, core),
     async close() {
       await Promise.all([flushSchedule.stop(), pruneSchedule.stop()]);
+      await duck.close();
       await jobs.stop(CLOSE_JOBS_MS);
       await core.checkpointer.settle();
       await log.close();
       await unlock?.();
     },
   };
+}
+
+function openAnalytic({analytic, logger}: DatabaseOptions, storages: Storages): Duck {
+  const {maxChildren, memoryBytes, idleMs} = analytic;
+  return openDuck({
+    maxChildren,
+    memoryBytes,
+    idleMs,
+    directories: () => storages.directories(),
+    killAfterMs: QUERY_KILL_MS,
+    programModule: import.meta.resolve('./expr/program.ts'),
+    logger,
+  });
 }
 
 async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jobs; flushes: Flushes}> {

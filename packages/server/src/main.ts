@@ -140,6 +140,12 @@ function databaseOptions(config: Config, logger: pino.Logger): DatabaseOptions {
     defaultRows: config['limits.default_query_limit'],
     maxRows: config['limits.max_query_limit'],
     retentionHours: config['retention.default_deleted_retention_hours'],
+    analytic: {
+      maxChildren: config['analytic.max_processes'],
+      memoryBytes: config['analytic.memory_limit_bytes'],
+      idleMs: config['analytic.idle_seconds'] * 1000,
+      handOverRows: config['analytic.hand_over_rows'],
+    },
     flushDefaultPolicy: {rows: config['flush.default_row_limit']},
     flushCheckMs: config['flush.check_interval_seconds'] * 1000,
     smallScopeAgeSeconds: config['flush.small_scope_age_seconds'],

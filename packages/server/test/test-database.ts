@@ -9,6 +9,7 @@ import {join} from 'node:path';
 import {developmentSession} from '../src/auth/auth.ts';
 import {type Database, type DatabaseOptions, openDatabase} from '../src/database.ts';
 import type {Param} from '../src/expr/expr.ts';
+import type {Executor} from '../src/sql/define.ts';
 import {realDisk} from '../src/std/real-disk.ts';
 import {systemClock, systemIds} from '../src/std/system-clock.ts';
 
@@ -17,6 +18,7 @@ export type Cell = string | number | boolean | null;
 export interface SqlOptions {
   readonly user?: string;
   readonly params?: readonly Param[];
+  readonly executor?: Executor;
 }
 
 /** One statement's result, its rows parsed. */
@@ -50,7 +52,7 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
   };
   return {
     directory,
-    async sql(text, {user = 'root', params = []} = {}) {
+    async sql(text, {user = 'root', params = [], executor} = {}) {
       if (database === undefined) throw new Error('the test database is closed');
       const results = await database.runSql({
         sql: text,
@@ -58,6 +60,7 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
         namespace: undefined,
         session: developmentSession(user === 'root' ? undefined : user),
         signal: new AbortController().signal,
+        ...(executor === undefined ? {} : {executor}),
       });
       const last = results[results.length - 1]!;
       return {
@@ -92,6 +95,7 @@ const DEFAULTS: Omit<DatabaseOptions, 'directory'> = {
   defaultRows: 100_000,
   maxRows: 100_000,
   retentionHours: 168,
+  analytic: {maxChildren: 1, memoryBytes: 512 * 1024 * 1024, idleMs: 60_000, handOverRows: 50_000},
   flushDefaultPolicy: null,
   flushCheckMs: 3_600_000,
   smallScopeAgeSeconds: 3600,

@@ -4,6 +4,7 @@
  * Laws: a template's static part comes before the user id, so that a table's and a namespace's folders are prefixes. User ids enter a path
  * only percent-encoded, so no id can leave its folder or meet another's; the shared scope has no user part.
  */
+import {resolve} from 'node:path';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Blob} from '../blob/blob.ts';
 import {pathComponent, type ScopeKey} from '../model/names.ts';
@@ -54,6 +55,16 @@ export class Storages {
       .replaceAll('{namespace}', schema.name.namespace)
       .replaceAll('{tableName}', schema.name.table);
     return `${storage.base}/${folder.replace(/\/?\{.*$/, '')}`;
+  }
+
+  /** Path of an object on this machine. */
+  file(id: string, path: string): string {
+    return `${resolve(this.#get(id).base)}/${path}`;
+  }
+
+  /** Where objects lie on this machine. */
+  directories(): string[] {
+    return [...this.#byId.values()].map(storage => resolve(storage.base));
   }
 
   #get(id: string): Storage {

@@ -37,3 +37,13 @@ export function duckType(type: DataType): string {
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
 }
+
+/** Calls the program of this number of the request; the arguments are of its types. */
+export function programCall(number: number, result: DataType, args: readonly string[]): string {
+  return `${programName(result)}(${[number, ...args].join(', ')})`;
+}
+
+/** DuckDB knows a function by its result; one per type serves all programs. */
+export function programName(result: DataType): string {
+  return result.name === 'decimal' ? `kalam_decimal_${result.precision}_${result.scale}` : `kalam_${result.name}`;
+}

@@ -48,6 +48,8 @@ export interface DuckRequest {
   /** `$1` is the first. The SQL uses each of them, and casts those that may be null. */
   readonly params: readonly {readonly type: DataType; readonly value: Value}[];
   readonly relations: readonly Relation[];
+  /** Our own code that the SQL calls, by `programCall`. */
+  readonly programs: {readonly context: string; readonly list: readonly ProgramSpec[]};
   /** Type of each output column; the SQL casts to them, by `duckType`. */
   readonly outputs: readonly DataType[];
   /** Further rows are left out and the answer is marked as truncated. */
@@ -55,6 +57,17 @@ export interface DuckRequest {
   /** More bytes of JSON are LIMIT_EXCEEDED. */
   readonly maxBytes: number;
 }
+
+/** A function of values that DuckDB has no form of. */
+export interface ProgramSpec {
+  /** What `loadProgram` of the program module makes it from. */
+  readonly text: string;
+  readonly args: readonly DataType[];
+  readonly result: DataType;
+}
+
+/** Of the module that `DuckOptions.programModule` names. Values are in memory form; what it throws ends the query. */
+export type LoadProgram = (text: string, context: string) => (values: readonly Value[]) => Value;
 
 export interface DuckAnswer {
   /** One JSON array a row, of the fragments that `toJson` of `model/values.ts` makes. */
@@ -101,6 +114,8 @@ export interface DuckOptions {
   readonly killAfterMs: number;
   /** Where large sorts and joins spill, at most `memoryBytes` of it per child; without it nothing spills. */
   readonly tempDirectory?: string;
+  /** URL of the module that exports `loadProgram`; children import it when a query needs it. */
+  readonly programModule: string;
   readonly logger: DuckLogger;
 }
 

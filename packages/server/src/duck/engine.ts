@@ -17,6 +17,7 @@ import {quoted} from './duck-type.ts';
 import {checkFiles} from './file-check.ts';
 import type {ChildSettings, Done, RequestHead} from './frames.ts';
 import {bindParameter} from './parameters.ts';
+import {Programs} from './programs.ts';
 import {relationSql} from './relation-sql.ts';
 import {type CheckedSql, checkTables, checkTree} from './sql-check.ts';
 import {type FunctionSource, type HotRelation, registerFunctions} from './table-functions.ts';
@@ -38,6 +39,7 @@ export class RefusedSql extends Error {}
 export class Engine {
   readonly #database: Database;
   readonly #source: FunctionSource = {relations: [], deadLists: []};
+  readonly #programs: Programs;
   readonly #checked = new Map<string, CheckedSql>();
   readonly #check: PreparedStatement;
   #next: Promise<Connection>;
@@ -48,12 +50,14 @@ export class Engine {
     const database = await duckdb.open(':memory:', configOf(settings));
     const connection = await duckdb.connect(database);
     for (const sql of lockingSql(settings)) await duckdb.query(connection, sql);
-    return new Engine(database, connection, await duckdb.prepare(connection, CHECK_SQL));
+    const check = await duckdb.prepare(connection, CHECK_SQL);
+    return new Engine(database, connection, check, new Programs(settings.programModule));
   }
 
-  private constructor(database: Database, own: Connection, check: PreparedStatement) {
+  private constructor(database: Database, own: Connection, check: PreparedStatement, programs: Programs) {
     this.#database = database;
     this.#check = check;
+    this.#programs = programs;
     registerFunctions(own, this.#source);
     this.#next = duckdb.connect(database);
   }
@@ -69,6 +73,7 @@ export class Engine {
       await checkFiles(job.head.unchecked, () => this.#throwIfCancelled());
       const parameters = [...job.head.params];
       const sql = await this.#completeSql(job, parameters);
+      await this.#programs.open(connection, job.head.programs);
       this.#throwIfCancelled();
       statement = await duckdb.prepare(connection, sql);
       bindAll(statement, parameters);
@@ -79,6 +84,7 @@ export class Engine {
       this.#running = undefined;
       this.#source.relations = [];
       this.#source.deadLists = [];
+      this.#programs.close();
       if (statement !== undefined) duckdb.destroy_prepare_sync(statement);
       duckdb.disconnect_sync(connection);
       this.#next = duckdb.connect(this.#database);

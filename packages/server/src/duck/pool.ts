@@ -140,10 +140,11 @@ export class Pool implements Duck {
   }
 
   #startChild(): QueryChild {
-    const {memoryBytes, tempDirectory, killAfterMs, directories, logger} = this.#options;
+    const {memoryBytes, tempDirectory, programModule, killAfterMs, directories, logger} = this.#options;
     const settings: ChildSettings = {
       memoryBytes,
       tempDirectory,
+      programModule,
       threads: THREADS,
       directories: directories().flatMap(placesOf),
     };

@@ -8,7 +8,7 @@ import duckdb, {type Result, type Vector} from '@duckdb/node-bindings';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {DataType} from '../model/datatype.ts';
 import {toJson, uuidText} from '../model/values.ts';
-import {typeId} from './vector-writer.ts';
+import {INLINE_BYTES_MAX, STRING_BYTES, typeId} from './vector-writer.ts';
 
 /** Puts the fragments of the first `count` values into `out`, and their lengths into the budget. */
 export type FragmentReader = (vector: Vector, count: number, out: string[], budget: Budget) => void;
@@ -83,9 +83,9 @@ function fragmentReader(type: DataType): FragmentReader {
     case 'text':
     case 'json':
     case 'file':
-      return strings((bytes, start, end) => JSON.stringify(bytes.toString('utf8', start, end)));
+      return strings(bytes => JSON.stringify(bytes.toString('utf8')));
     case 'bytes':
-      return strings((bytes, start, end) => toJson(type, bytes.subarray(start, end)));
+      return strings(bytes => toJson(type, bytes));
     default:
       return type satisfies never;
   }
@@ -106,39 +106,41 @@ function fixed(width: number, open: (bytes: Buffer) => (index: number) => string
   };
 }
 
-function strings(text: (bytes: Buffer, start: number, end: number) => string): FragmentReader {
+function strings(text: (bytes: Buffer) => string): FragmentReader {
   return (vector, count, out, budget) => {
-    const block = blockOf(vector, count * 16);
+    const block = blockOf(vector, count * STRING_BYTES);
     const validity = validityOf(vector, count);
     for (let i = 0; i < count; i++) {
       if (isNull(validity, i)) {
         out[i] = 'null';
         continue;
       }
-      const at = i * 16;
-      const length = block.readUInt32LE(at);
-      budget.take(length);
-      if (length <= 12) {
-        out[i] = text(block, at + 4, at + 4 + length);
-        continue;
-      }
-      const bytes = duckdb.get_data_from_pointer(block.buffer as ArrayBuffer, block.byteOffset + at + 8, length);
-      out[i] = text(Buffer.from(bytes.buffer, bytes.byteOffset, length), 0, length);
+      budget.take(block.readUInt32LE(i * STRING_BYTES));
+      out[i] = text(stringBytes(block, i));
     }
   };
 }
 
-function blockOf(vector: Vector, byteCount: number): Buffer {
+/** Of the string at a place of a vector's block. */
+export function stringBytes(block: Buffer, index: number): Buffer {
+  const at = index * STRING_BYTES;
+  const length = block.readUInt32LE(at);
+  if (length <= INLINE_BYTES_MAX) return block.subarray(at + 4, at + 4 + length);
+  const bytes = duckdb.get_data_from_pointer(block.buffer as ArrayBuffer, block.byteOffset + at + 8, length);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, length);
+}
+
+export function blockOf(vector: Vector, byteCount: number): Buffer {
   const bytes = duckdb.vector_get_data(vector, byteCount);
   return Buffer.from(bytes.buffer, bytes.byteOffset, byteCount);
 }
 
 /** Null when all values are there. */
-function validityOf(vector: Vector, count: number): Uint8Array | null {
+export function validityOf(vector: Vector, count: number): Uint8Array | null {
   return duckdb.vector_get_validity(vector, Math.ceil(count / 64) * 8) as Uint8Array | null;
 }
 
-function isNull(validity: Uint8Array | null, index: number): boolean {
+export function isNull(validity: Uint8Array | null, index: number): boolean {
   return validity !== null && (validity[index >> 3]! & (1 << (index & 7))) === 0;
 }
 
@@ -186,7 +188,7 @@ function decimalReader(type: DataType & {name: 'decimal'}): FragmentReader {
 }
 
 /** See `UuidWriter`. */
-function readUuid(bytes: Buffer, at: number): string {
+export function readUuid(bytes: Buffer, at: number): string {
   let hex = '';
   for (let i = 15; i >= 0; i--) hex += HEX[i === 15 ? bytes[at + i]! ^ 0x80 : bytes[at + i]!];
   return uuidText(hex);

@@ -13,12 +13,15 @@ import {type DELETED_INDEX, SEQ_INDEX} from '../model/schema.ts';
 export const CHUNK_ROWS = duckdb.vector_size();
 const VALIDITY_BYTES = Math.ceil(CHUNK_ROWS / 64) * 8;
 /** `duckdb_string_t`: the length, then 12 bytes of the text, or 4 of them and a pointer. */
-const STRING_BYTES = 16;
-const INLINE_BYTES_MAX = 12;
+export const STRING_BYTES = 16;
+export const INLINE_BYTES_MAX = 12;
+
+/** A row, or one value. */
+export type ColumnView = Pick<RowView, 'value' | 'textBytes' | 'seq' | 'isTombstone'>;
 
 export interface ColumnWriter {
   /** Takes the value of `column` in the view's row as the value at `index`. Each index is given once, ascending. */
-  write(index: number, view: RowView, column: number): void;
+  write(index: number, view: ColumnView, column: number): void;
   /** Copies what was taken to the vector and starts again. */
   flush(vector: Vector, count: number): void;
 }
@@ -123,7 +126,7 @@ class FixedWriter<Element extends number | bigint> implements ColumnWriter {
     this.#convert = convert;
   }
 
-  write(index: number, view: RowView, column: number): void {
+  write(index: number, view: ColumnView, column: number): void {
     const value = view.value(column);
     if (value === null) this.#validity.setNull(index);
     else this.#values[index] = this.#convert(value);
@@ -146,7 +149,7 @@ export class SystemWriter implements ColumnWriter {
     this.#isSeq = column === SEQ_INDEX;
   }
 
-  write(index: number, view: RowView): void {
+  write(index: number, view: ColumnView): void {
     if (this.#isSeq) this.#seqs[index] = view.seq;
     else this.#flags[index] = view.isTombstone ? 1 : 0;
   }
@@ -162,7 +165,7 @@ class HugeWriter implements ColumnWriter {
   readonly #values = new BigInt64Array(CHUNK_ROWS * 2);
   readonly #validity = new Validity();
 
-  write(index: number, view: RowView, column: number): void {
+  write(index: number, view: ColumnView, column: number): void {
     const value = view.value(column) as bigint | null;
     if (value === null) {
       this.#validity.setNull(index);
@@ -183,7 +186,7 @@ class UuidWriter implements ColumnWriter {
   readonly #values = new Uint8Array(CHUNK_ROWS * 16);
   readonly #validity = new Validity();
 
-  write(index: number, view: RowView, column: number): void {
+  write(index: number, view: ColumnView, column: number): void {
     const text = view.textBytes(column);
     if (text === null) {
       this.#validity.setNull(index);
@@ -210,18 +213,18 @@ function hexDigit(char: number): number {
 }
 
 class BytesWriter implements ColumnWriter {
-  readonly #read: (view: RowView, column: number) => Uint8Array | null;
+  readonly #read: (view: ColumnView, column: number) => Uint8Array | null;
   readonly #strings = new Uint8Array(CHUNK_ROWS * STRING_BYTES);
   readonly #lengths = new Uint32Array(this.#strings.buffer);
   readonly #validity = new Validity();
   readonly #longAt: number[] = [];
   readonly #long: Uint8Array[] = [];
 
-  constructor(read: (view: RowView, column: number) => Uint8Array | null) {
+  constructor(read: (view: ColumnView, column: number) => Uint8Array | null) {
     this.#read = read;
   }
 
-  write(index: number, view: RowView, column: number): void {
+  write(index: number, view: ColumnView, column: number): void {
     const bytes = this.#read(view, column);
     const at = index * STRING_BYTES;
     this.#strings.fill(0, at, at + STRING_BYTES);

@@ -8,8 +8,8 @@
  * the rest of the tree travels as JSON. It was compiled here before, so what can still fail there are values.
  */
 import type {DataType, Value} from '../model/datatype.ts';
-import type {Role} from '../model/session.ts';
 import type {Row} from '../model/row.ts';
+import type {Role} from '../model/session.ts';
 import type {Expr} from '../parser/ast.ts';
 import {castTo, NO_ENV} from './coerce.ts';
 import {compileExpr, compileOpen} from './compile.ts';

@@ -39,7 +39,7 @@ interface Keys {
 
 export function bindGroups(binder: Binder, select: Select, place: Place, from: BoundFrom | undefined): BoundGroups {
   const sources = from?.sources ?? [];
-  const keys = bindKeys(binder, select, queryScope(binder, sources, place, 'GROUP BY'));
+  const keys = bindKeys(select, queryScope(binder, sources, place, 'GROUP BY'));
   const inside = queryScope(binder, sources, place, 'aggregate functions');
   const keySource = from?.sources.length === 1 ? from.sources[0] : undefined;
   const name = binder.name('g');
@@ -78,7 +78,7 @@ export function bindGroups(binder: Binder, select: Select, place: Place, from: B
 }
 
 function refuseUngrouped(binder: Binder, expr: Extract<Expr, {kind: 'column'}>, scope: ColumnScope): void {
-  const found = resolveColumn(expr.qualifier, expr.column, expr, {...scope, outer: undefined} as ColumnScope);
+  const found = resolveColumn(expr.qualifier, expr.column, expr, {...scope, outer: undefined});
   if (found === undefined) return;
   throw failAt(
     binder,
@@ -87,9 +87,9 @@ function refuseUngrouped(binder: Binder, expr: Extract<Expr, {kind: 'column'}>, 
   );
 }
 
-function bindKeys(binder: Binder, select: Select, scope: ColumnScope): Keys {
+function bindKeys(select: Select, scope: ColumnScope): Keys {
   const keys = {typed: [], index: new Map(), kinds: new Set()} as Omit<Keys, 'sets'>;
-  const local = {...scope, outer: undefined} as ColumnScope;
+  const local = {...scope, outer: undefined};
   const place = (given: Expr): number => {
     const expr = groupedExpr(given, select, local);
     const typed = compileExpr(expr, scope);

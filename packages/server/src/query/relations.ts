@@ -86,7 +86,9 @@ export function relationOf(
     includeTombstones,
     files: segments
       .filter(segment => segment.pruned === undefined)
-      .map(({storageId, path, schemaVersion, dead}) => ({path: fileOf(storageId, path), schemaVersion, dead})),
+      .map(({storageId, path, schemaVersion, checksum, dead}) => {
+        return {path: fileOf(storageId, path), schemaVersion, checksum, dead};
+      }),
     hot: packChunks(parts.hot(hotRange), signal),
   };
 }

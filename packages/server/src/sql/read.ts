@@ -7,12 +7,15 @@
  * Law: a table is found and opened here and nowhere else, for the session that asks, however deep the statement names it.
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
+import type {Env} from '../expr/expr.ts';
 import {type TableName, tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Query, TableRef} from '../parser/ast.ts';
-import {type AnalyticPlan, planAnalytic, runAnalytic} from '../query/analytic.ts';
+import {type AnalyticPlan, openTables, planAnalytic, runAnalytic} from '../query/analytic.ts';
 import {isLargeScan, type RunOptions, runSelect, type SelectResult, UNFINISHED} from '../query/direct.ts';
+import {type ExplainLine, explainAnalytic, explainText} from '../query/explain.ts';
 import {planSelect, type SelectPlan} from '../query/plan.ts';
+import {DuckSqlWriter} from '../query/sql-writer.ts';
 import {type DirectSelect, widerThanDirect} from '../query/wider.ts';
 import {SystemTable, systemTable} from '../system/index.ts';
 import {JOBS} from '../system/jobs.ts';
@@ -38,7 +41,7 @@ export function runQuery(
 const directPlans = new WeakMap<DirectSelect, {readonly schema: Schema | undefined; readonly plan: SelectPlan}>();
 const widePlans = new WeakMap<Query, AnalyticPlan>();
 
-export function isDirect(tree: Query): tree is DirectSelect {
+function isDirect(tree: Query): tree is DirectSelect {
   return directPlans.has(tree as DirectSelect) || (!widePlans.has(tree) && widerThanDirect(tree) === undefined);
 }
 
@@ -99,10 +102,31 @@ function resultOf({columns, rows, isTruncated}: SelectResult, {session}: Stateme
   return isTruncated ? {...result, isTruncated} : result;
 }
 
-export function directPlan(
-  tree: DirectSelect,
-  context: StatementContext,
-): {schema: Schema | undefined; plan: SelectPlan} {
+/** What `runQuery` would do. */
+export function explainQuery(tree: Query, context: StatementContext): ExplainLine[] {
+  const env = context.services.newEnv(context.session, context.params);
+  if (!isDirect(tree)) return explainWide(tree, context, env, widerThanDirect(tree)!.what);
+  const {schema, plan} = directPlan(tree, context);
+  const snapshot = schema === undefined ? undefined : openTable(context, schema);
+  try {
+    const isLarge = snapshot !== undefined && isLargeScan(plan, snapshot, env, optionsOf(context, [snapshot.schema]));
+    if (isLarge) return explainWide(tree, context, env, 'many flushed rows');
+    return explainText(plan, snapshot, env);
+  } finally {
+    snapshot?.close();
+  }
+}
+
+function explainWide(tree: Query, context: StatementContext, env: Env, reason: string): ExplainLine[] {
+  const plan = widePlan(tree, context);
+  const out = new DuckSqlWriter(env);
+  const sql = plan.query.sql(out, plan.types);
+  const {tables, close} = openTables(plan, env, {open: schema => openTable(context, schema)});
+  close();
+  return explainAnalytic(tables, reason, sql);
+}
+
+function directPlan(tree: DirectSelect, context: StatementContext): {schema: Schema | undefined; plan: SelectPlan} {
   const schema = tree.from.length === 0 ? undefined : findTable(context, tree.from[0].table);
   const known = directPlans.get(tree);
   if (known !== undefined && known.schema === schema) return known;
@@ -111,7 +135,7 @@ export function directPlan(
   return made;
 }
 
-export function widePlan(tree: Query, context: StatementContext): AnalyticPlan {
+function widePlan(tree: Query, context: StatementContext): AnalyticPlan {
   const known = widePlans.get(tree);
   if (known?.uses.every(({ref, schema}) => findTable(context, ref) === schema)) return known;
   const plan = planAnalytic(tree, context.text, ref => {
@@ -124,7 +148,7 @@ export function widePlan(tree: Query, context: StatementContext): AnalyticPlan {
 }
 
 /** The rows this session may read, at this moment. */
-export function openTable(context: StatementContext, schema: Schema): TableSnapshot {
+function openTable(context: StatementContext, schema: Schema): TableSnapshot {
   const {services, session} = context;
   const scope = services.scopeFor(session, schema, 'read');
   return schema.kind === 'system' ? services.openSystem(schema) : services.tables.snapshot(scope, schema);

@@ -84,9 +84,9 @@ function partsOf(schema: Schema, schemaOf: SchemaOf, hot: HotSnapshot, manifest:
     versions: Array.from({length: schema.version}, (_, i) => schemaOf(i + 1)),
     hotRowCount: hot.rowCount,
     hot: range => hot.rows(range),
-    segments: manifest.segments.map(({name, storageId, path, schemaVersion, rowCount}) => {
+    segments: manifest.segments.map(({name, storageId, path, schemaVersion, rowCount, checksum}) => {
       const dead = manifest.vectors.get(name) ?? NONE_DEAD;
-      return {name, storageId, path, schemaVersion, rowCount, dead};
+      return {name, storageId, path, schemaVersion, rowCount, checksum, dead};
     }),
     pruned: (part, filter) => pruneReason(byName.get(part.name)!, filter, schema, schemaOf(part.schemaVersion)),
   };

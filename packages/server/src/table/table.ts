@@ -68,6 +68,8 @@ export interface SegmentPart {
   readonly path: string;
   readonly schemaVersion: number;
   readonly rowCount: number;
+  /** CRC-32 of the whole file. */
+  readonly checksum: number;
   /** Positions of dead rows, sorted. */
   readonly dead: Uint32Array;
 }

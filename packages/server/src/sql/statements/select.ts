@@ -21,6 +21,5 @@ export function selectFixed(
   sql: string,
 ): (context: StatementContext, params?: readonly Param[]) => StatementResult | Promise<StatementResult> {
   const tree = parseQuery(new TokenCursor(splitStatements(sql)[0]!));
-  return (context, params = []) =>
-    runQuery(tree, {...context, params}, schema => context.services.openSystem(schema));
+  return (context, params = []) => runQuery(tree, {...context, params}, schema => context.services.openSystem(schema));
 }
