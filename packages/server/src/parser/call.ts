@@ -1,12 +1,15 @@
 /**
- * Calls: `f(a, b)`, `COUNT(*)`, `SUM(DISTINCT x) FILTER (WHERE …)`, and the calls that the standard writes with words inside.
+ * Calls: `f(a, b)`, `COUNT(*)`, `SUM(DISTINCT x) FILTER (WHERE …)`, `RANK() OVER w`, and the calls that the standard writes with words inside.
  *
  * The worded ones become plain calls, so that later rooms know one form: SUBSTRING(x FROM a FOR b) is SUBSTRING(x, a, b),
  * POSITION(a IN b) is STRPOS(b, a), TRIM(BOTH c FROM x) is TRIM(x, c).
  */
-import type {Expr} from './ast.ts';
+import type {Call, Expr, OrderItem} from './ast.ts';
 import type {TokenCursor} from './cursor.ts';
 import {POWER, parseAbove, parseExpression, parseExpressions} from './expression.ts';
+import {grow} from './nesting.ts';
+import {parseOrderBy} from './order.ts';
+import {parseOver} from './window.ts';
 
 /** Stands at the name; `(` follows. */
 export function parseCall(cursor: TokenCursor): Expr {
@@ -15,7 +18,7 @@ export function parseCall(cursor: TokenCursor): Expr {
   const name = label.text.toUpperCase();
   cursor.expectSymbol('(');
   const call = (label.isQuoted ? undefined : wordedCall(cursor, start, name)) ?? plainCall(cursor, start, name);
-  cursor.height += 1;
+  grow(cursor, 'Expression');
   return call;
 }
 
@@ -34,25 +37,38 @@ function wordedCall(cursor: TokenCursor, start: number, name: string): Expr | un
   }
 }
 
+/** With what may stand behind a call: FILTER, IGNORE NULLS (also inside the brackets) and OVER. */
 function plainCall(cursor: TokenCursor, start: number, name: string): Expr {
   let isDistinct = false;
   let isStar = false;
   let args: Expr[] = [];
+  let orderBy: readonly OrderItem[] = [];
   if (cursor.acceptSymbol('*')) isStar = true;
   else if (!cursor.isSymbol(')')) {
     isDistinct = cursor.acceptKeyword('DISTINCT');
     if (!isDistinct) cursor.acceptKeyword('ALL');
     args = parseExpressions(cursor);
-    if (cursor.keywords('ORDER', 'BY')) {
-      throw cursor.notSupported('ORDER BY inside a call', start);
-    }
+    orderBy = parseOrderBy(cursor);
   }
+  let nulls = nullTreatment(cursor);
   cursor.expectSymbol(')');
-  if (cursor.areKeywords('WITHIN', 'GROUP')) throw cursor.notSupported('WITHIN GROUP', start);
+  if (cursor.areKeywords('WITHIN', 'GROUP')) throw cursor.notSupported('WITHIN GROUP');
   const filter = cursor.isKeyword('FILTER') && cursor.isSymbol('(', 1) ? filterClause(cursor) : undefined;
-  if (isOver(cursor)) throw cursor.notSupported('window functions', start);
-  const end = cursor.previousEnd;
-  return {kind: 'call', start, end, name, args, isStar, isDistinct, orderBy: [], filter};
+  nulls ??= nullTreatment(cursor);
+  const call: Call = {kind: 'call', start, end: cursor.previousEnd, name, args, isStar, isDistinct, orderBy, filter};
+  if (!isOver(cursor)) {
+    if (nulls !== undefined) throw cursor.expected('OVER');
+    return call;
+  }
+  cursor.next();
+  const over = parseOver(cursor);
+  grow(cursor, 'Expression');
+  return {kind: 'window', start, end: cursor.previousEnd, call, over, ignoresNulls: nulls === 'IGNORE'};
+}
+
+function nullTreatment(cursor: TokenCursor): 'IGNORE' | 'RESPECT' | undefined {
+  if (cursor.keywords('IGNORE', 'NULLS')) return 'IGNORE';
+  return cursor.keywords('RESPECT', 'NULLS') ? 'RESPECT' : undefined;
 }
 
 function isOver(cursor: TokenCursor): boolean {

@@ -5,17 +5,15 @@
  *
  * The order is PostgreSQL's; `is`, comparisons and the between group do not associate (`a < b < c` is an error).
  * A chain of one precedence is a loop, and `and` / `or` become one flat node, so their length costs no stack.
- *
- * Laws: a tree is at most NESTING_MAX deep to the right and HEIGHT_MAX high in all, so whoever walks it may recurse.
  */
-import type {BinaryOperator, Expr} from './ast.ts';
+import type {BinaryOperator, Expr, Query} from './ast.ts';
+import {beginsQuery, parseQueryOrExpressions} from './brackets.ts';
 import type {TokenCursor} from './cursor.ts';
+import {enter, grow, leave} from './nesting.ts';
 import {parseOperand} from './operand.ts';
+import {compareRows, distinctRows, isRow, rowIn} from './rows.ts';
 import * as token from './tokenizer.ts';
 import {parseTypeRef} from './type-ref.ts';
-
-export const NESTING_MAX = 256;
-export const HEIGHT_MAX = 2000;
 
 /** Binding powers: a bigger one binds tighter. */
 export const POWER = {
@@ -95,23 +93,20 @@ export function parseExpressions(cursor: TokenCursor): Expr[] {
 
 /** Parses as long as operators bind tighter than `power`. */
 export function parseAbove(cursor: TokenCursor, power: number): Expr {
-  if (cursor.depth === NESTING_MAX) {
-    throw cursor.limitExceeded(`Expression is nested too deeply (maximum ${NESTING_MAX})`);
-  }
-  const heightOutside = cursor.height;
-  cursor.depth += 1;
-  cursor.height = 0;
-  let left = parseOperand(cursor);
+  const outside = enter(cursor, 'Expression');
+  const expr = parseBehind(cursor, parseOperand(cursor), power);
+  leave(cursor, outside);
+  return expr;
+}
+
+/** Goes on behind an operand, as long as operators bind tighter than `power`. */
+export function parseBehind(cursor: TokenCursor, operand: Expr, power: number): Expr {
+  let left = operand;
   // `is` and its like consume their own right side, so only a comparison can meet its equal here.
   for (let next = nextPower(cursor); next > power; next = nextPower(cursor)) {
     left = infix(cursor, left, next);
-    cursor.height += 1;
-    if (cursor.height > HEIGHT_MAX) {
-      throw cursor.limitExceeded(`Expression is too long: at most ${HEIGHT_MAX} operators may build on each other`);
-    }
+    grow(cursor, 'Expression');
   }
-  cursor.depth -= 1;
-  if (cursor.height < heightOutside) cursor.height = heightOutside;
   return left;
 }
 
@@ -154,17 +149,31 @@ function infix(cursor: TokenCursor, left: Expr, power: number): Expr {
 function binary(cursor: TokenCursor, left: Expr, power: number): Expr {
   const op = SYMBOLS.get(cursor.kind)!.op!;
   cursor.next();
-  if (cursor.areKeywords('ANY') || cursor.areKeywords('ALL') || cursor.areKeywords('SOME'))
-    return quantified(cursor, left);
+  const quantifier = cursor.acceptOneOf('ANY', 'SOME', 'ALL');
+  if (quantifier !== undefined) return quantified(cursor, left, op, power, quantifier === 'ALL' ? 'all' : 'any');
   const right = parseAbove(cursor, power);
   if (power === POWER.compare && nextPower(cursor) === power) throw chained(cursor);
+  if (power === POWER.compare && isRow(left) && isRow(right)) return compareRows(cursor, op, left, right);
   return {kind: 'binary', start: left.start, end: right.end, op, left, right};
 }
 
-function quantified(cursor: TokenCursor, left: Expr): never {
-  cursor.next();
+/** Behind ANY, SOME or ALL. */
+function quantified(
+  cursor: TokenCursor,
+  left: Expr,
+  op: BinaryOperator,
+  power: number,
+  quantifier: 'any' | 'all',
+): Expr {
   if (!cursor.isSymbol('(')) throw cursor.expected("'('");
-  throw cursor.notSupported('ANY, SOME and ALL comparisons', left.start);
+  if (power !== POWER.compare) throw cursor.notSupported(`ANY, SOME and ALL behind ${op}`, left.start);
+  const query = beginsQuery(cursor, 1) ? parseQueryOrExpressions(cursor) : [];
+  if (isList(query)) throw cursor.notSupported('ANY, SOME and ALL of arrays', left.start);
+  return {kind: 'quantified', start: left.start, end: cursor.previousEnd, op, quantifier, left, query};
+}
+
+function isList(inside: Query | readonly Expr[]): inside is readonly Expr[] {
+  return Array.isArray(inside);
 }
 
 function logic(cursor: TokenCursor, left: Expr, op: 'and' | 'or', word: string, power: number): Expr {
@@ -183,6 +192,7 @@ function isTest(cursor: TokenCursor, operand: Expr): Expr {
   if (cursor.keywords('DISTINCT', 'FROM')) {
     const right = parseAbove(cursor, POWER.is);
     if (nextPower(cursor) === POWER.is) throw chained(cursor);
+    if (isRow(operand) && isRow(right)) return distinctRows(cursor, operand, right, isNegated);
     return {kind: 'isDistinct', start, end: right.end, left: operand, right, isNegated};
   }
   const found = cursor.acceptOneOf('TRUE', 'FALSE', 'UNKNOWN');
@@ -202,11 +212,19 @@ function range(cursor: TokenCursor, operand: Expr): Expr {
 
 function inList(cursor: TokenCursor, operand: Expr, isNegated: boolean): Expr {
   if (!cursor.isSymbol('(')) throw cursor.expected("'('");
-  if (isSubquery(cursor, 1)) throw cursor.notSupported('subqueries', operand.start);
-  cursor.next();
+  const {start} = operand;
+  const inside = beginsQuery(cursor, 1) ? parseQueryOrExpressions(cursor) : bracketedList(cursor);
+  const end = cursor.previousEnd;
+  if (!isList(inside)) return {kind: 'inQuery', start, end, operand, query: inside, isNegated};
+  if (isRow(operand)) return rowIn(cursor, operand, inside, isNegated);
+  return {kind: 'in', start, end, operand, list: inside, isNegated};
+}
+
+function bracketedList(cursor: TokenCursor): Expr[] {
+  cursor.expectSymbol('(');
   const list = parseExpressions(cursor);
   cursor.expectSymbol(')');
-  return {kind: 'in', start: operand.start, end: cursor.previousEnd, operand, list, isNegated};
+  return list;
 }
 
 function between(cursor: TokenCursor, operand: Expr, isNegated: boolean): Expr {
@@ -221,8 +239,8 @@ function between(cursor: TokenCursor, operand: Expr, isNegated: boolean): Expr {
 
 function like(cursor: TokenCursor, operand: Expr, word: 'LIKE' | 'ILIKE' | 'SIMILAR', isNegated: boolean): Expr {
   if (word === 'SIMILAR') cursor.expectKeyword('TO');
-  if (cursor.isKeyword('ANY') || cursor.isKeyword('ALL') || cursor.isKeyword('SOME'))
-    return quantified(cursor, operand);
+  if (cursor.acceptOneOf('ANY', 'SOME', 'ALL') !== undefined)
+    throw cursor.notSupported(`${word} ANY and ALL`, operand.start);
   const pattern = parseAbove(cursor, POWER.range);
   const escapeBy = cursor.acceptKeyword('ESCAPE') ? parseAbove(cursor, POWER.range) : undefined;
   if (word === 'SIMILAR') throw cursor.notSupported('SIMILAR TO', operand.start);
@@ -244,14 +262,6 @@ function postfix(cursor: TokenCursor, operand: Expr): Expr {
   cursor.expectSymbol('::');
   const type = parseTypeRef(cursor);
   return {kind: 'cast', start: operand.start, end: type.end, operand, type, isTry: false};
-}
-
-/** Whether a query begins at `ahead`, perhaps inside more brackets. */
-export function isSubquery(cursor: TokenCursor, ahead: number): boolean {
-  // Deeper brackets are refused anyway; without the bound every level would look through all of them.
-  let at = ahead;
-  while (at < NESTING_MAX && cursor.isSymbol('(', at)) at += 1;
-  return cursor.isKeyword('SELECT', at) || cursor.isKeyword('WITH', at) || cursor.isKeyword('VALUES', at);
 }
 
 function chained(cursor: TokenCursor) {

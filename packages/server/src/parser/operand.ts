@@ -3,13 +3,14 @@
  *
  * What SQL has and this server does not run (arrays, …) is refused here, with its place.
  */
-import type {Expr, Name} from './ast.ts';
+import type {Expr, Name, Query} from './ast.ts';
+import {asOperand, beginsQuery, parseBracketedQuery, parseQueryOrExpressions, subquery} from './brackets.ts';
 import {parseCall} from './call.ts';
 import type {TokenCursor} from './cursor.ts';
-import {isSubquery, POWER, parseAbove, parseExpression} from './expression.ts';
+import {POWER, parseAbove, parseExpression, parseExpressions} from './expression.ts';
 import * as token from './tokenizer.ts';
 import {parseTypeRef} from './type-ref.ts';
-import {BARE_CALLS, RESERVED, RESERVED_FUNCTIONS} from './words.ts';
+import {BARE_CALLS, COLUMNS_ONLY, isFunctionName, RESERVED} from './words.ts';
 
 const PARAMETER_MAX = 65_535;
 
@@ -81,12 +82,14 @@ function sign(cursor: TokenCursor, op: '+' | '-'): Expr {
 
 function brackets(cursor: TokenCursor): Expr {
   const start = cursor.start;
-  if (isSubquery(cursor, 1)) throw cursor.notSupported('subqueries', start);
+  if (beginsQuery(cursor, 1)) {
+    const inside = parseQueryOrExpressions(cursor);
+    return Array.isArray(inside) ? asOperand(inside, start, cursor) : subquery(cursor, inside as Query, start);
+  }
   cursor.next();
-  const expr = parseExpression(cursor);
-  if (cursor.isSymbol(',')) throw cursor.notSupported('row constructors', start);
+  const list = parseExpressions(cursor);
   cursor.expectSymbol(')');
-  return expr;
+  return asOperand(list, start, cursor);
 }
 
 function word(cursor: TokenCursor): Expr {
@@ -108,11 +111,9 @@ function word(cursor: TokenCursor): Expr {
     case 'TRY_CAST':
       return cursor.isSymbol('(', 1) ? cast(cursor, upper === 'TRY_CAST') : column(cursor);
     case 'EXISTS':
-      if (cursor.isSymbol('(', 1)) throw cursor.notSupported('subqueries');
-      return column(cursor);
+      return cursor.isSymbol('(', 1) ? exists(cursor) : column(cursor);
     case 'ROW':
-      if (cursor.isSymbol('(', 1)) throw cursor.notSupported('row constructors');
-      return column(cursor);
+      return cursor.isSymbol('(', 1) ? row(cursor) : column(cursor);
     case 'ARRAY':
       if (cursor.isSymbol('[', 1) || cursor.isSymbol('(', 1)) throw cursor.notSupported('arrays');
   }
@@ -123,9 +124,10 @@ function word(cursor: TokenCursor): Expr {
 function named(cursor: TokenCursor, upper: string): Expr {
   if (BARE_CALLS.has(upper)) return bareCall(cursor, upper);
   const isReserved = RESERVED.has(upper);
-  if (cursor.isSymbol('(', 1) && (!isReserved || RESERVED_FUNCTIONS.has(upper))) return parseCall(cursor);
   const next = cursor.kindAhead(1);
-  if ((next === token.STRING || next === token.ESCAPED_STRING) && !isReserved) return typed(cursor);
+  if (next === 40 /* ( */ && isFunctionName(upper)) return parseCall(cursor);
+  if ((next === token.STRING || next === token.ESCAPED_STRING) && !isReserved && !COLUMNS_ONLY.has(upper))
+    return typed(cursor);
   if (isReserved && !(upper === 'DEFAULT' && cursor.isSymbol('.', 1))) throw cursor.expected('an expression');
   // `DOUBLE PRECISION '…'` and the like are the only types of several words before a string.
   if (upper === 'DOUBLE' && cursor.isKeyword('PRECISION', 1)) return typed(cursor);
@@ -155,7 +157,7 @@ function column(cursor: TokenCursor): Expr {
     if (parts.length === 3) throw cursor.fail('A column name has at most three parts: namespace.table.column');
     parts.push(cursor.label('a column name'));
   }
-  if (cursor.isSymbol('(')) throw cursor.fail('Functions are not in namespaces');
+  if (parts.length > 1 && cursor.isSymbol('(')) throw cursor.fail('Functions are not in namespaces');
   const last = parts.pop()!;
   return {kind: 'column', start, end: cursor.previousEnd, qualifier: parts, column: last};
 }
@@ -166,6 +168,29 @@ function not(cursor: TokenCursor): Expr {
   const operand = parseAbove(cursor, POWER.not);
   cursor.height += 1;
   return {kind: 'unary', start, end: operand.end, op: 'not', operand};
+}
+
+function exists(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  cursor.next();
+  if (!beginsQuery(cursor, 1)) {
+    cursor.next();
+    throw cursor.expected('a query');
+  }
+  const query = parseBracketedQuery(cursor);
+  cursor.height += 1;
+  return {kind: 'exists', start, end: cursor.previousEnd, query};
+}
+
+/** `ROW(a, b)`, perhaps empty. */
+function row(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  cursor.next();
+  cursor.expectSymbol('(');
+  const items = cursor.isSymbol(')') ? [] : parseExpressions(cursor);
+  cursor.expectSymbol(')');
+  cursor.height += 1;
+  return {kind: 'row', start, end: cursor.previousEnd, items};
 }
 
 function cast(cursor: TokenCursor, isTry: boolean): Expr {

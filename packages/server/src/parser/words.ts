@@ -16,7 +16,15 @@ export const RESERVED: ReadonlySet<string> = new Set(
 );
 
 /** Reserved words that may still name a function when `(` follows. */
-export const RESERVED_FUNCTIONS: ReadonlySet<string> = new Set(['LEFT', 'RIGHT', 'BINARY', 'OVERLAPS']);
+const RESERVED_FUNCTIONS: ReadonlySet<string> = new Set(['LEFT', 'RIGHT', 'BINARY', 'OVERLAPS']);
+
+/** Words that may name columns and tables, but neither functions nor types. */
+export const COLUMNS_ONLY: ReadonlySet<string> = new Set(['BETWEEN', 'INOUT', 'NONE', 'OUT', 'SETOF', 'VALUES']);
+
+/** Whether an unquoted word before `(` is a function. */
+export function isFunctionName(word: string): boolean {
+  return RESERVED.has(word) ? RESERVED_FUNCTIONS.has(word) : !COLUMNS_ONLY.has(word);
+}
 
 /** Words that never are a select item's alias without AS: they begin what may follow the item. */
 export const NOT_BARE_ALIASES: ReadonlySet<string> = new Set(

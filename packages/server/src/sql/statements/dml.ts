@@ -4,7 +4,7 @@ import {tableText} from '../../model/names.ts';
 import type {Schema} from '../../model/schema.ts';
 import type {Scope} from '../../model/session.ts';
 import type {Delete, Insert, TableRef, Update} from '../../parser/ast.ts';
-import {parseDelete, parseInsert, parseUpdate} from '../../parser/query.ts';
+import {parseDelete, parseInsert, parseUpdate} from '../../parser/dml.ts';
 import {planDelete, planInsert, planUpdate} from '../../query/dml.ts';
 import {defineStatement, type StatementContext} from '../define.ts';
 import {findTable} from '../read.ts';
