@@ -22,6 +22,7 @@ import {type Duck, openDuck} from './duck/duck.ts';
 import type {Env, Param} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
+import {MemoryWatch} from './hot/memory-watch.ts';
 import {Flushes} from './jobs/flushes.ts';
 import type {JobRecord} from './jobs/job.ts';
 import {createJobs, type Jobs} from './jobs/jobs.ts';
@@ -32,10 +33,11 @@ import {openFileLog} from './log/file-log.ts';
 import type {Durability, Log} from './log/log.ts';
 import type {Incarnation} from './model/names.ts';
 import {RowView} from './model/row-codec.ts';
-import type {FlushPolicy, Schema} from './model/schema.ts';
+import type {FlushPolicy} from './model/schema.ts';
 import type {Session} from './model/session.ts';
 import type {Services, StatementResult} from './sql/define.ts';
 import {createRunSql, type SqlRequest} from './sql/run.ts';
+import {describeStart} from './start-text.ts';
 import type {Clock, Ids} from './std/clock.ts';
 import {lockDirectory, type Unlock} from './std/directory-lock.ts';
 import type {Disk} from './std/disk.ts';
@@ -107,7 +109,6 @@ const CLOSE_JOBS_MS = 30_000;
 const PRUNE_EVERY_MS = 3_600_000;
 /** From the end of a statement's time to the end of the process that still runs it. */
 const QUERY_KILL_MS = 1000;
-const MEMORY_WAKE_MS = 250;
 
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const unlock = await lock(options);
@@ -302,36 +303,9 @@ async function bootstrap(options: DatabaseOptions, catalog: Catalog, commit: Com
   await commit.write({rows: [...rows, ...more]});
 }
 
-/** Wakes the flush schedule while the hot tier is above its soft limit. */
-class MemoryWatch {
-  readonly #hot: Hot;
-  readonly #clock: Clock;
-  readonly #softBytes: number;
-  #nextMs = 0;
-  onHigh: () => void = () => {};
-
-  constructor(hot: Hot, clock: Clock, softBytes: number) {
-    this.#hot = hot;
-    this.#clock = clock;
-    this.#softBytes = softBytes;
-  }
-
-  /** Called after every applied batch. A tick looks at every scope, so it is not asked for more often than it can help. */
-  look(): void {
-    if (this.#hot.bytes() <= this.#softBytes) return;
-    const now = this.#clock.monotonicMs();
-    if (now < this.#nextMs) return;
-    this.#nextMs = now + MEMORY_WAKE_MS;
-    this.onHigh();
-  }
-}
-
 async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock | undefined): Promise<Database> {
-  const {hot, cold, manifests, catalog, storages, latches, commit, log} = core;
+  const {hot, storages, log} = core;
   const {clock, logger} = options;
-  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
-  const current = (incarnation: Incarnation) => catalog.current(incarnation);
-  const {memoryHardBytes} = options;
   const {jobs, flushes} = await openJobs(options, core);
   const startedMs = clock.monotonicMs();
   const computed = computedTables({
@@ -344,25 +318,8 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     memory: () => process.memoryUsage(),
   });
   const duck = openAnalytic(options, storages);
-  const services: Services = {
-    catalog,
-    ddl: new Ddl({catalog, commit, latches, clock}),
-    tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memoryHardBytes}),
-    storages,
-    jobs,
-    flushes,
-    openSystem: createSystemReader({hot, computed}),
-    scopeFor,
-    duck,
-    fileOf: (storageId, path) => storages.file(storageId, path),
-    limits: {
-      defaultRows: options.defaultRows,
-      maxRows: options.maxRows,
-      retentionHours: options.retentionHours,
-      handOverRows: options.analytic.handOverRows,
-    },
-    newEnv: (session, params) => newEnv(options, commit, session, params),
-  };
+  const openSystem = createSystemReader({hot, computed});
+  const services = createServices(options, core, {jobs, flushes, duck, openSystem});
   const flushSchedule = createSchedule({
     clock,
     everyMs: options.flushCheckMs,
@@ -397,6 +354,33 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
       await log.close();
       await unlock?.();
     },
+  };
+}
+
+function createServices(
+  options: DatabaseOptions,
+  core: Core,
+  made: Pick<Services, 'jobs' | 'flushes' | 'duck' | 'openSystem'>,
+): Services {
+  const {hot, cold, manifests, catalog, storages, latches, commit} = core;
+  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
+  const current = (incarnation: Incarnation) => catalog.current(incarnation);
+  const {memoryHardBytes, clock} = options;
+  return {
+    ...made,
+    catalog,
+    ddl: new Ddl({catalog, commit, latches, clock}),
+    tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memoryHardBytes}),
+    storages,
+    scopeFor,
+    fileOf: (storageId, path) => storages.file(storageId, path),
+    limits: {
+      defaultRows: options.defaultRows,
+      maxRows: options.maxRows,
+      retentionHours: options.retentionHours,
+      handOverRows: options.analytic.handOverRows,
+    },
+    newEnv: (session, params) => newEnv(options, commit, session, params),
   };
 }
 
@@ -507,20 +491,4 @@ function newEnv({clock, ids}: DatabaseOptions, commit: Commit, session: Session,
     ulid: () => newUlid(clock, ids),
     random: () => randomUnit(ids),
   };
-}
-
-const CLASS_TEXT: Readonly<Record<Durability, string>> = {
-  D2: 'D2: an acknowledged write survives a crash of the machine (fsync before the answer)',
-  D1: 'D1: an acknowledged write survives a crash of the process, not of the machine',
-  D0: 'D0: an acknowledged write may be lost in any crash',
-};
-
-function describeStart(options: DatabaseOptions, {hot, catalog}: Core): string[] {
-  const userTables = catalog.tables().filter((schema: Schema) => schema.kind !== 'system').length;
-  const mib = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`;
-  return [
-    `Data lies in ${options.directory} (${userTables} tables, ${hot.rowCount()} hot rows).`,
-    `Durability ${CLASS_TEXT[options.durability]}.`,
-    `Hot tier: early flushes above ${mib(options.memorySoftBytes)}, writes refused above ${mib(options.memoryHardBytes)}.`,
-  ];
 }
