@@ -6,6 +6,7 @@
 import {mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
+import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import {developmentSession} from '../src/auth/auth.ts';
 import {type Database, type DatabaseOptions, openDatabase} from '../src/database.ts';
 import type {Param} from '../src/expr/expr.ts';
@@ -25,6 +26,9 @@ export interface SqlOptions {
 export interface Result {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly Cell[])[];
+  /** Columns and rows as they stand on the wire. */
+  readonly schema: readonly ResultColumn[];
+  readonly texts: readonly string[];
   readonly rowCount: number;
   readonly message: string;
 }
@@ -66,6 +70,8 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
       return {
         columns: (last.columns ?? []).map(column => column.name),
         rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
+        schema: last.columns ?? [],
+        texts: last.rows ?? [],
         rowCount: last.rowCount,
         message: last.message ?? '',
       };

@@ -8,7 +8,7 @@ import {sqlName} from '../model/type-table.ts';
 import type {Call, Expr} from '../parser/ast.ts';
 import {castTo, failAt, fold, implicitly, notSupportedAt, settled} from './coerce.ts';
 import {compare, unify} from './compare.ts';
-import {castSql, extremeForm, type Form} from './duck-forms.ts';
+import {castSql, extremeForm, type Form, sqlOf} from './duck-forms.ts';
 import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
 import {FUNCTIONS, type FunctionFacts} from './functions.ts';
 import {DOUBLE, isMoment, isNumeric, isTextual, TEXT, TIMESTAMP} from './numbers.ts';
@@ -32,12 +32,20 @@ export function compileCall(call: Call, args: readonly TypedExpr[], scope: Colum
   const type = typeof facts.result === 'function' ? facts.result(types, typed) : facts.result;
   const evaluate = callEval(facts, typed, types);
   if (scope.isForDuck && facts.duck === 'none') throw notSupportedAt(scope, call.start, `${call.name}() in this query`);
+  const sql = callSql(facts, typed);
+  if (facts.changes !== undefined) return {type, eval: evaluate, constant: undefined, sql};
+  const folded = fold(type, evaluate, typed);
+  return folded.constant === undefined ? {...folded, sql} : folded;
+}
+
+function callSql(facts: FunctionFacts, typed: readonly TypedExpr[]): TypedExpr['sql'] {
+  const types = typed.map(arg => arg.type);
   const form = typeof facts.duck === 'function' ? facts.duck(types, typed) : undefined;
-  const asTexts =
-    form &&
-    ((...sqls: string[]) => form(...sqls.map((sql, i) => (types[i]!.name === 'uuid' ? castSql(sql, TEXT) : sql))));
-  if (facts.changes === undefined) return fold(type, evaluate, typed, asTexts);
-  return {type, eval: evaluate, constant: undefined, sql: form && (() => form())};
+  if (form === undefined) return undefined;
+  const taken = typed.slice(facts.knownArgs ?? 0);
+  // Functions of texts take UUIDs too, which are no texts to DuckDB.
+  return out =>
+    form(...taken.map(arg => (arg.type.name === 'uuid' ? castSql(sqlOf(arg, out), TEXT) : sqlOf(arg, out))));
 }
 
 function checkCount(call: Call, count: number, facts: FunctionFacts, scope: ColumnScope): void {

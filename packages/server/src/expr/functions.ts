@@ -47,6 +47,8 @@ export interface FunctionFacts {
    * queries that DuckDB runs cannot use it.
    */
   readonly duck?: 'none' | ((types: readonly DataType[], args: readonly TypedExpr[]) => Form | undefined);
+  /** So many first arguments are in the form already and are not given to it. */
+  readonly knownArgs?: number;
   readonly doc: string;
 }
 

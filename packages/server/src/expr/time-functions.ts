@@ -34,7 +34,8 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'DATE_TRUNC',
     args: ['text', 'moment'],
     result: TIMESTAMP,
-    duck: (_types, [unit]) => fieldForm(unit!, DUCK_UNITS, name => (_name, sql) => `date_trunc('${name}', ${sql})`),
+    duck: (_types, [unit]) => fieldForm(unit!, DUCK_UNITS, name => sql => `date_trunc('${name}', ${sql})`),
+    knownArgs: 1,
     eval: ([unit, moment]) => truncate((unit as string).toLowerCase(), moment as bigint),
     doc: 'Start of the microsecond … century that holds the moment.',
   },
@@ -43,6 +44,7 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     args: ['text', 'moment'],
     result: DOUBLE,
     duck: (_types, [field]) => fieldForm(field!, DUCK_FIELDS, datePartForm),
+    knownArgs: 1,
     eval: ([field, moment]) => datePart((field as string).toLowerCase(), moment as bigint),
     doc: 'One field of a moment: year, month, day, hour, dow, epoch …',
   },
@@ -71,10 +73,10 @@ const DUCK_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 export function datePartForm(field: string): Form | undefined {
-  return DUCK_FIELDS.has(field) ? (...args) => `CAST(date_part('${field}', ${args.at(-1)}) AS DOUBLE)` : undefined;
+  return DUCK_FIELDS.has(field) ? sql => `CAST(date_part('${field}', ${sql}) AS DOUBLE)` : undefined;
 }
 
-/** `name` is a known constant of the set, and the moment the second argument. */
+/** `name` is a known constant of the set; the form takes the moment alone. */
 function fieldForm(
   name: TypedExpr,
   known: ReadonlySet<string>,
