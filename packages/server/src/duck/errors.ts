@@ -49,9 +49,10 @@ export function failureOf(text: string, memoryBytes: number): Failure {
     case 'binder':
     case 'catalog':
     case 'permission':
-    case 'not implemented':
     case 'invalid configuration':
       return {...OWN_FAULT, log: text};
+    case 'not implemented':
+      return {...NOT_IMPLEMENTED, log: text};
     default:
       return {...UNFORESEEN, log: text, mayBeFile: true};
   }
@@ -80,6 +81,10 @@ export const OWN_FAULT: Failure = {
   code: 'INTERNAL_ERROR',
   message: 'The query was not made well; details are in the log.',
 };
+const {code: NOT_SUPPORTED, message: NOT_IMPLEMENTED_TEXT} = fail.notSupported(
+  'a subquery that depends on the row around it, of this shape; write it as a join',
+);
+const NOT_IMPLEMENTED: Failure = {code: NOT_SUPPORTED, message: NOT_IMPLEMENTED_TEXT};
 const {message: UNFORESEEN_TEXT} = fail.execution('the query met a value that it cannot work with');
 const UNFORESEEN: Failure = {code: 'SQL_EXECUTION_ERROR', message: UNFORESEEN_TEXT};
 

@@ -226,7 +226,8 @@ function bindSubquery(binder: Binder, item: FromQuery, place: Place, before: rea
 const JOIN_WORDS: Readonly<Record<Join['join'], string>> = {
   inner: 'JOIN',
   left: 'LEFT JOIN',
-  right: 'RIGHT JOIN',
+  // With its sides exchanged: DuckDB cannot make every subquery with a right join into joins.
+  right: 'LEFT JOIN',
   full: 'FULL JOIN',
   cross: 'CROSS JOIN',
 };
@@ -258,8 +259,10 @@ function outerJoinFence(place: Place): Place {
 
 function joined(binder: Binder, item: Join, left: BoundFrom, right: BoundFrom, place: Place): BoundFrom {
   const word = JOIN_WORDS[item.join];
-  const rightSql = item.right.kind === 'join' ? (out: SqlWriter) => `(${right.sql(out)})` : right.sql;
-  const both = beside(binder, item.right, left, {...right, sql: rightSql}, (a, b) => `${a} ${word} ${b}`);
+  const [leftSql, rightSql] = [sideSql(item.left, left, item.join === 'right'), sideSql(item.right, right, true)];
+  const both = beside(binder, item.right, {...left, sql: leftSql}, {...right, sql: rightSql}, (a, b) =>
+    item.join === 'right' ? `${b} ${word} ${a}` : `${a} ${word} ${b}`,
+  );
   if (item.join === 'cross') return both;
   const shared = item.isNatural ? sharedNames(left, right) : item.using.map(({name}) => name);
   if (item.on !== undefined) {
@@ -276,6 +279,11 @@ function joined(binder: Binder, item: Join, left: BoundFrom, right: BoundFrom, p
     sources: [merged, ...both.sources],
     sql: out => `${both.sql(out)} ON ${pairs.map(({same}) => sqlOf(same, out)).join(' AND ')}`,
   };
+}
+
+/** A join on the right side of another one stands in brackets. */
+function sideSql(item: FromItem, bound: BoundFrom, isRight: boolean): (out: SqlWriter) => string {
+  return item.kind === 'join' && isRight ? out => `(${bound.sql(out)})` : bound.sql;
 }
 
 /** NATURAL: columns of both sides, in the order of the left one. System columns are no data to join by. */

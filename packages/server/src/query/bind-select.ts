@@ -12,6 +12,7 @@ import type {ColumnScope, SqlWriter, TypedExpr} from '../expr/expr.ts';
 import {keyFacts} from '../expr/key-range.ts';
 import {comparator} from '../expr/operators.ts';
 import {isOfSource, resolveColumn} from '../expr/sources.ts';
+import {isSteady} from '../expr/steady.ts';
 import {WIDER_NAMES, walk} from '../expr/walk.ts';
 import type {DataType} from '../model/datatype.ts';
 import {DELETED_INDEX} from '../model/schema.ts';
@@ -180,6 +181,7 @@ function distinctKeys(
 ): TypedExpr[] {
   const exprs = select.distinctOn.map(expr => {
     const index = outputIndex(binder, expr, outputs);
+    if (index === undefined && isSteady(expr)) throw failAt(binder, expr, 'non-integer constant in DISTINCT ON');
     return index === undefined ? expr : outputs[index]!.expr;
   });
   const keys = new Set(exprs.map(expr => resolvedKey(expr, scope)));

@@ -10,6 +10,8 @@ import {meetType, sqlOf} from '../expr/duck-forms.ts';
 import type {ColumnScope, Source, SqlWriter, TypedExpr} from '../expr/expr.ts';
 import {BOOLEAN} from '../expr/numbers.ts';
 import type {ComparisonOperator} from '../expr/operators.ts';
+import {resolveColumn} from '../expr/sources.ts';
+import {someExpr} from '../expr/walk.ts';
 import type {DataType} from '../model/datatype.ts';
 import {sqlName} from '../model/type-table.ts';
 import type {Expr, Node, Query} from '../parser/ast.ts';
@@ -54,23 +56,21 @@ function subquery(binder: Binder, expr: Expr, scope: ColumnScope, place: Place):
     case 'exists': {
       const query = inner(binder, expr.query, scope, place);
       // Which columns it has does not matter, unless rows that are equal in them are one.
-      const isBare = expr.query.kind === 'select' && !expr.query.isDistinct;
+      const isBare = expr.query.kind === 'select' && !expr.query.isDistinct && expr.query.orderBy.length === 0;
       const types = isBare ? [] : outputTypes(query, binder);
       return computed(BOOLEAN, out => `EXISTS (${query.sql(out, types)})`);
     }
     case 'inQuery': {
-      const query = inner(binder, expr.query, scope, place);
-      if (expr.operand.kind === 'row') return rowIn(binder, expr, expr.operand.items, query, scope);
-      const met = meeting(binder, expr, {op: '=', left: compileOpen(expr.operand, scope), right: query});
-      return computed(BOOLEAN, out => `(${met.left(out)} ${expr.isNegated ? 'NOT IN' : 'IN'} (${met.right(out)}))`);
+      const {operand, isNegated} = expr;
+      const items = operand.kind === 'row' ? operand.items : [operand];
+      const found = membership(binder, expr, {items, op: '=', quantifier: 'any', query: expr.query}, scope, place);
+      return computed(BOOLEAN, out => (isNegated ? `(NOT ${found(out)})` : found(out)));
     }
     case 'quantified': {
       if (expr.left.kind === 'row') throw notSupportedAt(binder, expr.start, 'row constructors with ANY and ALL');
-      const query = inner(binder, expr.query, scope, place);
+      const {left, quantifier, query} = expr;
       const op = expr.op as ComparisonOperator;
-      const met = meeting(binder, expr, {op, left: compileOpen(expr.left, scope), right: query});
-      const word = expr.quantifier.toUpperCase();
-      return computed(BOOLEAN, out => `(${met.left(out)} ${op} ${word} (${met.right(out)}))`);
+      return computed(BOOLEAN, membership(binder, expr, {items: [left], op, quantifier, query}, scope, place));
     }
     default:
       return undefined;
@@ -85,21 +85,57 @@ function computed(type: DataType, sql: (out: SqlWriter) => string): TypedExpr {
   return {type, eval: neverRun, constant: undefined, sql};
 }
 
-interface Meeting {
-  readonly left: (out: SqlWriter) => string;
-  /** A query of one column of the type of `left`. */
-  readonly right: (out: SqlWriter) => string;
+interface Membership {
+  /** What is compared with the columns of the query. */
+  readonly items: readonly Expr[];
+  readonly op: ComparisonOperator;
+  readonly quantifier: 'any' | 'all';
+  readonly query: Query;
 }
 
-/** Brings an expression and the column of a query to one type, as the comparison of two expressions would. */
-function meeting(
+/** `left op ANY (query)` and its like, with NULL as unknown. */
+function membership(
   binder: Binder,
   node: Node,
-  {op, left, right}: {op: ComparisonOperator; left: TypedExpr; right: BoundQuery},
-): Meeting {
-  singleColumn(binder, right, node);
-  const [a, type] = pair(binder, node, op, left, right.outputs[0]!.typed);
-  return {left: out => sqlOf(a, out), right: out => right.sql(out, [type])};
+  {items, op, quantifier, query: tree}: Membership,
+  scope: ColumnScope,
+  place: Place,
+): (out: SqlWriter) => string {
+  const query = inner(binder, tree, scope, place);
+  if (query.outputs.length !== items.length) {
+    const counts = `subquery has ${query.outputs.length} columns, ${items.length} are compared`;
+    throw failAt(binder, node, items.length === 1 ? 'subquery must return only one column' : counts);
+  }
+  const pairs = items.map((item, i) => pair(binder, item, op, compileOpen(item, scope), query.outputs[i]!.typed));
+  const types = pairs.map(([, type]) => type);
+  const isCounted = items.length > 1 || namesOuter(items, scope);
+  return out => {
+    const lefts = pairs.map(([left]) => sqlOf(left, out));
+    const rows = query.sql(out, types);
+    return isCounted
+      ? countedSql(lefts, op, quantifier, rows)
+      : `(${lefts[0]} ${op} ${quantifier.toUpperCase()} (${rows}))`;
+  };
+}
+
+/** Does it name columns of the queries around the one it stands in? */
+function namesOuter(exprs: readonly Expr[], scope: ColumnScope): boolean {
+  return someExpr(exprs, expr => {
+    const found = expr.kind === 'column' ? resolveColumn(expr.qualifier, expr.column, expr, scope) : undefined;
+    return found !== undefined && found.scope !== scope;
+  });
+}
+
+/**
+ * The comparison with every row, counted: decided if a row decides it, else unknown if one is unknown. DuckDB's own forms compare rows with
+ * NULLs otherwise than PostgreSQL, and fail when the left side comes from further out.
+ */
+function countedSql(lefts: readonly string[], op: ComparisonOperator, quantifier: 'any' | 'all', rows: string): string {
+  const same = lefts.map((left, i) => `(${left} ${op} "c${i}")`).join(' AND ');
+  const [decides, decided] = quantifier === 'any' ? ['"m"', 'TRUE'] : ['NOT "m"', 'FALSE'];
+  const otherwise = quantifier === 'any' ? 'FALSE' : 'TRUE';
+  const answer = `CASE WHEN bool_or(${decides}) THEN ${decided} WHEN count(*) = count("m") THEN ${otherwise} END`;
+  return `(SELECT ${answer} FROM (SELECT ${same} AS "m" FROM (${rows}) AS "r") AS "r")`;
 }
 
 /** The left side, converted, and the type of both. */
@@ -118,22 +154,4 @@ function pair(
   const type = meetType(typed.type, column);
   if (type !== undefined) return [castTo(typed, type), type];
   throw notSupportedAt(binder, node.start, `comparing ${sqlName(typed.type)} with ${sqlName(column)} of a subquery`);
-}
-
-/** `(a, b) IN (SELECT x, y …)` */
-function rowIn(
-  binder: Binder,
-  node: Extract<Expr, {kind: 'inQuery'}>,
-  items: readonly Expr[],
-  query: BoundQuery,
-  scope: ColumnScope,
-): TypedExpr {
-  if (query.outputs.length !== items.length)
-    throw failAt(binder, node, `subquery has ${query.outputs.length} columns, the row has ${items.length}`);
-  const pairs = items.map((item, i) => pair(binder, item, '=', compileOpen(item, scope), query.outputs[i]!.typed));
-  const types = pairs.map(([, type]) => type);
-  return computed(BOOLEAN, out => {
-    const row = pairs.map(([left]) => sqlOf(left, out)).join(', ');
-    return `((${row}) ${node.isNegated ? 'NOT IN' : 'IN'} (${query.sql(out, types)}))`;
-  });
 }
