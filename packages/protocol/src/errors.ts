@@ -40,6 +40,7 @@ export const ERRORS = {
     retry: true,
     about: 'Too many queries wait for the analytic executor, or the process that ran this one ended; try again.',
   },
+  STORAGE_UNAVAILABLE: {status: 503, retry: true, about: 'A storage failed or could not be reached; try again.'},
   READ_ONLY: {
     status: 503,
     retry: false,

@@ -1,14 +1,17 @@
 /**
- * Storages: where segments lie. A storage has an id, a base and two path templates; `local` is built in.
+ * Storages: where segments lie. A storage has an id, a base and two path templates; `local` is built in, the others are folded from the rows of
+ * `system.storages` as they are committed.
  *
  * Laws: a template's static part comes before the user id, so that a table's and a namespace's folders are prefixes. User ids enter a path
  * only percent-encoded, so no id can leave its folder or meet another's; the shared scope has no user part.
  */
-import {resolve} from 'node:path';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Blob} from '../blob/blob.ts';
 import {pathComponent, type ScopeKey} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
+
+/** The storage in the data directory. */
+export const LOCAL_STORAGE = 'local';
 
 export interface Storage {
   readonly id: string;
@@ -26,6 +29,10 @@ export class Storages {
     checkTemplate('Shared table template', storage.sharedTemplate, false);
     checkTemplate('User table template', storage.userTemplate, true);
     this.#byId.set(storage.id, storage);
+  }
+
+  remove(id: string): void {
+    this.#byId.delete(id);
   }
 
   has(id: string): boolean {
@@ -57,14 +64,9 @@ export class Storages {
     return `${storage.base}/${folder.replace(/\/?\{.*$/, '')}`;
   }
 
-  /** Path of an object on this machine. */
-  file(id: string, path: string): string {
-    return `${resolve(this.#get(id).base)}/${path}`;
-  }
-
-  /** Where objects lie on this machine. */
+  /** Where objects, or copies of them, lie on this machine. */
   directories(): string[] {
-    return [...this.#byId.values()].map(storage => resolve(storage.base));
+    return [...this.#byId.values()].map(({blob}) => blob.directory).filter(directory => directory !== undefined);
   }
 
   #get(id: string): Storage {

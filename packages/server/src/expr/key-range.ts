@@ -49,7 +49,8 @@ export function keyFacts(
   source: Source | undefined = scope.sources[0],
 ): (env: Env) => KeyFacts {
   const schema = source?.schema;
-  if (where === undefined || schema === undefined) return () => NO_FACTS;
+  // Rows of a stream lie in the order of their coming, not in that of their key.
+  if (where === undefined || schema === undefined || schema.kind === 'stream') return () => NO_FACTS;
   const place: Place = {scope, source: source!, schema};
   const facts = andTerms(where).flatMap(term => factsOf(term, place));
   if (facts.length === 0) return () => NO_FACTS;

@@ -5,7 +5,15 @@
  */
 import type {DbError} from '@kalamdb/protocol/errors.ts';
 import type {DataType} from '../model/datatype.ts';
-import {type Column, DELETED_COLUMN, DELETED_INDEX, type Schema, SEQ_COLUMN, SEQ_INDEX} from '../model/schema.ts';
+import {
+  type Column,
+  DELETED_COLUMN,
+  DELETED_INDEX,
+  type Schema,
+  SEQ_COLUMN,
+  SEQ_INDEX,
+  TABLE_KINDS,
+} from '../model/schema.ts';
 import type {Name, Node} from '../parser/ast.ts';
 import {failAt} from './coerce.ts';
 import type {ColumnScope, Source, SourceColumn} from './expr.ts';
@@ -19,7 +27,7 @@ export interface FoundColumn {
 }
 
 export function hasDeleted(schema: Schema): boolean {
-  return schema.kind === 'user' || schema.kind === 'shared';
+  return TABLE_KINDS[schema.kind].hasDeleted;
 }
 
 export function findColumn(schema: Schema, name: string): FoundColumn | undefined {

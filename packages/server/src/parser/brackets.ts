@@ -7,14 +7,23 @@
 import type {Expr, Query} from './ast.ts';
 import type {TokenCursor} from './cursor.ts';
 import {POWER, parseBehind, parseExpression} from './expression.ts';
-import {enter, grow, leave, NESTING_MAX} from './nesting.ts';
+import {enter, grow, leave} from './nesting.ts';
 import {continuesQuery, parseQuery, queryBehind} from './query.ts';
+
+const OPEN = 40;
 
 /** Whether a query stands at `ahead`, or an expression or join that begins with one in brackets. */
 export function beginsQuery(cursor: TokenCursor, ahead: number): boolean {
-  // Deeper brackets are refused anyway; without the bound every level would look through all of them.
   let at = ahead;
-  while (at - ahead < NESTING_MAX && cursor.isSymbol('(', at)) at += 1;
+  if (cursor.kindAhead(at) === OPEN) {
+    // Every bracket of a row of them asks; the row is looked through once.
+    if (cursor.index + at >= cursor.openUntil) {
+      do at += 1;
+      while (cursor.kindAhead(at) === OPEN);
+      cursor.openUntil = cursor.index + at;
+    }
+    at = cursor.openUntil - cursor.index;
+  }
   return (
     cursor.isKeyword('SELECT', at) ||
     cursor.isKeyword('WITH', at) ||

@@ -183,6 +183,11 @@ test('a megabyte of brackets is refused at once', () => {
   assert.throws(() => parse('('.repeat(1_000_000)), {code: 'LIMIT_EXCEEDED'});
 });
 
+test('10,000 rows in a list of rows are one flat node', () => {
+  const expr = parse(`(a, b) IN (${Array(10_000).fill('(1, 2)').join(', ')})`);
+  assert.equal(expr.kind === 'logic' && expr.terms.length, 10_000);
+});
+
 test('10,000 terms of a logic chain are one flat node', () => {
   const expr = parse(Array(10_000).fill('a = 1').join(' OR '));
   assert.equal(expr.kind === 'logic' && expr.terms.length, 10_000);

@@ -11,7 +11,7 @@ import type {TokenCursor} from './cursor.ts';
 import {parseExpression} from './expression.ts';
 import {enter, grow, leave} from './nesting.ts';
 import {continuesQuery, parseQuery, queryBehind} from './query.ts';
-import {WORD} from './tokenizer.ts';
+import {QUOTED, WORD} from './tokenizer.ts';
 import {isFunctionName} from './words.ts';
 
 /** The list behind FROM. */
@@ -140,7 +140,7 @@ function fromFunction(cursor: TokenCursor, start: number, isLateral: boolean): F
   const hasOrdinality = cursor.keywords('WITH', 'ORDINALITY');
   const isDefined = cursor.isKeyword('AS') && cursor.isSymbol('(', 1);
   const alias = isDefined ? undefined : tableAlias(cursor);
-  if (isDefined || (cursor.isSymbol('(') && cursor.kindAhead(2) === WORD)) {
+  if (isDefined || (cursor.isSymbol('(') && (cursor.kindAhead(2) === WORD || cursor.kindAhead(2) === QUOTED))) {
     throw cursor.notSupported('column definitions behind a function');
   }
   const columnAliases = aliasColumns(cursor, alias);

@@ -179,7 +179,7 @@ const DIFFERENCES: readonly [why: string, pattern: RegExp][] = [
   ['a list of columns may end in a comma', /^CREATE TABLE .*, \)$/m],
   [
     'types are words with plain arguments',
-    /Expected a type,|Expected a column option, , or \), found '\.'|DOUBLE \. |^CREATE .*DECIMAL \((?! \d+ , \d+ \)| \d+ \))/,
+    /Expected a type,|Expected a column option, .* found '\.'|DOUBLE \. |:: \S+ \. |^CREATE .*DECIMAL \((?! \d+ , \d+ \)| \d+ \))/,
   ],
   ['types with brackets are functions to us', /(?:timestamp|DECIMAL|VARCHAR|INT|TEXT) \( (?!\d+ \))/i],
   ['`t *` is `ONLY` turned round', /(?:FROM|UPDATE|INTO) (?:\S+ \. )?\S+ \*/],
@@ -191,7 +191,7 @@ const DIFFERENCES: readonly [why: string, pattern: RegExp][] = [
   ],
   [
     'functions have plain names that are not operators',
-    /Functions are not in namespaces|found '(?:I?LIKE|IS|SIMILAR)'/,
+    /Functions are not in namespaces|found '(?:I?LIKE|IS|SIMILAR)'|(?:OUTER|INNER|FULL|CROSS|NATURAL|JOIN) \(/,
   ],
   ['the lower bound of BETWEEN takes brackets around a comparison', /Expected AND, found '[<>=!]+'/],
   ['the lower bound of BETWEEN may hold NOT', /BETWEEN (?:(?!AND ).)*NOT /],
@@ -201,7 +201,8 @@ const DIFFERENCES: readonly [why: string, pattern: RegExp][] = [
   ],
   ['EXTRACT takes any word for a field and says later that it is none', /EXTRACT \( (?!YEAR|')/],
   ['CURRENT_TIMESTAMP (…) is a call like others', /CURRENT_TIMESTAMP \((?! \))/],
-  ['FETCH … ROW ROW: PostgreSQL takes the first for a name', /Expected ONLY, found 'ROW/],
+  ['a count before ROWS may be negated; it is no number then', /(?:OFFSET|FIRST|NEXT) NOT/],
+  ['FETCH … ROW ROW: PostgreSQL takes the first for a name', /Expected ONLY or WITH TIES, found 'ROW/],
   ['DEFAULT of a column: PostgreSQL has a grammar of its own without NOT', /^CREATE .*DEFAULT .*NOT/],
 ];
 

@@ -4,8 +4,12 @@
  *     request text ── tokenizer.ts ──► tokens ── split.ts ──► statements ── cursor.ts ──► parsers ──► ast.ts
  *
  * One pass makes the tokens of a whole request; a statement is a range of them; a cursor walks one statement. The query language is
- * parsed here (query.ts, expression.ts with operand.ts and call.ts, column-def.ts, type-ref.ts); each command statement parses
- * itself in `sql/statements` with the same cursor.
+ * parsed here; each command statement parses itself in `sql/statements` with the same cursor.
+ *
+ *     query.ts        WITH, set operations, VALUES, ORDER BY and limits     select.ts, from.ts, group-by.ts, window.ts, order.ts below it
+ *     expression.ts   operators                                             operand.ts, call.ts, rows.ts, brackets.ts below it
+ *     dml.ts          INSERT, UPDATE, DELETE
+ *     column-def.ts, type-ref.ts
  *
  * Laws: unknown syntax is an error, nothing is passed through. Every failure is a DbError with a position in the request. Time is
  * linear in the text; depth, height and counts are bounded, so no text can exhaust the stack, here or in whoever walks the tree.

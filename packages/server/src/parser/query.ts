@@ -139,7 +139,7 @@ function fetchFirst(cursor: TokenCursor, query: Draft<Query>): void {
   cursor.expectOneOf('ROWS', 'ROW');
   if (cursor.acceptKeyword('ONLY')) return;
   const tiesStart = cursor.start;
-  cursor.expectKeywords('WITH', 'TIES');
+  if (!cursor.keywords('WITH', 'TIES')) throw cursor.expected('ONLY or WITH TIES');
   if (query.orderBy.length === 0) throw cursor.fail('WITH TIES needs an ORDER BY clause', tiesStart);
   query.isWithTies = true;
 }

@@ -21,13 +21,21 @@ export function isRow(expr: Expr): expr is Row {
 
 /** `op` is a comparison. */
 export function compareRows(cursor: TokenCursor, op: BinaryOperator, left: Row, right: Row): Expr {
+  const isEquality = op === '=' || op === '<>';
+  cursor.height += isEquality ? 1 : 2 * left.items.length;
+  return isEquality ? equality(cursor, op, left, right) : order(cursor, op, left, right);
+}
+
+function equality(cursor: TokenCursor, op: '=' | '<>', left: Row, right: Row): Expr {
+  return whole(op === '=' ? 'and' : 'or', left, right, pairsOf(cursor, left, right).map(compared(op)));
+}
+
+function order(cursor: TokenCursor, op: BinaryOperator, left: Row, right: Row): Expr {
   const pairs = pairsOf(cursor, left, right);
-  if (op === '=' || op === '<>') return whole(op === '=' ? 'and' : 'or', left, right, pairs.map(compared(op)));
   if (pairs.length > ORDERED_MAX) {
     throw cursor.limitExceeded(`Rows of more than ${ORDERED_MAX} values cannot be ordered`, left.start);
   }
   for (const item of [...left.items, ...right.items]) requirePlain(cursor, item);
-  cursor.height += 2 * pairs.length;
   // a < c or (a = c and (b < d or …)), from the last pair to the first.
   const strict = op === '<' || op === '<=' ? '<' : '>';
   return pairs.slice(0, -1).reduceRight(
@@ -40,6 +48,7 @@ export function compareRows(cursor: TokenCursor, op: BinaryOperator, left: Row, 
 }
 
 export function distinctRows(cursor: TokenCursor, left: Row, right: Row, isNegated: boolean): Expr {
+  cursor.height += 1;
   const parts = pairsOf(cursor, left, right).map(
     ([a, b]): Expr => ({kind: 'isDistinct', start: a.start, end: b.end, left: a, right: b, isNegated}),
   );
@@ -49,11 +58,13 @@ export function distinctRows(cursor: TokenCursor, left: Row, right: Row, isNegat
 /** `(a, b) IN ((1, 2), (3, 4))` */
 export function rowIn(cursor: TokenCursor, operand: Row, list: readonly Expr[], isNegated: boolean): Expr {
   if (list.length > 1) for (const item of operand.items) requirePlain(cursor, item);
+  // NOT, OR, AND and a comparison, where a row and IN stood.
+  cursor.height += 2;
   const {start} = operand;
   const end = cursor.previousEnd;
   const tests = list.map(item => {
     if (!isRow(item)) throw cursor.notSupported('a row in a list of other values', item.start);
-    return compareRows(cursor, '=', operand, item);
+    return equality(cursor, '=', operand, item);
   });
   const isIn: Expr = tests.length === 1 ? tests[0]! : {kind: 'logic', start, end, op: 'or', terms: tests};
   return isNegated ? {kind: 'unary', start, end, op: 'not', operand: isIn} : isIn;
@@ -66,8 +77,6 @@ function pairsOf(cursor: TokenCursor, left: Row, right: Row): Pair[] {
   if (left.items.length === 0) throw cursor.fail('cannot compare rows of zero length', start);
   const inner = [...left.items, ...right.items].find(isRow);
   if (inner !== undefined) throw cursor.notSupported('rows inside rows', inner.start);
-  // At most NOT, OR, AND and a comparison come to stand on a value, where a row and its operator stood.
-  cursor.height += 2;
   return left.items.map((item, i): Pair => [item, right.items[i]!]);
 }
 

@@ -10,7 +10,8 @@
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
-import type {Duck} from '../duck/duck.ts';
+import type {LocalFile} from '../blob/blob.ts';
+import type {Duck, Relation} from '../duck/duck.ts';
 import type {Env} from '../expr/expr.ts';
 import {programContext} from '../expr/program.ts';
 import type {DataType} from '../model/datatype.ts';
@@ -21,7 +22,14 @@ import type {TableSnapshot} from '../table/table.ts';
 import {bindQuery} from './bind-query.ts';
 import {Binder, type BoundQuery, outputTypes, type TableUse} from './bound.ts';
 import {type RunOptions, type SelectResult, windowOf} from './direct.ts';
-import {type PlannedRelation, planRelations, type RelationReads, readsOf, relationOf} from './relations.ts';
+import {
+  type FileOf,
+  type PlannedRelation,
+  planRelations,
+  type RelationReads,
+  readsOf,
+  relationOf,
+} from './relations.ts';
 import {DuckSqlWriter} from './sql-writer.ts';
 
 const ROWS_MAX = 1_000_000;
@@ -53,8 +61,7 @@ export interface AnalyticServices {
   readonly duck: Duck;
   /** The rows a session may read, at this moment. */
   readonly open: (schema: Schema) => TableSnapshot;
-  /** Where a segment lies on this machine. */
-  readonly fileOf: (storageId: string, path: string) => string;
+  readonly fileOf: FileOf;
 }
 
 export async function runAnalytic(
@@ -69,8 +76,12 @@ export async function runAnalytic(
   // What is tied with the last row is cut by `maxRows` alone.
   const sql = plan.query.sql(out, plan.types, plan.isWithTies ? undefined : rows);
   const {tables, close} = openTables(plan, env, services);
+  const held: LocalFile[] = [];
   try {
-    const relations = tables.map(({relation, reads}) => relationOf(relation, reads, services.fileOf, options.signal));
+    const relations: Relation[] = [];
+    const {fileOf} = services;
+    for (const {relation, reads} of tables)
+      relations.push(await relationOf(relation, reads, {fileOf, held, signal: options.signal}));
     const answer = await services.duck.query(
       {
         sql,
@@ -87,6 +98,7 @@ export async function runAnalytic(
     if (isOverfull) throw new DbError('LIMIT_EXCEEDED', `The answer has more than ${ROWS_MAX} rows; add a LIMIT.`);
     return {columns: plan.columns, rows: answer.rows, isTruncated: answer.isTruncated};
   } finally {
+    for (const file of held) file.release();
     close();
   }
 }

@@ -133,6 +133,22 @@ function rowsOf(sql: string, params: readonly Param[] = []): string {
 
 const queries: [why: string, sql: string, expected: string, params?: Param[]][] = [
   ['no FROM is one row', 'SELECT 1 + 1, NULL', '[2,null]'],
+  ['brackets around a query mean nothing', '((SELECT 1)) LIMIT 1', '[1]'],
+  [
+    'rows compare by their first pair that differs; a NULL there is unknown',
+    'SELECT (1, NULL) < (2, 1), (1, NULL) < (1, 1), (1, 2) <= (1, 2), (NULL, 1) > (2, 1)',
+    '[true,null,true,null]',
+  ],
+  [
+    'rows are equal when all pairs are; one pair that differs decides',
+    'SELECT (1, NULL) = (2, NULL), (1, NULL) = (1, NULL), (1, NULL) <> (2, 1), (1, 2) NOT IN ((1, 3), (2, NULL))',
+    '[false,null,true,true]',
+  ],
+  [
+    'rows that are not distinct',
+    'SELECT (1, NULL) IS NOT DISTINCT FROM (1, NULL), (1, 2) IS DISTINCT FROM (1, 2)',
+    '[true,false]',
+  ],
   ['no FROM with a false WHERE is none', 'SELECT 1 WHERE 1 = 2', ''],
   ['key order is the default order', 'SELECT id FROM t', '[1] [2] [3] [4] [5]'],
   ['* shows system columns last', 'SELECT * FROM t WHERE id = 1', '[1,"Oslo",10,"1.50","1","101",false]'],
@@ -227,8 +243,8 @@ const failures: [why: string, sql: string, expected: RegExp][] = [
   ['SUM(*)', 'SELECT SUM(*) FROM t', /./],
   ['negative LIMIT', 'SELECT id FROM t LIMIT -1', /LIMIT must not be negative/],
   ['* without FROM', 'SELECT *', /./],
-  ['a join', 'SELECT 1 FROM t JOIN u ON true', /Not supported: .*line 1, column/],
-  ['a subquery', 'SELECT (SELECT 1) FROM t', /Not supported: .*line 1, column 8/],
+  ['a join', 'SELECT 1 FROM t JOIN u ON true', /^Not supported: joins$/],
+  ['a subquery', 'SELECT (SELECT 1) FROM t', /^Not supported: subqueries$/],
 ];
 
 for (const [why, sql, expected] of failures) {
@@ -390,13 +406,18 @@ const insertFailures: [why: string, sql: string, expected: RegExp, params?: Para
   [
     'out of range',
     'INSERT INTO t (id) VALUES (3000000000)',
-    /Schema coercion failed: Unable to cast value for column 'id'/,
+    /^Invalid operation: Schema coercion failed: Unable to cast value '3000000000' to INT for column 'id'$/,
   ],
-  ['not a number', "INSERT INTO t (id) VALUES ('x')", /Schema coercion failed: Unable to cast value/],
+  [
+    'not a number',
+    "INSERT INTO t (id) VALUES ('x')",
+    /^Invalid operation: Schema coercion failed: Unable to cast value 'x' to INT for column 'id'$/,
+  ],
+  ['a computed text that is no number', "INSERT INTO t (id) VALUES ('x' || 'y')", /cast value 'xy' to INT for column/],
   [
     'a parameter that is no number',
     'INSERT INTO t (id) VALUES ($1)',
-    /Schema coercion failed: Unable to cast value/,
+    /^Invalid operation: Schema coercion failed: Unable to cast value 'x' to INT for column 'id'$/,
     ['x'],
   ],
   ['columns in VALUES', 'INSERT INTO t (id) VALUES (score)', /No field named score/],

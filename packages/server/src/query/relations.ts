@@ -4,13 +4,16 @@
  * Places that name the same table share one relation. What every place says about keys and columns decides which segments are read at all
  * and which hot rows are sent; a place that says nothing reads everything.
  */
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import type {LocalFile} from '../blob/blob.ts';
 import type {ColdFilter} from '../cold/cold.ts';
-import type {Relation} from '../duck/duck.ts';
+import type {Relation, RelationFile} from '../duck/duck.ts';
 import type {Env} from '../expr/expr.ts';
 import type {KeyFacts} from '../expr/key-range.ts';
 import type {KeyRange} from '../hot/hot.ts';
 import {packChunks} from '../model/packed-rows.ts';
 import type {Schema} from '../model/schema.ts';
+import {throwIfOver} from '../table/merge.ts';
 import type {SegmentPart, TableParts, TableSnapshot} from '../table/table.ts';
 import type {TableUse} from './bound.ts';
 
@@ -71,24 +74,35 @@ function prunedFor(
   return reason;
 }
 
-export function relationOf(
+/** Finds a file of this machine that holds a segment. */
+export type FileOf = (storageId: string, path: string) => Promise<LocalFile | undefined>;
+
+/** `held` takes the files that are to be released when the query is over. */
+export async function relationOf(
   {name, schema, includeTombstones, uses}: PlannedRelation,
   {parts, hotRange, segments}: RelationReads,
-  fileOf: (storageId: string, path: string) => string,
-  signal: AbortSignal,
-): Relation {
+  {fileOf, held, signal}: {fileOf: FileOf; held: LocalFile[]; signal: AbortSignal},
+): Promise<Relation> {
   const columns = new Set(uses.flatMap(use => [...use.columns]));
+  const files: RelationFile[] = [];
+  for (const {storageId, path, schemaVersion, checksum, dead} of segments.filter(one => one.pruned === undefined)) {
+    const file = await fileOf(storageId, path);
+    if (file === undefined)
+      throw new DbError(
+        'LIMIT_EXCEEDED',
+        `Segment ${path} of storage '${storageId}' does not fit into its local cache.`,
+      );
+    held.push(file);
+    files.push({path: file.path, schemaVersion, checksum, dead});
+    throwIfOver(signal);
+  }
   return {
     name,
     schema,
     versions: parts.versions,
     columns: [...columns].sort((a, b) => a - b),
     includeTombstones,
-    files: segments
-      .filter(segment => segment.pruned === undefined)
-      .map(({storageId, path, schemaVersion, checksum, dead}) => {
-        return {path: fileOf(storageId, path), schemaVersion, checksum, dead};
-      }),
+    files,
     hot: packChunks(parts.hot(hotRange), signal),
   };
 }

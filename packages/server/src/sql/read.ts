@@ -8,7 +8,7 @@
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {Env} from '../expr/expr.ts';
-import {type TableName, tableText} from '../model/names.ts';
+import {tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Query, TableRef} from '../parser/ast.ts';
 import {type AnalyticPlan, openTables, planAnalytic, runAnalytic} from '../query/analytic.ts';
@@ -17,7 +17,6 @@ import {type ExplainLine, explainAnalytic, explainText} from '../query/explain.t
 import {planSelect, type SelectPlan} from '../query/plan.ts';
 import {DuckSqlWriter} from '../query/sql-writer.ts';
 import {type DirectSelect, widerThanDirect} from '../query/wider.ts';
-import {SystemTable, systemTable} from '../system/index.ts';
 import {JOBS} from '../system/jobs.ts';
 import type {TableSnapshot} from '../table/table.ts';
 import {resolveName, type StatementContext, type StatementResult} from './define.ts';
@@ -155,15 +154,10 @@ function openTable(context: StatementContext, schema: Schema): TableSnapshot {
 }
 
 export function findTable(context: StatementContext, ref: TableRef): Schema {
-  const name = systemName(resolveName(context, ref));
+  const name = resolveName(context, ref);
   const schema = context.services.catalog.find(name);
-  const isHidden = schema?.kind === 'system' && systemTable(schema.incarnation)?.isVisible !== true;
-  if (schema === undefined || isHidden) throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found`);
-  return schema;
-}
-
-/** `system.system_x` is another spelling of `system.x`. */
-function systemName(name: TableName): TableName {
-  if (name.namespace !== 'system' || !SystemTable.isSystemTable(name.table)) return name;
-  return {namespace: 'system', table: SystemTable.tableName(SystemTable.fromName(name.table))};
+  if (schema !== undefined) return schema;
+  if (name.namespace === 'information_schema') throw fail.notSupported('information_schema; see system.tables');
+  // Clients look for this very text, catalog name and all.
+  throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found`);
 }

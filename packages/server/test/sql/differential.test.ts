@@ -80,8 +80,8 @@ async function compare(spec: Spec): Promise<Outcome> {
 
   async function answer(placement: Placement, executor: Executor): Promise<Answer> {
     try {
-      const {schema, texts} = await database.sql(sql.replace('TABLE', `w.${placement}`), {params, executor});
-      return {kind: 'rows', schema: JSON.stringify(schema), rows: isOrdered ? texts : texts.toSorted()};
+      const {schema, json} = await database.sql(sql.replace('TABLE', `w.${placement}`), {params, executor});
+      return {kind: 'rows', schema: JSON.stringify(schema), rows: isOrdered ? json : json.toSorted()};
     } catch (error) {
       if (!(error instanceof DbError)) throw error;
       return {kind: 'error', code: error.code, message: error.message};

@@ -1,6 +1,7 @@
 /** EXPLAIN SELECT: which executor, which access path, which segments are read and why others are not. */
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {Query} from '../../parser/ast.ts';
+import {beginsQuery} from '../../parser/brackets.ts';
 import {parseQuery} from '../../parser/query.ts';
 import {defineStatement} from '../define.ts';
 import {explainQuery} from '../read.ts';
@@ -17,6 +18,10 @@ export const explain = defineStatement<Query>({
   takesParams: true,
   parse(cursor) {
     cursor.expectKeywords('EXPLAIN');
+    for (const word of ['INSERT', 'UPDATE', 'DELETE']) {
+      if (cursor.isKeyword(word)) throw cursor.notSupported(`EXPLAIN of ${word}`);
+    }
+    if (cursor.isSymbol('(') && !beginsQuery(cursor, 0)) throw cursor.notSupported('options of EXPLAIN');
     return parseQuery(cursor);
   },
   run(tree, context) {
