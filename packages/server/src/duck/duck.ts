@@ -43,7 +43,10 @@ export interface RelationFile {
 }
 
 export interface DuckRequest {
-  /** One SELECT. A WITH of the whole query stands first. Tables are relations or WITH queries, without a schema in front. */
+  /**
+   * One SELECT. A WITH of the whole query stands first. Tables are relations or WITH queries, without a schema in front. Columns of the answer
+   * have names given to them: DuckDB would make them of values, which fails for timestamps beyond its calendar.
+   */
   readonly sql: string;
   /** `$1` is the first. The SQL uses each of them, and casts those that may be null. */
   readonly params: readonly {readonly type: DataType; readonly value: Value}[];
@@ -64,6 +67,7 @@ export interface DuckAnswer {
 
 export interface DuckStats {
   readonly children: number;
+  readonly pids: readonly number[];
   readonly running: number;
   readonly waiting: number;
   /** Since the start: */

@@ -141,7 +141,7 @@ export class Engine {
     {outputs, maxRows, maxBytes}: RequestHead,
     emit: (lines: Buffer) => Promise<void> | undefined,
   ): Promise<Done> {
-    const readers = resultReaders(result, outputs);
+    const readers = refusing(() => resultReaders(result, outputs));
     const budget = new Budget(maxBytes);
     let rowsLeft = maxRows;
     let isTruncated = false;
@@ -206,7 +206,7 @@ function bindAll(statement: PreparedStatement, parameters: readonly {type: DataT
 }
 
 function linesOf(chunk: duckdb.DataChunk, count: number, readers: readonly FragmentReader[], budget: Budget): Buffer {
-  budget.take(count * (readers.length + 2));
+  const before = budget.taken;
   const columns = readers.map((read, column) => {
     const fragments: string[] = new Array(count);
     read(duckdb.data_chunk_get_vector(chunk, column), count, fragments, budget);
@@ -218,5 +218,8 @@ function linesOf(chunk: duckdb.DataChunk, count: number, readers: readonly Fragm
     for (let column = 1; column < columns.length; column++) line += `,${columns[column]![row]}`;
     text += row === 0 ? `[${line}]` : `\n[${line}]`;
   }
-  return Buffer.from(text, 'utf8');
+  const lines = Buffer.from(text, 'utf8');
+  // Characters were counted so far; bytes are what was asked for.
+  budget.take(lines.length - (budget.taken - before));
+  return lines;
 }

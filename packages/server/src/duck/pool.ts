@@ -63,6 +63,7 @@ export class Pool implements Duck {
   stats(): DuckStats {
     return {
       children: this.#children.size,
+      pids: [...this.#children].flatMap(child => child.pid ?? []),
       running: this.#running,
       waiting: this.#waiting.length,
       queries: this.#queries,

@@ -22,6 +22,10 @@ export class Budget {
     this.#limit = limit;
   }
 
+  get taken(): number {
+    return this.#taken;
+  }
+
   /** Throws LIMIT_EXCEEDED. */
   take(bytes: number): void {
     this.#taken += bytes;
@@ -117,15 +121,22 @@ function strings(text: (bytes: Buffer, start: number, end: number) => string): F
       }
       const at = i * 16;
       const length = block.readUInt32LE(at);
+      // Before it is copied, and again for what it grew by.
       budget.take(length);
-      if (length <= 12) {
-        out[i] = text(block, at + 4, at + 4 + length);
-        continue;
-      }
-      const bytes = duckdb.get_data_from_pointer(block.buffer as ArrayBuffer, block.byteOffset + at + 8, length);
-      out[i] = text(Buffer.from(bytes.buffer, bytes.byteOffset, length), 0, length);
+      out[i] = length <= 12 ? text(block, at + 4, at + 4 + length) : longText(block, at + 8, length, text);
+      budget.take(out[i]!.length - length);
     }
   };
+}
+
+function longText(
+  block: Buffer,
+  pointerAt: number,
+  length: number,
+  text: (bytes: Buffer, start: number, end: number) => string,
+): string {
+  const bytes = duckdb.get_data_from_pointer(block.buffer as ArrayBuffer, block.byteOffset + pointerAt, length);
+  return text(Buffer.from(bytes.buffer, bytes.byteOffset, length), 0, length);
 }
 
 function blockOf(vector: Vector, byteCount: number): Buffer {
