@@ -1,7 +1,7 @@
 /**
  * Test: runs the tests in one process and tells only what failed, what was skipped, and the runner's own count.
  *
- *     node scripts/test.ts                all: beside the sources, and the longer ones in packages/<name>/test
+ *     node scripts/test.ts                all: beside the sources, and the longer ones in packages/<name>/test and examples
  *     node scripts/test.ts --fast         only those beside the sources
  *     node scripts/test.ts <glob> …       only these
  */
@@ -12,7 +12,7 @@ import {inspect} from 'node:util';
 /** A test that hangs is a failure, not a run without end. */
 const TEST_TIMEOUT_MS = 120_000;
 const FAST = ['packages/*/src/**/*.test.ts', 'scripts/*.test.ts'];
-const LONG = ['packages/*/test/**/*.test.ts'];
+const LONG = ['packages/*/test/**/*.test.ts', 'examples/**/*.test.ts'];
 
 const given = process.argv.slice(2).filter(argument => argument !== '--fast');
 const isFast = process.argv.includes('--fast');

@@ -47,6 +47,7 @@ export function computedTables(options: ComputedOptions): ComputedTables {
     tables: () => tableRows(catalog, storages),
     storage_locations: () => storageLocationRows(catalog, storedStorages(hot)),
     // No live queries in this release: nothing subscribes, so there is nothing to list.
+    live: () => [],
     live_queries: () => [],
     manifest: () => manifestRows({catalog, manifests, hot, isFlushing: schema => flushes.isFlushing(schema)}),
     stats: () =>
@@ -57,7 +58,7 @@ export function computedTables(options: ComputedOptions): ComputedTables {
   };
 }
 
-function storedStorages(hot: Hot): StorageRecord[] {
+export function storedStorages(hot: Hot): StorageRecord[] {
   const view = new RowView(STORAGES.schema, () => STORAGES.schema);
   const records: StorageRecord[] = [];
   hot.snapshot({incarnation: STORAGES.schema.incarnation, owner: null}).scan({}, false, row => {

@@ -47,6 +47,12 @@ export const OPTIONS = {
     default: '{namespace}/{tableName}/{userId}',
     about: "Path of the segments of one user's table.",
   },
+  'storage.cache_bytes': {
+    default: GIB,
+    unit: 'bytes',
+    range: [0, 1024 * GIB],
+    about: 'Local copies of segments of one remote storage.',
+  },
   'logging.level': {
     env: 'KALAMDB_LOG_LEVEL',
     default: 'info',
@@ -111,6 +117,24 @@ export const OPTIONS = {
     unit: 'bytes',
     range: [MIB, 64 * GIB],
     about: 'Log written between two checkpoints.',
+  },
+  'stream.default_max_buffer': {
+    default: 10_000,
+    unit: 'rows',
+    range: [1, 1_000_000],
+    about: 'Rows one user may have in a stream table; the oldest make room for new ones.',
+  },
+  'stream.max_table_bytes': {
+    default: 64 * MIB,
+    unit: 'bytes',
+    range: [MIB, 64 * GIB],
+    about: 'Bytes of one stream table at which inserts are refused until rows expire.',
+  },
+  'stream.eviction_interval_seconds': {
+    default: 60,
+    unit: 's',
+    range: [1, DAY_S],
+    about: 'How often expired stream rows are freed.',
   },
   'jobs.max_concurrent': {default: 10, range: [1, 64], about: 'Jobs that run at once.'},
   'jobs.max_retries': {default: 3, range: [0, 100], about: 'Further attempts of a failed job.'},

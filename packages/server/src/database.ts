@@ -9,15 +9,17 @@ import {dirname} from 'node:path';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {scopeFor} from './auth/auth.ts';
 import {openFsBlob} from './blob/fs-blob.ts';
+import {firstRows} from './catalog/bootstrap.ts';
 import {Catalog} from './catalog/catalog.ts';
-import {bootstrapBatch, Ddl, firstFreeIncarnation, scopeOf, systemRow, textKey} from './catalog/ddl.ts';
-import {pendingFile, pendingFiles} from './catalog/pending-files.ts';
-import {schemaFromRecord} from './catalog/schema-json.ts';
-import {Storages} from './catalog/storages.ts';
+import {Ddl, firstFreeIncarnation, scopeOf, systemRow, textKey} from './catalog/ddl.ts';
+import {createFold} from './catalog/fold.ts';
+import {announcedFiles, pendingFiles} from './catalog/pending-files.ts';
+import {type StorageOpener, storageOpener} from './catalog/storage-opener.ts';
+import {LOCAL_STORAGE, Storages} from './catalog/storages.ts';
 import {createSystemReader} from './catalog/system-reader.ts';
 import type {Cold} from './cold/cold.ts';
 import {createCold} from './cold/cold-store.ts';
-import {computedTables} from './computed.ts';
+import {computedTables, storedStorages} from './computed.ts';
 import type {Env, Param} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
@@ -26,35 +28,31 @@ import type {JobRecord} from './jobs/job.ts';
 import {createJobs, type Jobs} from './jobs/jobs.ts';
 import {cleanupJob} from './jobs/kinds/cleanup.ts';
 import {flushJob} from './jobs/kinds/flush.ts';
+import {evictStreams, streamEvictionJob} from './jobs/kinds/stream-eviction.ts';
 import {createSchedule} from './jobs/schedule.ts';
 import {openFileLog} from './log/file-log.ts';
 import type {Durability, Log} from './log/log.ts';
 import type {Incarnation} from './model/names.ts';
 import {RowView} from './model/row-codec.ts';
-import type {FlushPolicy, Schema} from './model/schema.ts';
+import {type FlushPolicy, type Schema, TABLE_KINDS} from './model/schema.ts';
 import type {Session} from './model/session.ts';
-import type {Services, StatementResult} from './sql/define.ts';
-import {createRunSql, type SqlRequest} from './sql/run.ts';
+import type {Services} from './sql/define.ts';
+import {createRunSql, type RunSql} from './sql/run.ts';
 import type {Clock, Ids} from './std/clock.ts';
 import {lockDirectory, type Unlock} from './std/directory-lock.ts';
 import type {Disk} from './std/disk.ts';
 import {newUlid, newUuidV7, randomUnit} from './std/ids.ts';
 import {SYSTEM_TABLES} from './system/index.ts';
 import {JOBS} from './system/jobs.ts';
-import {META} from './system/meta.ts';
-import {NAMESPACES} from './system/namespaces.ts';
-import {SCHEMAS} from './system/schemas.ts';
-import {STORAGES} from './system/storages.ts';
-import {USERS} from './system/users.ts';
 import {loadCheckpoint, removeLeftovers as removeCheckpointLeftovers} from './table/checkpoint.ts';
-import {Checkpointer} from './table/checkpointer.ts';
+import {Checkpointer, type LoadedCheckpoint} from './table/checkpointer.ts';
 import {Commit} from './table/commit.ts';
-import {Files, type StoredFile} from './table/files.ts';
+import {Files} from './table/files.ts';
 import type {FlushOptions} from './table/flush.ts';
 import {Latches} from './table/latches.ts';
 import {Manifests} from './table/manifests.ts';
-import type {LogRecord} from './table/record.ts';
 import {createTables} from './table/rows.ts';
+import {Streams} from './table/streams.ts';
 
 export interface DatabaseOptions {
   readonly directory: string;
@@ -70,6 +68,8 @@ export interface DatabaseOptions {
   readonly memoryHardBytes: number;
   readonly checkpointLogBytes: number;
   readonly logSegmentBytes?: number;
+  /** A checkpoint comes only when the log is longer than what hot rows are held in. */
+  readonly hotSlabBytes?: number;
   readonly defaultRows: number;
   readonly maxRows: number;
   readonly retentionHours: number;
@@ -77,6 +77,9 @@ export interface DatabaseOptions {
   readonly flushCheckMs: number;
   readonly smallScopeAgeSeconds: number;
   readonly jobs: {maxConcurrent: number; maxRetries: number; retryBackoffMs: number; keepFinishedDays: number};
+  readonly streams: {scopeRowsMax: number; tableBytesMax: number; evictMs: number};
+  /** Bytes of local copies of one remote storage. */
+  readonly storageCacheBytes: number;
   readonly sharedTemplate: string;
   readonly userTemplate: string;
   /** For system.settings. */
@@ -85,7 +88,7 @@ export interface DatabaseOptions {
 }
 
 export interface Database {
-  readonly runSql: (request: SqlRequest) => Promise<StatementResult[]>;
+  readonly runSql: RunSql;
   describeStart(): string[];
   /** Drains jobs, writes what waits, closes. The data directory is free afterwards. */
   close(): Promise<void>;
@@ -143,13 +146,18 @@ async function checkFormat({disk, directory}: DatabaseOptions): Promise<void> {
   await disk.syncDirectory(directory);
 }
 
-/** What survives a restart: log, hot, cold, catalog. */
-interface Core {
+/** What records are folded into. */
+interface State {
   readonly hot: Hot;
   readonly cold: Cold;
   readonly manifests: Manifests;
   readonly catalog: Catalog;
   readonly storages: Storages;
+  readonly openStorage: StorageOpener;
+}
+
+/** What survives a restart: the state, and the log it is folded from. */
+interface Core extends State {
   readonly latches: Latches;
   readonly commit: Commit;
   readonly log: Log;
@@ -158,63 +166,51 @@ interface Core {
   readonly memory: MemoryWatch;
 }
 
+function createState(options: DatabaseOptions): State {
+  const {disk, directory, clock} = options;
+  const catalog = new Catalog(SYSTEM_TABLES);
+  const storages = new Storages();
+  const cacheDirectory = `${directory}/cache`;
+  const openStorage = storageOpener({disk, cacheDirectory, cacheBytesMax: options.storageCacheBytes});
+  const base = `${directory}/storage`;
+  storages.add({
+    id: LOCAL_STORAGE,
+    sharedTemplate: options.sharedTemplate,
+    userTemplate: options.userTemplate,
+    blob: openFsBlob({disk, base}),
+    base,
+  });
+  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
+  const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
+  const hot = createHot({clock, ...(options.hotSlabBytes === undefined ? {} : {slabBytes: options.hotSlabBytes})});
+  return {hot, cold, manifests: new Manifests(), catalog, storages, openStorage};
+}
+
 async function openCore(options: DatabaseOptions): Promise<Core> {
   const {disk, directory, clock} = options;
   for (const name of ['log', 'checkpoint', 'storage']) await disk.makeDirectory(`${directory}/${name}`);
   await disk.syncDirectory(directory);
-  const hot = createHot({clock});
-  const manifests = new Manifests();
-  const catalog = new Catalog(SYSTEM_TABLES.map(table => table.schema));
-  const storages = new Storages();
-  const base = `${directory}/storage`;
-  const blob = openFsBlob({disk, base});
-  storages.add({id: 'local', sharedTemplate: options.sharedTemplate, userTemplate: options.userTemplate, blob, base});
-  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
-  const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
+  const state = createState(options);
+  const {hot, cold, manifests, catalog, storages, openStorage} = state;
   const memory = new MemoryWatch(hot, clock, options.memorySoftBytes);
   let checkpointer: Checkpointer | undefined;
   const commit = new Commit({
     hot,
     manifests,
     clock,
-    listener: createFold(catalog),
+    listener: createFold(catalog, storages, openStorage),
     onApplied() {
       memory.look();
       checkpointer?.look();
     },
   });
-  const checkpointDirectory = `${directory}/checkpoint`;
-  await removeCheckpointLeftovers(disk, checkpointDirectory);
-  const from = await loadCheckpoint(
-    disk,
-    checkpointDirectory,
-    (records, seq) => commit.replay(records, seq),
-    text => options.logger.warn(text),
-  );
-  const openLog = openFileLog({
-    disk,
-    directory: `${directory}/log`,
-    clock,
-    durability: options.durability,
-    ...(options.logSegmentBytes === undefined ? {} : {segmentBytes: options.logSegmentBytes}),
-  });
-  let replayedBytes = 0;
-  const log = await openLog(from, batch => {
-    commit.replay(batch.bytes, batch.lastSeq);
-    replayedBytes += batch.bytes.length;
-  });
+  const {log, loaded} = await replay(options, commit);
   await commit.start(log, firstFreeIncarnation(catalog));
+  const warn = (text: string) => options.logger.warn(text);
   checkpointer = new Checkpointer({
-    disk,
-    directory: checkpointDirectory,
-    clock,
-    hot,
-    manifests,
-    commit,
-    log,
+    ...{disk, directory: `${directory}/checkpoint`, clock, hot, manifests, commit, log, loaded, warn},
     logBytes: options.checkpointLogBytes,
-    loaded: {seq: from, replayedBytes},
-    warn: text => options.logger.warn(text),
+    isDurable: incarnation => TABLE_KINDS[catalog.current(incarnation)?.kind ?? 'system'].isDurable,
   });
   const files = new Files({
     commit,
@@ -223,73 +219,29 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     blobOf: id => storages.blob(id),
     forget: paths => cold.forget(paths),
   });
-  await bootstrap(options, catalog, commit);
-  return {hot, cold, manifests, catalog, storages, latches: new Latches(), commit, log, files, checkpointer, memory};
+  if (catalog.namespace('default') === undefined) await commit.write({rows: firstRows(options)});
+  return {...state, latches: new Latches(), commit, log, files, checkpointer, memory};
 }
 
-/** Catalog and commit speak through rows: what is committed to the catalog's tables changes the catalog. */
-function createFold(catalog: Catalog): (record: LogRecord) => void {
-  const schemaView = new RowView(SCHEMAS.schema, () => SCHEMAS.schema);
-  const namespaceView = new RowView(NAMESPACES.schema, () => NAMESPACES.schema);
-  return record => {
-    switch (record.kind) {
-      case 'row':
-        if (record.scope.incarnation === SCHEMAS.schema.incarnation) {
-          catalog.putSchema(schemaFromRecord(SCHEMAS.fromRow(schemaView.at(record.row))));
-        } else if (record.scope.incarnation === NAMESPACES.schema.incarnation) {
-          const {name, created_at, options} = NAMESPACES.fromRow(namespaceView.at(record.row));
-          catalog.putNamespace({name, createdAt: created_at, options});
-        }
-        break;
-      case 'remove':
-        if (record.scope.incarnation === NAMESPACES.schema.incarnation)
-          catalog.removeNamespace(Buffer.from(record.key).toString());
-        break;
-      case 'drop':
-        catalog.dropTable(record.incarnation);
-        break;
-      default:
-    }
-  };
-}
-
-async function bootstrap(options: DatabaseOptions, catalog: Catalog, commit: Commit): Promise<void> {
-  if (catalog.namespace('default') !== undefined) return;
-  const now = BigInt(options.clock.nowMs()) * 1000n;
-  const local = STORAGES.toValues({
-    storage_id: 'local',
-    storage_name: 'Local filesystem',
-    description: 'Files below the data directory',
-    storage_type: 'filesystem',
-    base_directory: `${options.directory}/storage`,
-    credentials: null,
-    config_json: null,
-    shared_tables_template: options.sharedTemplate,
-    user_tables_template: options.userTemplate,
-    created_at: now,
-    updated_at: now,
+/** The newest whole checkpoint, then the log after it. */
+async function replay(options: DatabaseOptions, commit: Commit): Promise<{log: Log; loaded: LoadedCheckpoint}> {
+  const {disk, directory, clock, durability, logSegmentBytes, logger} = options;
+  const checkpoints = `${directory}/checkpoint`;
+  await removeCheckpointLeftovers(disk, checkpoints);
+  const seq = await loadCheckpoint(
+    disk,
+    checkpoints,
+    (records, upTo) => commit.replay(records, upTo),
+    text => logger.warn(text),
+  );
+  const segmentBytes = logSegmentBytes === undefined ? {} : {segmentBytes: logSegmentBytes};
+  const openLog = openFileLog({disk, directory: `${directory}/log`, clock, durability, ...segmentBytes});
+  let replayedBytes = 0;
+  const log = await openLog(seq, batch => {
+    commit.replay(batch.bytes, batch.lastSeq);
+    replayedBytes += batch.bytes.length;
   });
-  const root = USERS.toValues({
-    user_id: 'root',
-    password_hash: '',
-    role: 'system',
-    email: null,
-    auth_type: 'Internal',
-    auth_data: null,
-    storage_mode: 'table',
-    storage_id: null,
-    failed_login_attempts: 0,
-    locked_until: null,
-    last_login_at: null,
-    created_at: now,
-    updated_at: now,
-    last_seen: null,
-    deleted_at: null,
-    username: 'root',
-  });
-  const {rows = []} = bootstrapBatch(['default', 'system'], now);
-  const more = [systemRow(STORAGES.schema, local, textKey('local')), systemRow(USERS.schema, root, textKey('root'))];
-  await commit.write({rows: [...rows, ...more]});
+  return {log, loaded: {seq, replayedBytes}};
 }
 
 /** Wakes the flush schedule while the hot tier is above its soft limit. */
@@ -318,11 +270,12 @@ class MemoryWatch {
 
 async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock | undefined): Promise<Database> {
   const {hot, cold, manifests, catalog, storages, latches, commit, log} = core;
-  const {clock, logger} = options;
+  const {clock} = options;
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
   const {memoryHardBytes} = options;
-  const {jobs, flushes} = await openJobs(options, core);
+  const streams = new Streams({hot, cold, commit, clock, schemaOf, ...options.streams});
+  const {jobs, flushes} = await openJobs(options, core, streams);
   const startedMs = clock.monotonicMs();
   const computed = computedTables({
     ...core,
@@ -335,44 +288,36 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   });
   const services: Services = {
     catalog,
-    ddl: new Ddl({catalog, commit, latches, clock}),
-    tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memoryHardBytes}),
+    ddl: new Ddl({catalog, storages, commit, latches, clock}),
+    tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memoryHardBytes, streams}),
     storages,
+    openStorage: core.openStorage,
+    storageRecord: id => storedStorages(hot).find(record => record.storage_id === id),
+    waitingFiles: id => announcedFiles(hot).filter(file => file.storageId === id).length,
+    diskSpace: path => options.disk.space(path),
+    templates: {shared: options.sharedTemplate, user: options.userTemplate},
+    clock,
+    nowMicros: () => BigInt(clock.nowMs()) * 1000n,
+    nonce: () => Buffer.from(options.ids.bytes(8)).toString('hex'),
     jobs,
     flushes,
     openSystem: createSystemReader({hot, computed}),
     scopeFor,
     limits: {defaultRows: options.defaultRows, maxRows: options.maxRows, retentionHours: options.retentionHours},
+    secureIds: () => commit.secureIds(),
     newEnv: (session, params) => newEnv(options, commit, session, params),
   };
-  const flushSchedule = createSchedule({
-    clock,
-    everyMs: options.flushCheckMs,
-    logger,
-    async tick() {
-      await flushes.tick();
-      await core.files.delete(core.manifests.takeRemovable());
-      // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
-      while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
-    },
-  });
-  const pruneSchedule = createSchedule({
-    clock,
-    everyMs: PRUNE_EVERY_MS,
-    logger,
-    async tick() {
-      await jobs.prune();
-    },
-  });
-  core.memory.onHigh = () => flushSchedule.wake();
+  const schedules = createSchedules(options, core, {jobs, flushes, streams});
+  core.memory.onHigh = () => schedules.flush.wake();
   await jobs.start();
-  if (options.flushCheckMs > 0) flushSchedule.start();
-  pruneSchedule.start();
+  if (options.flushCheckMs > 0) schedules.flush.start();
+  schedules.prune.start();
+  schedules.evict.start();
   return {
     runSql: createRunSql(services),
     describeStart: () => describeStart(options, core),
     async close() {
-      await Promise.all([flushSchedule.stop(), pruneSchedule.stop()]);
+      await Promise.all(Object.values(schedules).map(schedule => schedule.stop()));
       await jobs.stop(CLOSE_JOBS_MS);
       await core.checkpointer.settle();
       await log.close();
@@ -381,7 +326,37 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   };
 }
 
-async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jobs; flushes: Flushes}> {
+function createSchedules(
+  options: DatabaseOptions,
+  {hot, manifests, files, catalog}: Core,
+  {jobs, flushes, streams}: {jobs: Jobs; flushes: Flushes; streams: Streams},
+) {
+  const every = (everyMs: number, tick: () => Promise<unknown>) =>
+    createSchedule({
+      clock: options.clock,
+      everyMs,
+      logger: options.logger,
+      async tick() {
+        await tick();
+      },
+    });
+  return {
+    flush: every(options.flushCheckMs, async () => {
+      await flushes.tick();
+      await files.delete(manifests.takeRemovable());
+      // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
+      while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
+    }),
+    prune: every(PRUNE_EVERY_MS, () => jobs.prune()),
+    evict: every(options.streams.evictMs, () => evictStreams({jobs, streams, tables: catalog.tables()})),
+  };
+}
+
+async function openJobs(
+  options: DatabaseOptions,
+  core: Core,
+  streams: Streams,
+): Promise<{jobs: Jobs; flushes: Flushes}> {
   const {hot, cold, manifests, catalog, storages, commit, files} = core;
   const {clock, ids, logger} = options;
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
@@ -398,7 +373,8 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jo
     files,
     warn: text => logger.warn(text),
   };
-  await removeLeftovers(core);
+  // Files that a crash left behind: named in the log, listed by no manifest.
+  await files.delete(announcedFiles(hot));
   let flushes: Flushes;
   const flushKind = flushJob({
     flush,
@@ -415,7 +391,7 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jo
     leaseMs: LEASE_MS,
     nodeId: 1n,
     logger,
-    kinds: [flushKind, cleanupJob({manifests, files, clock})],
+    kinds: [flushKind, cleanupJob({manifests, files, clock}), streamEvictionJob({streams, current})],
   });
   flushes = new Flushes({
     jobs,
@@ -429,18 +405,6 @@ async function openJobs(options: DatabaseOptions, core: Core): Promise<{jobs: Jo
     memorySoftBytes: options.memorySoftBytes,
   });
   return {jobs, flushes};
-}
-
-/** Files that a crash left behind: named in the log, listed by no manifest. */
-async function removeLeftovers(core: Core): Promise<void> {
-  const view = new RowView(META.schema, () => META.schema);
-  const left: StoredFile[] = [];
-  core.hot.snapshot(scopeOf(META.schema)).scan({}, false, row => {
-    const file = pendingFile(META.fromRow(view.at(row)).key);
-    if (file !== undefined) left.push(file);
-    return true;
-  });
-  await core.files.delete(left);
 }
 
 function jobStore(hot: Hot, commit: Commit) {

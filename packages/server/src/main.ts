@@ -149,6 +149,12 @@ function databaseOptions(config: Config, logger: pino.Logger): DatabaseOptions {
       retryBackoffMs: config['jobs.retry_backoff_ms'],
       keepFinishedDays: config['jobs.keep_finished_days'],
     },
+    streams: {
+      scopeRowsMax: config['stream.default_max_buffer'],
+      tableBytesMax: config['stream.max_table_bytes'],
+      evictMs: config['stream.eviction_interval_seconds'] * 1000,
+    },
+    storageCacheBytes: config['storage.cache_bytes'],
     sharedTemplate: config['storage.shared_tables_template'],
     userTemplate: config['storage.user_tables_template'],
     settings: settingsOf(config),

@@ -17,12 +17,15 @@ export type Cell = string | number | boolean | null;
 export interface SqlOptions {
   readonly user?: string;
   readonly params?: readonly Param[];
+  readonly signal?: AbortSignal;
 }
 
 /** One statement's result, its rows parsed. */
 export interface Result {
   readonly columns: readonly string[];
   readonly rows: readonly (readonly Cell[])[];
+  /** The rows as they are sent: numbers in all their digits. */
+  readonly json: readonly string[];
   readonly rowCount: number;
   readonly message: string;
 }
@@ -39,9 +42,10 @@ export interface TestDatabase {
   stop(): Promise<void>;
 }
 
+/** On a directory of its own, or on the one that is given. */
 export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): Promise<TestDatabase> {
-  const directory = await mkdtemp(join(tmpdir(), 'kalamdb-test-'));
-  const options: DatabaseOptions = {...DEFAULTS, directory, ...changes};
+  const directory = changes.directory ?? (await mkdtemp(join(tmpdir(), 'kalamdb-test-')));
+  const options: DatabaseOptions = {...DEFAULTS, ...changes, directory};
   let database: Database | undefined = await openDatabase(options);
   const close = async () => {
     const open = database;
@@ -50,19 +54,20 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
   };
   return {
     directory,
-    async sql(text, {user = 'root', params = []} = {}) {
+    async sql(text, {user = 'root', params = [], signal = new AbortController().signal} = {}) {
       if (database === undefined) throw new Error('the test database is closed');
       const results = await database.runSql({
         sql: text,
         params,
         namespace: undefined,
         session: developmentSession(user === 'root' ? undefined : user),
-        signal: new AbortController().signal,
+        signal,
       });
       const last = results[results.length - 1]!;
       return {
         columns: (last.columns ?? []).map(column => column.name),
         rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
+        json: last.rows ?? [],
         rowCount: last.rowCount,
         message: last.message ?? '',
       };
@@ -96,6 +101,8 @@ const DEFAULTS: Omit<DatabaseOptions, 'directory'> = {
   flushCheckMs: 3_600_000,
   smallScopeAgeSeconds: 3600,
   jobs: {maxConcurrent: 4, maxRetries: 0, retryBackoffMs: 1, keepFinishedDays: 7},
+  streams: {scopeRowsMax: 1000, tableBytesMax: 16 * 1024 * 1024, evictMs: 3_600_000},
+  storageCacheBytes: 64 * 1024 * 1024,
   sharedTemplate: '{namespace}/{tableName}',
   userTemplate: '{namespace}/{tableName}/{userId}',
   settings: [],

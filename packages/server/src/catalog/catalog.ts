@@ -2,12 +2,14 @@
  * Catalog: names → schemas, folded from the rows of `system.namespaces` and `system.schemas` as they are committed.
  *
  * Laws: what is here is exactly what is durable. A schema object never changes; a new version is a new object. Every version is kept while
- * its table lives, since rows and segments name the version that wrote them. Only `ddl.ts` writes the rows this is folded from.
+ * its table lives, since rows and segments name the version that wrote them. Only `ddl.ts` writes the rows this is folded from. Hidden
+ * system tables have versions and no name, so that no statement and no list can meet them.
  */
 
 import {type Incarnation, type TableName, tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import {assert} from '../std/assert.ts';
+import type {SystemTableFacts} from '../system/define.ts';
 
 /** A statement lives 30 seconds: this many drops do not fit into it. */
 const ENDED_MAX = 10_000;
@@ -18,16 +20,28 @@ export interface Namespace {
   readonly options: string | null;
 }
 
+/** One table from CREATE to DROP. */
+interface Life {
+  readonly versions: Map<number, Schema>;
+  newest: Schema;
+  /** Above every column id of every version, so that ids are never reused. */
+  nextColumnId: number;
+}
+
 export class Catalog {
   readonly #namespaces = new Map<string, Namespace>();
   readonly #byName = new Map<string, Schema>();
-  readonly #versions = new Map<Incarnation, Map<number, Schema>>();
+  readonly #lives = new Map<Incarnation, Life>();
   /** Versions of lives that are over: statements that began before the drop still read by them. */
   readonly #ended = new Map<Incarnation, Map<number, Schema>>();
   #generation = 0;
+  #sorted: {readonly generation: number; readonly schemas: readonly Schema[]} | undefined;
 
-  constructor(systemTables: readonly Schema[]) {
-    for (const schema of systemTables) this.putSchema(schema);
+  constructor(systemTables: readonly SystemTableFacts[]) {
+    for (const {schema, isVisible} of systemTables) {
+      this.#putVersion(schema);
+      if (isVisible) this.#byName.set(tableText(schema.name), schema);
+    }
   }
 
   /** Grows with every change of any schema: what cached plans are checked against. */
@@ -49,24 +63,37 @@ export class Catalog {
 
   /** The newest version of a living table. */
   current(incarnation: Incarnation): Schema | undefined {
-    const versions = this.#versions.get(incarnation);
-    if (versions === undefined) return undefined;
-    return versions.get(Math.max(...versions.keys()));
+    return this.#lives.get(incarnation)?.newest;
   }
 
   version(incarnation: Incarnation, version: number): Schema {
-    const schema = (this.#versions.get(incarnation) ?? this.#ended.get(incarnation))?.get(version);
+    const schema = (this.#lives.get(incarnation)?.versions ?? this.#ended.get(incarnation))?.get(version);
     assert(schema !== undefined, `schema version ${version} of table life ${incarnation} is kept while rows use it`);
     return schema;
   }
 
   versions(incarnation: Incarnation): Schema[] {
-    return [...(this.#versions.get(incarnation)?.values() ?? [])].sort((a, b) => a.version - b.version);
+    return [...(this.#lives.get(incarnation)?.versions.values() ?? [])].sort((a, b) => a.version - b.version);
   }
 
-  /** Newest versions, ordered by namespace and name; system tables included. */
-  tables(): Schema[] {
-    return [...this.#byName.values()].sort((a, b) => (tableText(a.name) < tableText(b.name) ? -1 : 1));
+  /** The id that a column added to a living table gets. */
+  nextColumnId(incarnation: Incarnation): number {
+    const life = this.#lives.get(incarnation);
+    assert(life !== undefined, `table life ${incarnation} has not ended`);
+    return life.nextColumnId;
+  }
+
+  /** Newest versions, ordered by namespace and name; visible system tables included. */
+  tables(): readonly Schema[] {
+    if (this.#sorted?.generation !== this.#generation) {
+      const byText = [...this.#byName].sort(([a], [b]) => (a < b ? -1 : 1));
+      this.#sorted = {generation: this.#generation, schemas: byText.map(([, schema]) => schema)};
+    }
+    return this.#sorted.schemas;
+  }
+
+  get tableCount(): number {
+    return this.#byName.size;
   }
 
   putNamespace(namespace: Namespace): void {
@@ -78,12 +105,7 @@ export class Catalog {
   }
 
   putSchema(schema: Schema): void {
-    let versions = this.#versions.get(schema.incarnation);
-    if (versions === undefined) {
-      versions = new Map();
-      this.#versions.set(schema.incarnation, versions);
-    }
-    versions.set(schema.version, schema);
+    this.#putVersion(schema);
     const current = this.#byName.get(tableText(schema.name));
     if (current === undefined || current.incarnation !== schema.incarnation || current.version < schema.version) {
       this.#byName.set(tableText(schema.name), schema);
@@ -91,16 +113,23 @@ export class Catalog {
     this.#generation++;
   }
 
+  #putVersion(schema: Schema): void {
+    const life = this.#lives.get(schema.incarnation) ?? {versions: new Map(), newest: schema, nextColumnId: 1};
+    this.#lives.set(schema.incarnation, life);
+    life.versions.set(schema.version, schema);
+    if (life.newest.version <= schema.version) life.newest = schema;
+    for (const {id} of schema.columns) life.nextColumnId = Math.max(life.nextColumnId, id + 1);
+  }
+
   /** The table life is over: its name is free again. */
   dropTable(incarnation: Incarnation): void {
-    const schema = this.current(incarnation);
-    const versions = this.#versions.get(incarnation);
-    if (versions !== undefined) this.#keepEnded(incarnation, versions);
-    this.#versions.delete(incarnation);
-    if (schema !== undefined && this.#byName.get(tableText(schema.name))?.incarnation === incarnation) {
-      this.#byName.delete(tableText(schema.name));
-    }
+    const life = this.#lives.get(incarnation);
     this.#generation++;
+    if (life === undefined) return;
+    this.#keepEnded(incarnation, life.versions);
+    this.#lives.delete(incarnation);
+    const name = tableText(life.newest.name);
+    if (this.#byName.get(name)?.incarnation === incarnation) this.#byName.delete(name);
   }
 
   #keepEnded(incarnation: Incarnation, versions: Map<number, Schema>): void {
@@ -113,7 +142,7 @@ export class Catalog {
 
   newestIncarnation(): number {
     let newest = 0;
-    for (const incarnation of this.#versions.keys()) newest = Math.max(newest, incarnation);
+    for (const incarnation of this.#lives.keys()) newest = Math.max(newest, incarnation);
     return newest;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * DDL: the only writer of namespaces and schemas.
+ * DDL: the only writer of namespaces, schemas and storages.
  *
  * Laws: one DDL statement at a time, each decided on the catalog as it is durable and written as one batch, so a name is taken once and a
  * table is made or dropped whole. DROP ends a life: its rows are gone in the same record, its incarnation never comes back. System columns stay
@@ -9,25 +9,33 @@ import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {Value} from '../model/datatype.ts';
 import {FIRST_USER_INCARNATION, type Incarnation, type TableName, tableText} from '../model/names.ts';
 import {encodeRow} from '../model/row-codec.ts';
-import type {Column, Schema, TableOptions} from '../model/schema.ts';
+import {COLUMNS_MAX, type Column, type Schema, TABLE_KINDS, type TableOptions} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
 import {NAMESPACES, type NamespaceRecord} from '../system/namespaces.ts';
 import {SCHEMAS} from '../system/schemas.ts';
-import type {Commit, WriteBatch, WriteRow} from '../table/commit.ts';
+import {STORAGES, type StorageRecord} from '../system/storages.ts';
+import type {Commit, WriteRow} from '../table/commit.ts';
 import type {Latches} from '../table/latches.ts';
 import type {Catalog} from './catalog.ts';
 import {columnsToJson, optionsToJson} from './schema-json.ts';
+import type {Storages} from './storages.ts';
 
-/** Names are looked up in memory and every plan knows its columns: a bound, so that neither grows without end. */
-const COLUMNS_MAX = 1024;
+/** Names are looked up in memory and every version of every table is kept there: bounds, so that none grows without end. */
 const TABLES_MAX = 100_000;
+const VERSIONS_MAX = 2000;
 
 export interface NewTable {
   readonly name: TableName;
-  readonly kind: 'user' | 'shared';
+  readonly kind: 'user' | 'shared' | 'stream';
   readonly columns: readonly Omit<Column, 'id'>[];
   readonly primaryKey: number;
   readonly options: TableOptions;
+}
+
+/** What a table is after an ALTER. */
+export interface Altered {
+  readonly schema: Schema;
+  readonly isChanged: boolean;
 }
 
 export class Ddl {
@@ -35,9 +43,11 @@ export class Ddl {
   readonly #commit: Commit;
   readonly #latches: Latches;
   readonly #clock: Clock;
+  readonly #storages: Storages;
 
-  constructor(options: {catalog: Catalog; commit: Commit; latches: Latches; clock: Clock}) {
+  constructor(options: {catalog: Catalog; storages: Storages; commit: Commit; latches: Latches; clock: Clock}) {
     this.#catalog = options.catalog;
+    this.#storages = options.storages;
     this.#commit = options.commit;
     this.#latches = options.latches;
     this.#clock = options.clock;
@@ -79,9 +89,11 @@ export class Ddl {
         );
       }
       if (this.#catalog.find(table.name) !== undefined) return undefined;
+      if (!this.#storages.has(table.options.storageId))
+        throw fail.invalidOperation(`Storage '${table.options.storageId}' does not exist`);
       if (table.columns.length > COLUMNS_MAX)
         throw new DbError('LIMIT_EXCEEDED', `A table has at most ${COLUMNS_MAX} columns.`);
-      if (this.#catalog.tables().length >= TABLES_MAX)
+      if (this.#catalog.tableCount >= TABLES_MAX)
         throw new DbError('LIMIT_EXCEEDED', `A server holds at most ${TABLES_MAX} tables.`);
       const now = this.#now();
       const schema: Schema = {
@@ -97,23 +109,55 @@ export class Ddl {
     });
   }
 
-  addColumn(schema: Schema, column: Omit<Column, 'id'>): Promise<Schema> {
+  /** False if one of that id exists (`create`), or none does (`alter`). */
+  putStorage(record: StorageRecord, how: 'create' | 'alter'): Promise<boolean> {
+    return this.#alone(async () => {
+      if (this.#storages.has(record.storage_id) === (how === 'create')) return false;
+      await this.#commit.write({
+        rows: [systemRow(STORAGES.schema, STORAGES.toValues(record), textKey(record.storage_id))],
+      });
+      return true;
+    });
+  }
+
+  /** False if there is none. `waitingFiles` counts the files in it that are still to be deleted. */
+  dropStorage(id: string, waitingFiles: () => number): Promise<boolean> {
+    return this.#alone(async () => {
+      if (!this.#storages.has(id)) return false;
+      const tableCount = this.#catalog.tables().filter(schema => isIn(schema, id)).length;
+      if (tableCount > 0)
+        throw fail.invalidOperation(`Cannot drop storage '${id}': ${tableCount} table(s) still using it`);
+      const fileCount = waitingFiles();
+      if (fileCount > 0) {
+        throw fail.invalidOperation(
+          `Cannot drop storage '${id}': ${fileCount} file(s) of dropped tables are still being deleted; try again shortly`,
+        );
+      }
+      await this.#commit.write({removes: [{scope: scopeOf(STORAGES.schema), key: textKey(id)}], isUrgent: true});
+      return true;
+    });
+  }
+
+  addColumn(schema: Schema, column: Omit<Column, 'id'>, ifNotExists: boolean): Promise<Altered> {
     return this.#alter(schema, current => {
-      if (current.columns.some(other => other.name === column.name))
+      if (current.columns.some(other => other.name === column.name)) {
+        if (ifNotExists) return undefined;
         throw fail.invalidOperation(`Column '${column.name}' already exists`);
+      }
       if (current.columns.length >= COLUMNS_MAX)
         throw new DbError('LIMIT_EXCEEDED', `A table has at most ${COLUMNS_MAX} columns.`);
-      const id =
-        1 +
-        Math.max(...this.#catalog.versions(current.incarnation).flatMap(version => version.columns.map(one => one.id)));
+      const id = this.#catalog.nextColumnId(current.incarnation);
       return {...current, columns: [...current.columns, {...column, id}]};
     });
   }
 
-  dropColumn(schema: Schema, name: string): Promise<Schema> {
+  dropColumn(schema: Schema, name: string, ifExists: boolean): Promise<Altered> {
     return this.#alter(schema, current => {
       const index = current.columns.findIndex(column => column.name === name);
-      if (index < 0) throw fail.invalidOperation(`Column '${name}' does not exist`);
+      if (index < 0) {
+        if (ifExists) return undefined;
+        throw fail.invalidOperation(`Column '${name}' does not exist`);
+      }
       if (index === current.primaryKey)
         throw fail.invalidOperation(`Cannot drop column '${name}': it is the PRIMARY KEY`);
       const columns = current.columns.filter((_, i) => i !== index);
@@ -139,14 +183,23 @@ export class Ddl {
     });
   }
 
-  #alter(schema: Schema, change: (current: Schema) => Schema): Promise<Schema> {
+  /** `change` returns undefined when there is nothing to change. */
+  #alter(schema: Schema, change: (current: Schema) => Schema | undefined): Promise<Altered> {
     return this.#alone(async () => {
       const current = this.#catalog.current(schema.incarnation);
       if (current === undefined)
         throw fail.notFound(`Table '${schema.name.table}' not found in namespace '${schema.name.namespace}'`);
-      const next = {...change(current), version: current.version + 1, updatedAt: this.#now()};
+      const changed = change(current);
+      if (changed === undefined) return {schema: current, isChanged: false};
+      if (current.version >= VERSIONS_MAX) {
+        throw new DbError(
+          'LIMIT_EXCEEDED',
+          `Table ${tableText(current.name)} was altered ${VERSIONS_MAX - 1} times, the most a table can be; make a new one.`,
+        );
+      }
+      const next = {...changed, version: current.version + 1, updatedAt: this.#now()};
       await this.#commit.write({rows: [schemaRow(next)]});
-      return next;
+      return {schema: next, isChanged: true};
     });
   }
 
@@ -164,9 +217,8 @@ export class Ddl {
   }
 }
 
-/** What a fresh data directory begins with. */
-export function bootstrapBatch(namespaces: readonly string[], nowMicros: bigint): WriteBatch {
-  return {rows: namespaces.map(name => namespaceRow({namespace_id: name, name, created_at: nowMicros, options: null}))};
+function isIn(schema: Schema, storageId: string): boolean {
+  return TABLE_KINDS[schema.kind].isFlushed && schema.options.storageId === storageId;
 }
 
 export function namespaceRow(record: NamespaceRecord): WriteRow {

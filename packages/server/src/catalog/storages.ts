@@ -1,5 +1,6 @@
 /**
- * Storages: where segments lie. A storage has an id, a base and two path templates; `local` is built in.
+ * Storages: where segments lie. A storage has an id, a base and two path templates; `local` is built in, the others are folded from the rows of
+ * `system.storages` as they are committed.
  *
  * Laws: a template's static part comes before the user id, so that a table's and a namespace's folders are prefixes. User ids enter a path
  * only percent-encoded, so no id can leave its folder or meet another's; the shared scope has no user part.
@@ -8,6 +9,9 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Blob} from '../blob/blob.ts';
 import {pathComponent, type ScopeKey} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
+
+/** The storage in the data directory. */
+export const LOCAL_STORAGE = 'local';
 
 export interface Storage {
   readonly id: string;
@@ -25,6 +29,10 @@ export class Storages {
     checkTemplate('Shared table template', storage.sharedTemplate, false);
     checkTemplate('User table template', storage.userTemplate, true);
     this.#byId.set(storage.id, storage);
+  }
+
+  remove(id: string): void {
+    this.#byId.delete(id);
   }
 
   has(id: string): boolean {

@@ -20,6 +20,8 @@ import type {TableSnapshot} from '../table/table.ts';
 /** Credentials and password hashes never leave the server. */
 const MASKED = new Set(['credentials', 'password_hash']);
 const MASK = '***';
+/** A member of a JSON object whose name says that its text is nobody's business. */
+const SECRET_MEMBER = /("[^"]*(?:secret|token|password|key)[^"]*"\s*:\s*)"(?:[^"\\]|\\.)*"/gi;
 
 export function createSystemReader(options: {hot: Hot; computed: ComputedTables}): (schema: Schema) => TableSnapshot {
   const computed = options.computed as Readonly<Record<string, () => Iterable<readonly Value[]>>>;
@@ -43,7 +45,9 @@ function storedRows(hot: Hot, schema: Schema): (readonly Value[])[] {
 }
 
 function masked(column: string, value: Value): Value {
-  return MASKED.has(column) && value !== null && value !== '' ? MASK : value;
+  if (value === null || value === '') return value;
+  if (column === 'config_json') return (value as string).replace(SECRET_MEMBER, `$1"${MASK}"`);
+  return MASKED.has(column) ? MASK : value;
 }
 
 function snapshotOf(schema: Schema, rows: readonly (readonly Value[])[]): TableSnapshot {

@@ -8,7 +8,7 @@ import {manifestJson} from '../cold/manifest.ts';
 import type {Hot} from '../hot/hot.ts';
 import type {Value} from '../model/datatype.ts';
 import {type Owner, pathComponent} from '../model/names.ts';
-import {DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
+import {DELETED_COLUMN, type Schema, SEQ_COLUMN, TABLE_KINDS} from '../model/schema.ts';
 import {MANIFEST} from '../system/manifest.ts';
 import {NAMESPACES_VIEW} from '../system/namespaces.ts';
 import {SCHEMAS_VIEW} from '../system/schemas.ts';
@@ -61,7 +61,8 @@ export function* schemaRows(catalog: Catalog): Generator<readonly Value[]> {
 export function* tableSchemaRows(catalog: Catalog): Generator<readonly Value[]> {
   for (const schema of eachVersion(catalog)) {
     const columns = JSON.parse(columnsToJson(schema)) as {ordinal_position: number}[];
-    const system = schema.kind === 'system' ? [] : [SEQ_COLUMN, DELETED_COLUMN];
+    const {hasDeleted} = TABLE_KINDS[schema.kind];
+    const system = schema.kind === 'system' ? [] : hasDeleted ? [SEQ_COLUMN, DELETED_COLUMN] : [SEQ_COLUMN];
     const ordered = [...columns, ...system.map((name, i) => systemColumn(name, columns.length + i + 1))];
     yield TABLE_SCHEMAS.toValues({
       schema_id: `${tableId(schema)}:${schema.version}`,
@@ -87,7 +88,7 @@ function systemColumn(name: string, ordinal: number): object {
 
 export function* tableRows(catalog: Catalog, storages: Storages): Generator<readonly Value[]> {
   for (const schema of catalog.tables()) {
-    const isFlushed = schema.kind === 'user' || schema.kind === 'shared';
+    const {isFlushed} = TABLE_KINDS[schema.kind];
     const policy = policyToJson(schema.options.flushPolicy);
     yield TABLES.toValues({
       namespace_id: schema.name.namespace,
@@ -134,7 +135,7 @@ export function* manifestRows(options: {
   isFlushing: (schema: Schema) => boolean;
 }): Generator<readonly Value[]> {
   for (const schema of options.catalog.tables()) {
-    if (schema.kind !== 'user' && schema.kind !== 'shared') continue;
+    if (!TABLE_KINDS[schema.kind].isFlushed) continue;
     for (const manifest of options.manifests.of(schema.incarnation)) {
       const {owner} = manifest.scope;
       const isPending = options.hot.scopeStats(manifest.scope) !== undefined;

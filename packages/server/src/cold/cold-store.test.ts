@@ -98,7 +98,6 @@ async function scanKeys(bench: Bench, schema: Schema, filter: ColdFilter = {}, i
       assert.equal(found.row.seq, row.seq);
       assert.equal(found.row.isTombstone, row.isTombstone);
       for (const [i, {name, type}] of schema.columns.entries()) {
-        if (row.isTombstone) continue;
         assert(
           isSameValue(type, row.values[i]!, found.row.value(i)),
           `${name}: ${row.values[i]} → ${found.row.value(i)}`,
@@ -147,7 +146,7 @@ const isDamage = (path: string) => (error: unknown) =>
 
 for (const seed of [21, 22, 23]) {
   for (const backend of ['memory', 'fs']) {
-    test(`scan, get and locate agree with plain maps over overlapping segments (seed ${seed}, ${backend})`, async () => {
+    test(`scan, get, visit and locate agree with plain maps over overlapping segments (seed ${seed}, ${backend})`, async () => {
       const random = seededRandom(seed);
       const blob = backend === 'memory' ? memoryBlob() : openFsBlob({disk: realDisk, base: join(base, `${seed}`)});
       const bench = openBench(PLAIN, blob, {footerCacheBytes: seed === 22 ? 0 : 1 << 20});
@@ -175,6 +174,14 @@ for (const seed of [21, 22, 23]) {
         located.map(({keyIndex}) => hex(probes[keyIndex]!)),
         expectedKeys(bench),
       );
+      const visited: string[] = [];
+      await bench.cold.visit(PLAIN, bench.manifest, probes, (keyIndex, {key, row}) => {
+        assert.equal(hex(key), hex(probes[keyIndex]!));
+        const live = bench.live.get(hex(key))!;
+        assert.deepEqual([row.seq, row.isTombstone, row.value(1)], [live.seq, live.isTombstone, live.values[1]]);
+        visited.push(hex(key));
+      });
+      assert.deepEqual(visited.sort(), expectedKeys(bench).sort());
       for (const {segment, position} of located) {
         assert(
           !(bench.manifest.vectors.get(segment.name) ?? new Uint32Array()).includes(position),

@@ -14,9 +14,11 @@ import {crc32} from '../std/crc32.ts';
 import type {Cold, ColdRow, SegmentSource} from './cold.ts';
 import {vectorContains} from './deletion-vector.ts';
 import {type Encoder, inlineEncoder, threadEncoder} from './encoder.ts';
+import type {Footer} from './footer.ts';
 import {FooterCache} from './footer-cache.ts';
 import type {Manifest, Segment} from './manifest.ts';
 import {keyBounds, pruneReason} from './prune.ts';
+import type {DecodedGroup} from './row-group.ts';
 import {
   damagedSegment,
   elementsFor,
@@ -63,7 +65,11 @@ export function createCold(options: ColdOptions): Cold {
       yield* scanSegments(context, {schema, segments, vectors: manifest.vectors, filter, columns, isReverse});
     },
     get: (schema, manifest, key) => getRow(context, counters, schema, manifest, key),
-    locate: (schema, manifest, keys) => locateRows(context, counters, schema, manifest, keys),
+    visit: (schema, manifest, keys, visit) =>
+      visitRows(context, counters, {schema, manifest, keys, columns: undefined}, (keyIndex, group, index) =>
+        visit(keyIndex, group.row(index)),
+      ),
+    locate: (schema, manifest, keys) => locateRows(context, counters, {schema, manifest, keys, columns: []}),
     forget(segmentPaths) {
       for (const path of segmentPaths) footers.forget(path);
     },
@@ -130,56 +136,76 @@ function isInside(segment: Segment, key: Uint8Array): boolean {
   return compareKeys(min, key) <= 0 && compareKeys(key, max) <= 0;
 }
 
-async function locateRows(
-  context: ReadContext,
-  counters: Counters,
-  schema: Schema,
-  manifest: Manifest,
-  keys: readonly Uint8Array[],
-): Promise<Located> {
+interface Probe {
+  readonly schema: Schema;
+  readonly manifest: Manifest;
+  readonly keys: readonly Uint8Array[];
+  /** Of the schema, beside key, `_seq` and `_deleted`; undefined = all. */
+  readonly columns: readonly number[] | undefined;
+}
+
+async function locateRows(context: ReadContext, counters: Counters, probe: Probe): Promise<Located> {
   const located: Located = [];
+  await visitRows(context, counters, probe, (keyIndex, group, index) => {
+    const {segment, position, row} = group.row(index);
+    located.push({keyIndex, segment, position, isTombstone: row.isTombstone});
+  });
+  return located.sort((a, b) => a.keyIndex - b.keyIndex);
+}
+
+type VisitRow = (keyIndex: number, group: DecodedGroup, index: number) => void;
+
+/** The live row of each key, newest segment first. */
+async function visitRows(context: ReadContext, counters: Counters, probe: Probe, visit: VisitRow): Promise<void> {
+  const {manifest, keys} = probe;
   let missing = keys.map((_, keyIndex) => keyIndex);
   for (let i = manifest.segments.length - 1; i >= 0 && missing.length > 0; i--) {
     const segment = manifest.segments[i]!;
     const candidates = missing.filter(keyIndex => isInside(segment, keys[keyIndex]!));
-    const found = candidates.length === 0 ? [] : await locateInSegment(context, segment, schema, keys, candidates);
-    if (candidates.length === 0) counters.segmentsPruned++;
-    else counters.segmentsRead++;
-    const vector = manifest.vectors.get(segment.name);
-    const live = found.filter(({position}) => vector === undefined || !vectorContains(vector, position));
-    located.push(...live);
-    const done = new Set(live.map(({keyIndex}) => keyIndex));
+    if (candidates.length === 0) {
+      counters.segmentsPruned++;
+      continue;
+    }
+    counters.segmentsRead++;
+    const done = new Set<number>();
+    await visitSegment(context, segment, probe, candidates, (keyIndex, group, index) => {
+      done.add(keyIndex);
+      visit(keyIndex, group, index);
+    });
     if (done.size > 0) missing = missing.filter(keyIndex => !done.has(keyIndex));
   }
-  return located.sort((a, b) => a.keyIndex - b.keyIndex);
 }
 
-/** Where the candidate keys lie in one segment, dead or alive. Keys are sorted, so each row group is read once. */
-async function locateInSegment(
+async function visitSegment(
   context: ReadContext,
   segment: Segment,
-  schema: Schema,
-  keys: readonly Uint8Array[],
+  {schema, manifest, keys, columns}: Probe,
   candidates: readonly number[],
-): Promise<Located> {
+  visit: VisitRow,
+): Promise<void> {
   const open = await openSegment(context, segment, schema);
-  const byGroup = new Map<number, number[]>();
-  for (const keyIndex of candidates) {
-    const group = groupOfKey(open.footer, keys[keyIndex]!);
-    if (group === undefined) continue;
-    const list = byGroup.get(group);
-    if (list === undefined) byGroup.set(group, [keyIndex]);
-    else list.push(keyIndex);
-  }
-  const found: Located = [];
-  for (const [groupIndex, keyIndexes] of byGroup) {
+  const vector = manifest.vectors.get(segment.name);
+  const elements = elementsFor(open.map, columns);
+  for (const [groupIndex, keyIndexes] of byGroup(open.footer, keys, candidates)) {
     const group = open.footer.groups[groupIndex]!;
-    const decoded = await loadGroup(context, open, group, elementsFor(open.map, []));
+    const decoded = await loadGroup(context, open, group, elements);
     for (const keyIndex of keyIndexes) {
       const index = rowOfKey(decoded, keys[keyIndex]!);
       if (index === undefined) continue;
-      found.push({keyIndex, segment, position: group.rowStart + index, isTombstone: decoded.isTombstone(index)});
+      if (vector === undefined || !vectorContains(vector, group.rowStart + index)) visit(keyIndex, decoded, index);
     }
+  }
+}
+
+/** Index of a row group → indexes of the keys that it may hold. */
+function byGroup(footer: Footer, keys: readonly Uint8Array[], candidates: readonly number[]): Map<number, number[]> {
+  const found = new Map<number, number[]>();
+  for (const keyIndex of candidates) {
+    const group = groupOfKey(footer, keys[keyIndex]!);
+    if (group === undefined) continue;
+    const list = found.get(group);
+    if (list === undefined) found.set(group, [keyIndex]);
+    else list.push(keyIndex);
   }
   return found;
 }

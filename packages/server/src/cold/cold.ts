@@ -49,6 +49,16 @@ export interface Cold {
   ): AsyncIterable<ColdRow[]>;
   /** The live row of one key (may be a tombstone), or undefined. Prunes by key range and key filter; newest segment first. */
   get(schema: Schema, manifest: Manifest, key: Uint8Array): Promise<ColdRow | undefined>;
+  /**
+   * Visits the live row (may be a tombstone) of each of the keys that has one, segment by segment. Each row group is read once, so that many
+   * keys cost what a scan costs. What `visit` throws ends it.
+   */
+  visit(
+    schema: Schema,
+    manifest: Manifest,
+    keys: readonly Uint8Array[],
+    visit: (keyIndex: number, found: ColdRow) => void,
+  ): Promise<void>;
   /** Which of the sorted keys are live in which segment, at which position. For deletion vectors and key checks. */
   locate(
     schema: Schema,

@@ -16,7 +16,7 @@ const INT64_DIGITS = 18;
 /** What a page holds: one value of a Parquet physical type. Text may also be handed to the writer as a string. */
 export type Physical = boolean | number | bigint | string | Uint8Array | null | undefined;
 
-/** The annotated schema element of a column. Keys are required, all else is optional: tombstones carry nothing but their key. */
+/** The annotated schema element of a column. Keys are required, all else is optional. */
 export function annotatedElement(column: Column, isKey: boolean): SchemaElement {
   return {
     name: column.name,

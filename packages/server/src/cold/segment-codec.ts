@@ -10,7 +10,7 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {SchemaElement} from 'hyparquet';
 import {ByteWriter, type ColumnSource, ParquetWriter} from 'hyparquet-writer';
 import type {Value} from '../model/datatype.ts';
-import {compareKeys, decodeKey} from '../model/key-codec.ts';
+import {compareKeys} from '../model/key-codec.ts';
 import {type PackedRows, unpackRows} from '../model/packed-rows.ts';
 import {RowView} from '../model/row-codec.ts';
 import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
@@ -54,7 +54,7 @@ export function encodeSegment(input: SegmentInput): EncodedSegment {
   let group = newGroup(schema);
   for (const {key, row} of unpackRows(input.rows)) {
     view.at(row);
-    const values = rowValues(schema, view, key);
+    const values = rowValues(schema, view);
     tally.add(key, view, values);
     addToGroup(group, schema, view, values);
     if (group.seqs.length < ROWS_PER_GROUP) continue;
@@ -80,12 +80,9 @@ function rowView(input: SegmentInput): RowView {
   });
 }
 
-/** Memory values in column order. A tombstone carries its key alone. */
-function rowValues(schema: Schema, view: RowView, key: Uint8Array): Value[] {
-  if (!view.isTombstone) return schema.columns.map((_, index) => view.value(index));
-  const values: Value[] = new Array(schema.columns.length).fill(null);
-  values[schema.primaryKey] = decodeKey(schema.columns[schema.primaryKey]!.type, key);
-  return values;
+/** Memory values in column order. A tombstone keeps what its row held: WHERE _deleted finds it by them in either tier. */
+function rowValues(schema: Schema, view: RowView): Value[] {
+  return schema.columns.map((_, index) => view.value(index));
 }
 
 interface PendingGroup {
@@ -268,7 +265,7 @@ function verify(input: SegmentInput, file: Buffer, footerBytes: number): void {
         decoded.seq(index) === view.seq &&
         decoded.isTombstone(index) === view.isTombstone;
       if (!isEqual) throw unfaithful(`row ${group.rowStart + index} has another key or version`);
-      const values = rowValues(schema, view, next.value.key);
+      const values = rowValues(schema, view);
       const wrong = values.findIndex((v, i) => !isSameValue(schema.columns[i]!.type, v, decoded.value(i, index)));
       if (wrong >= 0)
         throw unfaithful(`row ${group.rowStart + index} differs in column '${schema.columns[wrong]!.name}'`);

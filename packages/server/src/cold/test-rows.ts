@@ -102,12 +102,7 @@ export interface SampleRow {
 
 export function sampleRow(schema: Schema, values: readonly Value[], seq: bigint, isTombstone = false): SampleRow {
   const key = encodeKey(schema.columns[schema.primaryKey]!.type, values[schema.primaryKey] as Exclude<Value, null>);
-  return {
-    key,
-    seq,
-    isTombstone,
-    values: isTombstone ? values.map((v, i) => (i === schema.primaryKey ? v : null)) : values,
-  };
+  return {key, seq, isTombstone, values};
 }
 
 /** Random rows in key order, each key once; a tenth are tombstones, a fifth of the values null. */

@@ -136,24 +136,45 @@ export class Engine {
     return checked;
   }
 
+  /**
+   * Stops what still runs for a result that nobody reads on. Threads of it may wait for this one to serve a table function: closing the connection
+   * would wait for them in turn, for ever.
+   */
+  async #abandon(result: Result): Promise<void> {
+    duckdb.interrupt(this.#running!);
+    try {
+      for (let chunk = await duckdb.fetch_chunk(result); chunk !== null; chunk = await duckdb.fetch_chunk(result)) {
+        if (duckdb.data_chunk_get_size(chunk) === 0) return;
+      }
+    } catch {
+      // The interrupt has arrived.
+    }
+  }
+
   async #stream(
     result: Result,
     {outputs, maxRows, maxBytes}: RequestHead,
     emit: (lines: Buffer) => Promise<void> | undefined,
   ): Promise<Done> {
-    const readers = refusing(() => resultReaders(result, outputs));
     const budget = new Budget(maxBytes);
     let rowsLeft = maxRows;
     let isTruncated = false;
-    while (!isTruncated) {
-      const chunk = await duckdb.fetch_chunk(result);
-      this.#throwIfCancelled();
-      const rowCount = chunk === null ? 0 : duckdb.data_chunk_get_size(chunk);
-      if (chunk === null || rowCount === 0) break;
-      const count = Math.min(rowCount, rowsLeft);
-      isTruncated = rowCount > rowsLeft;
-      rowsLeft -= count;
-      if (count > 0) await emit(linesOf(chunk, count, readers, budget));
+    let isWhole = false;
+    try {
+      const readers = refusing(() => resultReaders(result, outputs));
+      while (!isTruncated) {
+        const chunk = await duckdb.fetch_chunk(result);
+        this.#throwIfCancelled();
+        const rowCount = chunk === null ? 0 : duckdb.data_chunk_get_size(chunk);
+        isWhole = rowCount === 0;
+        if (chunk === null || isWhole) break;
+        const count = Math.min(rowCount, rowsLeft);
+        isTruncated = rowCount > rowsLeft;
+        rowsLeft -= count;
+        if (count > 0) await emit(linesOf(chunk, count, readers, budget));
+      }
+    } finally {
+      if (!isWhole) await this.#abandon(result);
     }
     return {isTruncated, residentBytes: process.memoryUsage.rss()};
   }

@@ -88,7 +88,7 @@ function filesSql(
     const number = facts.deadRows(files);
     sql += ` ANTI JOIN ${DEAD_FUNCTION}(${number}) AS d ON CAST(f.file_index AS BIGINT)=d.f AND f.file_row_number=d.p`;
   }
-  if (facts.hiddenKeyCount > 0) {
+  if (facts.hiddenKeyCount > 0 && schema.primaryKey >= 0) {
     sql += ` ANTI JOIN ${HIDDEN_FUNCTION}(${facts.number}) AS h ON ${read(schema.columns[schema.primaryKey]!)}=h.k`;
   }
   // A comparison, not NOT: bounds of row groups decide comparisons.

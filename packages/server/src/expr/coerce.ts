@@ -4,12 +4,13 @@
  * Open values (string literals, NULL, parameters) are read as the wanted type; typed ones are widened when nothing can be lost, or cast
  * when the statement says CAST or assigns to a column. A conversion of a parameter is done once per value, not per row.
  */
-import {DbError, fail, type SqlPosition} from '@kalamdb/protocol/errors.ts';
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import {sameType, sqlName} from '../model/type-table.ts';
 import {castValue, parseText} from '../model/values.ts';
 import type {Node} from '../parser/ast.ts';
+import {positionAt} from '../parser/tokenizer.ts';
 import type {ColumnScope, Env, Eval, OpenValue, Param, TypedExpr} from './expr.ts';
 import {clip, integerOf, isInteger, isMoment, isNumeric, isTextual, numberAs, parseDigits, TEXT} from './numbers.ts';
 
@@ -148,24 +149,13 @@ export function paramAs(param: Exclude<Param, null>, type: DataType): Value {
   return castValue(unscaled, {name: 'bigint'}, type);
 }
 
-/** Line and column of a node, for errors. */
-export function positionOf(text: string, offset: number): SqlPosition {
-  const before = text.slice(0, offset);
-  const lineStart = before.lastIndexOf('\n') + 1;
-  let line = 1;
-  for (let at = before.indexOf('\n'); at >= 0; at = before.indexOf('\n', at + 1)) line++;
-  return {offset, line, column: offset - lineStart + 1};
-}
-
+/** An error at a node. Whoever answers puts the place behind the message, since only they know where the statement stands in its request. */
 export function failAt(scope: {readonly text: string}, node: Node, message: string): DbError {
   return new DbError('SQL_EXECUTION_ERROR', `Execution error: ${message}`, {
-    position: positionOf(scope.text, node.start),
+    position: positionAt(scope.text, node.start),
   });
 }
 
 export function notSupportedAt(scope: {readonly text: string}, offset: number, what: string): DbError {
-  const position = positionOf(scope.text, offset);
-  return new DbError('NOT_SUPPORTED', `Not supported: ${what} at line ${position.line}, column ${position.column}`, {
-    position,
-  });
+  return new DbError('NOT_SUPPORTED', `Not supported: ${what}`, {position: positionAt(scope.text, offset)});
 }

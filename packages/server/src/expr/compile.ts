@@ -6,7 +6,15 @@
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
-import {type Column, DELETED_COLUMN, DELETED_INDEX, type Schema, SEQ_COLUMN, SEQ_INDEX} from '../model/schema.ts';
+import {
+  type Column,
+  DELETED_COLUMN,
+  DELETED_INDEX,
+  type Schema,
+  SEQ_COLUMN,
+  SEQ_INDEX,
+  TABLE_KINDS,
+} from '../model/schema.ts';
 import {resolveType, sqlName} from '../model/type-table.ts';
 import {valueText} from '../model/values.ts';
 import type {BinaryOperator, Expr, Name, Node} from '../parser/ast.ts';
@@ -137,7 +145,7 @@ export interface FoundColumn {
 }
 
 export function hasDeleted(schema: Schema): boolean {
-  return schema.kind === 'user' || schema.kind === 'shared';
+  return TABLE_KINDS[schema.kind].hasDeleted;
 }
 
 export function findColumn(schema: Schema, name: string): FoundColumn | undefined {

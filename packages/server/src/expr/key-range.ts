@@ -43,7 +43,8 @@ type Fact =
 /** Reads the facts of a WHERE tree; call the result once per execution. */
 export function keyFacts(where: Expr | undefined, scope: ColumnScope): (env: Env) => KeyFacts {
   const {schema} = scope;
-  if (where === undefined || schema === undefined) return () => NO_FACTS;
+  // Rows of a stream lie in the order of their coming, not in that of their key.
+  if (where === undefined || schema === undefined || schema.kind === 'stream') return () => NO_FACTS;
   const facts = andTerms(where).flatMap(term => factsOf(term, scope));
   if (facts.length === 0) return () => NO_FACTS;
   return env => valued(facts, scope, env);

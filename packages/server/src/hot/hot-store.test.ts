@@ -60,6 +60,15 @@ class Twin {
     }
   }
 
+  trim(scope: ScopeKey, through: Uint8Array, rowsMax: number): void {
+    const rows = this.rows(scope);
+    const old = rows.filter(([key]) => key <= hex(through)).length;
+    const gone = rows.slice(0, Math.max(old, rows.length - rowsMax, 0));
+    assert.equal(this.hot.has(scope, {to: through}), old > 0);
+    assert.equal(this.hot.trim(scope, {through, rowsMax}), gone.length);
+    for (const [key] of gone) this.model.get(scopeId(scope))?.delete(key);
+  }
+
   drop(incarnation: number): void {
     this.hot.drop(incarnation as Incarnation);
     for (const id of this.model.keys()) if (id.split('\0')[0] === String(incarnation)) this.model.delete(id);
@@ -141,6 +150,7 @@ for (const seed of [1, 20261124, 77]) {
       else if (action < 970) twin.remove(scope, randomKey(pick));
       else if (action < 973) twin.retire(scope, twin.seq - BigInt(pick(500)));
       else if (action < 974 && pick(3) === 0) twin.drop(64 + pick(2));
+      else if (action < 976) twin.trim(scope, randomKey(pick), pick(2) === 0 ? 1900 + pick(2000) : 100 + pick(2000));
       else if (action < 985) held.push({snapshot: twin.hot.snapshot(scope), expected: twin.rows(scope)});
       else twin.hot.evacuateOne();
       if (step % 1500 === 0) for (const one of scopes) checkScope(twin, one, pick);
@@ -163,7 +173,7 @@ const SCOPE: ScopeKey = {incarnation: 64 as Incarnation, owner: 'ann' as UserId}
 test('a captured image stays what it was, and holds every scope', () => {
   const twin = new Twin(4096);
   for (let i = 0; i < 300; i++) twin.put({...SCOPE, owner: OWNERS[i % 4]!}, Buffer.from(`k${i}`), 'old');
-  const image = twin.hot.captureAll();
+  const image = twin.hot.captureAll(() => true);
   const expected = OWNERS.flatMap(owner => twin.rows({...SCOPE, owner}));
   for (let i = 0; i < 300; i++) twin.put({...SCOPE, owner: OWNERS[i % 4]!}, Buffer.from(`k${i}`), 'new');
   while (twin.hot.evacuateOne());

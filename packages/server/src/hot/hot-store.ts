@@ -11,7 +11,7 @@ import type {RowBytes} from '../model/row.ts';
 import {rowSeq} from '../model/row-codec.ts';
 import type {Clock} from '../std/clock.ts';
 import {AppliedTimes} from './applied-times.ts';
-import type {Hot, HotScopeStats, HotSnapshot, KeyedRow} from './hot.ts';
+import type {Hot, HotScopeStats, HotSnapshot, KeyedRow, KeyRange} from './hot.ts';
 import {FrozenScope} from './hot-snapshot.ts';
 import {KeyIndex, seek} from './key-index.ts';
 import {entryBytes, entryKey, entryRow, SLAB_BYTES, Slabs, slabEntries} from './slab.ts';
@@ -19,8 +19,14 @@ import {entryBytes, entryKey, entryRow, SLAB_BYTES, Slabs, slabEntries} from './
 /** Objects and map entries of one scope, beside its address arrays. */
 const SCOPE_BYTES = 600;
 
+interface TableRows {
+  readonly owners: Map<Owner, ScopeRows>;
+  bytes: number;
+}
+
 interface ScopeRows {
   readonly scope: ScopeKey;
+  readonly table: TableRows;
   readonly slot: number;
   readonly index: KeyIndex;
   rowCount: number;
@@ -37,7 +43,7 @@ export function createHot(options: {clock: Clock; slabBytes?: number}): Hot {
 class HotStore implements Hot {
   readonly #clock: Clock;
   readonly #slabs: Slabs;
-  readonly #tables = new Map<Incarnation, Map<Owner, ScopeRows>>();
+  readonly #tables = new Map<Incarnation, TableRows>();
   /** By slot; a free slot is undefined and listed in `#freeSlots`. */
   readonly #slots: (ScopeRows | undefined)[] = [];
   readonly #freeSlots: number[] = [];
@@ -65,7 +71,9 @@ class HotStore implements Hot {
       index.insert(~position, address);
       this.#indexBytes += index.bytes - before;
     }
-    rows.bytes += entryBytes(this.#slabs.list, address);
+    const bytes = entryBytes(this.#slabs.list, address);
+    rows.bytes += bytes;
+    rows.table.bytes += bytes;
     rows.rowCount++;
     this.#rowCount++;
     if (rows.rowCount === 1 || (rows.minSeq !== undefined && seq < rows.minSeq)) rows.minSeq = seq;
@@ -117,8 +125,34 @@ class HotStore implements Hot {
     if (rows.rowCount === 0) this.#removeScope(rows);
   }
 
+  trim(scope: ScopeKey, {through, rowsMax}: {through: Uint8Array; rowsMax: number}): number {
+    const rows = this.#find(scope);
+    if (rows === undefined) return 0;
+    const {index} = rows;
+    const found = seek(index.chunks, this.#slabs.list, through);
+    const countThrough = found >= 0 ? index.rank(found) + 1 : index.rank(~found);
+    const count = Math.max(countThrough, rows.rowCount - rowsMax);
+    if (count <= 0) return 0;
+    const before = index.bytes;
+    index.removeFirst(count, address => this.#forget(rows, address));
+    this.#indexBytes += index.bytes - before;
+    if (rows.rowCount === 0) this.#removeScope(rows);
+    return count;
+  }
+
+  has(scope: ScopeKey, range: KeyRange): boolean {
+    const rows = this.#find(scope);
+    if (rows === undefined) return false;
+    let isFound = false;
+    this.#freeze(rows).scan(range, false, _row => {
+      isFound = true;
+      return false;
+    });
+    return isFound;
+  }
+
   drop(incarnation: Incarnation): void {
-    for (const rows of this.#tables.get(incarnation)?.values() ?? []) {
+    for (const rows of this.#tables.get(incarnation)?.owners.values() ?? []) {
       for (const {addresses, count} of rows.index.chunks) {
         for (let i = 0; i < count; i++) this.#slabs.release(addresses[i]!);
       }
@@ -128,7 +162,15 @@ class HotStore implements Hot {
   }
 
   *scopes(incarnation: Incarnation): IterableIterator<HotScopeStats> {
-    for (const rows of this.#tables.get(incarnation)?.values() ?? []) yield this.#stats(rows);
+    for (const rows of this.#tables.get(incarnation)?.owners.values() ?? []) yield this.#stats(rows);
+  }
+
+  *scopeKeys(incarnation: Incarnation): IterableIterator<ScopeKey> {
+    for (const rows of this.#tables.get(incarnation)?.owners.values() ?? []) yield rows.scope;
+  }
+
+  tableBytes(incarnation: Incarnation): number {
+    return this.#tables.get(incarnation)?.bytes ?? 0;
   }
 
   scopeStats(scope: ScopeKey): HotScopeStats | undefined {
@@ -148,10 +190,11 @@ class HotStore implements Hot {
     return this.#rowCount;
   }
 
-  captureAll(): Iterable<KeyedRow> {
+  captureAll(isTaken: (incarnation: Incarnation) => boolean): Iterable<KeyedRow> {
     const captured: {scope: ScopeKey; snapshot: HotSnapshot}[] = [];
     for (const rows of this.#slots) {
-      if (rows !== undefined) captured.push({scope: rows.scope, snapshot: this.#freeze(rows)});
+      if (rows !== undefined && isTaken(rows.scope.incarnation))
+        captured.push({scope: rows.scope, snapshot: this.#freeze(rows)});
     }
     return {
       *[Symbol.iterator]() {
@@ -181,13 +224,19 @@ class HotStore implements Hot {
   }
 
   #find(scope: ScopeKey): ScopeRows | undefined {
-    return this.#tables.get(scope.incarnation)?.get(scope.owner);
+    return this.#tables.get(scope.incarnation)?.owners.get(scope.owner);
   }
 
   #addScope({incarnation, owner}: ScopeKey): ScopeRows {
     const slot = this.#freeSlots.pop() ?? this.#slots.length;
+    let table = this.#tables.get(incarnation);
+    if (table === undefined) {
+      table = {owners: new Map(), bytes: 0};
+      this.#tables.set(incarnation, table);
+    }
     const rows: ScopeRows = {
       scope: {incarnation, owner},
+      table,
       slot,
       index: new KeyIndex(),
       rowCount: 0,
@@ -196,9 +245,7 @@ class HotStore implements Hot {
       lastWriteMs: 0,
     };
     this.#slots[slot] = rows;
-    const table = this.#tables.get(incarnation);
-    if (table === undefined) this.#tables.set(incarnation, new Map([[owner, rows]]));
-    else table.set(owner, rows);
+    table.owners.set(owner, rows);
     return rows;
   }
 
@@ -207,16 +254,17 @@ class HotStore implements Hot {
     this.#indexBytes -= rows.index.bytes;
     this.#slots[rows.slot] = undefined;
     this.#freeSlots.push(rows.slot);
-    const table = this.#tables.get(incarnation)!;
-    table.delete(owner);
-    if (table.size === 0) this.#tables.delete(incarnation);
+    rows.table.owners.delete(owner);
+    if (rows.table.owners.size === 0) this.#tables.delete(incarnation);
   }
 
   /** The version at the address is no longer the newest one of its key. The caller takes it out of the index. */
   #forget(rows: ScopeRows, address: number): void {
     const {list} = this.#slabs;
     if (rows.minSeq !== undefined && rowSeq(entryRow(list, address)) === rows.minSeq) rows.minSeq = undefined;
-    rows.bytes -= entryBytes(list, address);
+    const bytes = entryBytes(list, address);
+    rows.bytes -= bytes;
+    rows.table.bytes -= bytes;
     rows.rowCount--;
     this.#rowCount--;
     this.#slabs.release(address);

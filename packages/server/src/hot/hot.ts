@@ -60,17 +60,28 @@ export interface Hot {
   retire(scope: ScopeKey, boundary: Seq): void;
   /** Removes one key, whatever its version (system tables). */
   remove(scope: ScopeKey, key: Uint8Array): void;
+  /**
+   * Removes rows from the low end of the key order: all with a key ≤ `through`, and as many more as the scope has above `rowsMax`. Returns
+   * how many. O(rows removed + chunks).
+   */
+  trim(scope: ScopeKey, bounds: {readonly through: Uint8Array; readonly rowsMax: number}): number;
+  /** Is there a row in the range? */
+  has(scope: ScopeKey, range: KeyRange): boolean;
   /** Removes all scopes of one table life. */
   drop(incarnation: Incarnation): void;
   scopes(incarnation: Incarnation): IterableIterator<HotScopeStats>;
+  /** The same without the counters. */
+  scopeKeys(incarnation: Incarnation): IterableIterator<ScopeKey>;
+  /** Bytes of the rows of one table life. */
+  tableBytes(incarnation: Incarnation): number;
   scopeStats(scope: ScopeKey): HotScopeStats | undefined;
   /** Bytes of all slabs and indexes, free space in slabs included; what the memory budget looks at. */
   bytes(): number;
   /** Bytes of the rows alone: about what a checkpoint of them takes. */
   liveBytes(): number;
   rowCount(): number;
-  /** Every row of every scope, for a checkpoint: an immutable list captured now, readable in slices later. */
-  captureAll(): Iterable<KeyedRow>;
+  /** Every row of every scope of the table lives that `isTaken` names, for a checkpoint: captured now, readable in slices later. */
+  captureAll(isTaken: (incarnation: Incarnation) => boolean): Iterable<KeyedRow>;
   /** Moves live rows out of slabs that are mostly dead, one slab a call. Returns false when there was nothing to do. */
   evacuateOne(): boolean;
 }

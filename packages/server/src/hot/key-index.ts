@@ -91,6 +91,30 @@ export class KeyIndex {
     chunk.count--;
   }
 
+  /** How many addresses stand before the position. O(chunks). */
+  rank(position: number): number {
+    let count = position & INDEX_MASK;
+    for (let number = (position >> CHUNK_BITS) - 1; number >= 0; number--) count += this.#chunks[number]!.count;
+    return count;
+  }
+
+  /** Takes out the first addresses and shows each. */
+  removeFirst(count: number, visit: (address: number) => void): void {
+    let left = count;
+    let whole = 0;
+    for (const chunk of this.#chunks) {
+      for (let i = 0; i < Math.min(left, chunk.count); i++) visit(chunk.addresses[i]!);
+      if (chunk.count > left) break;
+      left -= chunk.count;
+      whole++;
+    }
+    for (const chunk of this.#ownList().splice(0, whole)) this.#bytes -= chunk.addresses.byteLength;
+    if (left === 0 || this.#chunks.length === 0) return;
+    const first = this.#ownChunk(0);
+    first.addresses.copyWithin(0, left, first.count);
+    first.count -= left;
+  }
+
   /** Keeps the addresses for which `isKept` says so, packed into full chunks. */
   filter(isKept: (address: number) => boolean): void {
     const kept: OwnChunk[] = [];

@@ -63,13 +63,14 @@ function schemaJson(columns: readonly ResultColumn[]): string {
   return text;
 }
 
-/** `details` is the failed statement, for admins only. */
+/** `details` is the failed statement, for admins only. `position` is where in the request's `sql` the error lies, if it is anywhere. */
 export function errorJson(error: DbError, details: string | undefined, tookMs: number): string {
+  const position = error.position && {line: error.position.line, column: error.position.column};
   const body = {
     status: 'error',
     results: [],
     took: milliseconds(tookMs),
-    error: {code: error.code, message: error.message, details},
+    error: {code: error.code, message: error.message, details, position},
   };
   return JSON.stringify(body);
 }
@@ -82,17 +83,21 @@ function milliseconds(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }
 
-export type Headers = Record<string, string>;
+export type Headers = Readonly<Record<string, string>>;
 
-export function sendJson(response: ServerResponse, status: number, text: string, headers: Headers = {}): void {
-  const bytes = Buffer.from(text);
-  response.writeHead(status, {'content-type': 'application/json', 'content-length': bytes.length, ...headers});
-  response.end(bytes);
+/** As a text, which Node joins with the head: one write of one piece. Headers set before `writeHead` would be checked and stored twice. */
+export function sendJson(response: ServerResponse, status: number, text: string, headers: Headers): void {
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    ...headers,
+  });
+  response.end(text);
 }
 
 /** Resolves when the last slice was handed to the socket, or the caller is gone. A caller that takes nothing for too long is cut off. */
-export async function sendSlices(response: ServerResponse, texts: Iterable<string>): Promise<void> {
-  response.writeHead(200, {'content-type': 'application/json'});
+export async function sendSlices(response: ServerResponse, texts: Iterable<string>, headers: Headers): Promise<void> {
+  response.writeHead(200, {'content-type': 'application/json', ...headers});
   for (const text of texts) {
     if (response.destroyed) return;
     if (!response.write(Buffer.from(text)) && !(await drained(response))) {

@@ -5,9 +5,11 @@
  * Bytes that are not UTF-8 and texts that are not well-formed are refused, never repaired: a repaired text would be stored as something else.
  * Numbers in `params` keep their source text, so that 64-bit integers and decimals stay exact.
  */
+import {isAscii} from 'node:buffer';
 import type {IncomingMessage, ServerResponse} from 'node:http';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Param} from '../expr/expr.ts';
+import {elementTexts, isDeeper} from './json-text.ts';
 
 export interface BodyLimits {
   readonly bodyBytesMax: number;
@@ -105,6 +107,7 @@ function cutOff(cause?: unknown): DbError {
 const strictUtf8 = new TextDecoder('utf-8', {fatal: true});
 
 function decode(bytes: Buffer): string {
+  if (isAscii(bytes)) return bytes.toString('latin1');
   try {
     return strictUtf8.decode(bytes);
   } catch (cause) {
@@ -141,41 +144,12 @@ function checkSqlLength(sql: string): void {
 }
 
 function parseJson(text: string): unknown {
-  checkDepth(text);
+  if (isDeeper(text, DEPTH_MAX)) throw invalid(`it is nested deeper than ${DEPTH_MAX} levels`);
   try {
     return JSON.parse(text);
   } catch (cause) {
     throw invalid((cause as SyntaxError).message, cause);
   }
-}
-
-/** Depth of brackets outside strings. Strings are skipped by searching their end, since a body is mostly one long string. */
-function checkDepth(text: string): void {
-  let depth = 0;
-  for (let at = 0; at < text.length; at++) {
-    switch (text.charCodeAt(at)) {
-      case 0x22:
-        at = endOfString(text, at + 1);
-        break;
-      case 0x5b:
-      case 0x7b:
-        if (++depth > DEPTH_MAX) throw invalid(`it is nested deeper than ${DEPTH_MAX} levels`);
-        break;
-      case 0x5d:
-      case 0x7d:
-        depth--;
-    }
-  }
-}
-
-/** Position of the closing quote, or the end of the text. */
-function endOfString(text: string, from: number): number {
-  for (let quote = text.indexOf('"', from); quote !== -1; quote = text.indexOf('"', quote + 1)) {
-    let backslashes = 0;
-    while (text.charCodeAt(quote - 1 - backslashes) === 0x5c && quote - 1 - backslashes >= from) backslashes++;
-    if (backslashes % 2 === 0) return quote;
-  }
-  return text.length;
 }
 
 function toParams(params: readonly unknown[], text: string, limits: BodyLimits): Param[] {
@@ -185,7 +159,7 @@ function toParams(params: readonly unknown[], text: string, limits: BodyLimits):
       `Parameter count exceeded: maximum ${limits.parametersMax} parameters allowed, got ${params.length}`,
     );
   }
-  const numbers = params.some(value => typeof value === 'number') ? numberTexts(text) : [];
+  const numbers = params.some(value => typeof value === 'number') ? elementTexts(text, 'params') : [];
   return params.map((value, i) => {
     const param = typeof value === 'number' ? {number: numbers[i]!} : value;
     if (typeof value === 'number' && !Number.isFinite(value))
@@ -195,14 +169,6 @@ function toParams(params: readonly unknown[], text: string, limits: BodyLimits):
     checkParamSize(param as Param, i, limits.parameterBytesMax);
     return param as Param;
   });
-}
-
-/** Source texts of the top-level numbers in `params`. Read in a second parse, since a reviver makes parsing several times slower. */
-function numberTexts(text: string): string[] {
-  const body = JSON.parse(text, function (this: unknown, _key: string, value: unknown, context?: {source?: string}) {
-    return typeof value === 'number' ? context!.source : value;
-  } as (key: string, value: unknown) => unknown) as {params: string[]};
-  return body.params;
 }
 
 function checkParamSize(param: Param, index: number, bytesMax: number): void {

@@ -20,6 +20,7 @@ const LOOPBACK_V4 = /^127\.(?:\d{1,3})\.(?:\d{1,3})\.(?:\d{1,3})$/;
 
 /** An address as sockets report it, or a host name as a config or URL has it. */
 export function isLoopback(host: string): boolean {
+  if (host === '127.0.0.1') return true;
   const name = host.toLowerCase().replace(/^\[(.*)\]$/, '$1');
   return name === 'localhost' || name === '::1' || LOOPBACK_V4.test(name.replace(/^::ffff:/, ''));
 }
@@ -35,9 +36,13 @@ export function checkLocal(request: IncomingMessage): void {
       'Access denied: the Host header must name this machine, such as 127.0.0.1:8080.',
     );
   }
-  if (origin !== undefined && !isLoopback(originHost(origin))) {
+  if (origin !== undefined && !isLocalOrigin(origin)) {
     throw new DbError('REMOTE_ACCESS_DENIED', 'Access denied: requests from pages of other sites are not served.');
   }
+}
+
+export function isLocalOrigin(origin: string): boolean {
+  return isLoopback(originHost(origin));
 }
 
 export function isLocalPeer(request: IncomingMessage): boolean {

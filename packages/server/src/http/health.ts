@@ -7,12 +7,14 @@ import {memoryUsage} from 'node:process';
 import {sendJson} from './answer.ts';
 import type {RouteContext} from './routes.ts';
 
-export function health(_request: IncomingMessage, response: ServerResponse, {options, isClosing}: RouteContext): void {
+export function health(_request: IncomingMessage, response: ServerResponse, context: RouteContext): void {
+  const {options, headers, isClosing} = context;
   const status = isClosing() ? 'stopping' : 'healthy';
   sendJson(
     response,
     isClosing() ? 503 : 200,
     JSON.stringify({status, version: options.version, api_version: 'v1', build_date: options.buildDate}),
+    headers,
   );
 }
 
@@ -20,7 +22,7 @@ export function health(_request: IncomingMessage, response: ServerResponse, {opt
 export function clusterHealth(
   request: IncomingMessage,
   response: ServerResponse,
-  {options, startMs}: RouteContext,
+  {options, startMs, headers}: RouteContext,
 ): void {
   const uptimeSeconds = Math.floor((options.clock.monotonicMs() - startMs) / 1000);
   const node = {
@@ -53,7 +55,7 @@ export function clusterHealth(
     millis_since_quorum_ack: null,
     nodes: [node],
   };
-  sendJson(response, 200, JSON.stringify(body));
+  sendJson(response, 200, JSON.stringify(body), headers);
 }
 
 /** The two largest units: `3d 4h`, `1m 30s`, `0s`. */

@@ -2,7 +2,7 @@
  * Routes: every path the server knows, as a table.
  */
 import type {IncomingMessage, ServerResponse} from 'node:http';
-import {sendJson} from './answer.ts';
+import {type Headers, sendJson} from './answer.ts';
 import type {BodyBudget} from './body.ts';
 import {checkLocal, isLocalPeer} from './guard.ts';
 import {clusterHealth, health} from './health.ts';
@@ -13,6 +13,8 @@ import {sqlRoute} from './sql-route.ts';
 export interface RouteContext {
   readonly options: HttpServerOptions;
   readonly requestId: string;
+  /** What every answer to this request carries. */
+  readonly headers: Headers;
   readonly bodies: BodyBudget;
   readonly startMs: number;
   isClosing(): boolean;
@@ -58,16 +60,18 @@ export function findRoute(method: string, url: string): Handler | {allow: string
 }
 
 /** A person who opened the address in a browser, or a program that looks around. */
-function pointer(request: IncomingMessage, response: ServerResponse, {options}: RouteContext): void {
+function pointer(request: IncomingMessage, response: ServerResponse, {options, headers}: RouteContext): void {
   checkLocal(request);
   const body = {name: 'KalamDB', version: options.version, sql: 'POST /v1/api/sql', health: 'GET /health'};
-  sendJson(response, 200, JSON.stringify(body));
+  sendJson(response, 200, JSON.stringify(body), headers);
 }
 
 function localOnly(what: string, handler: Handler): Handler {
   return (request, response, context) => {
-    if (!isLocalPeer(request))
-      return sendJson(response, 403, JSON.stringify({error: `Access denied. ${what} is localhost-only.`}));
+    if (!isLocalPeer(request)) {
+      const body = {error: `Access denied. ${what} is localhost-only.`};
+      return sendJson(response, 403, JSON.stringify(body), context.headers);
+    }
     checkLocal(request);
     return handler(request, response, context);
   };

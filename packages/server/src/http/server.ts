@@ -12,6 +12,7 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Clock} from '../std/clock.ts';
 import {errorJson, sendJson, statusOf} from './answer.ts';
 import {BodyBudget, type BodyLimits} from './body.ts';
+import {allowOrigin, answerOptions} from './cors.ts';
 import type {Logger, RunSql} from './engine.ts';
 import {findRoute, type RouteContext} from './routes.ts';
 import {expected} from './sql-route.ts';
@@ -61,9 +62,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const requestId = requestIdOf(request) ?? idPrefix + ++requestCount;
-    response.setHeader('x-request-id', requestId);
-    if (closing) response.setHeader('connection', 'close');
-    void answer(request, response, {options, requestId, bodies, startMs, isClosing});
+    const headers = {'x-request-id': requestId, ...(closing ? {connection: 'close'} : undefined)};
+    allowOrigin(request, response);
+    void answer(request, response, {options, requestId, headers, bodies, startMs, isClosing});
   };
 
   const server = createServer(
@@ -97,15 +98,16 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
   try {
     const found = findRoute(request.method ?? '', request.url ?? '');
     if (typeof found === 'function') await found(request, response, context);
-    else if (found === undefined) response.writeHead(404, {'content-length': 0}).end();
+    else if (found === undefined) response.writeHead(404, {'content-length': 0, ...context.headers}).end();
+    else if (request.method === 'OPTIONS') answerOptions(request, response, {allow: found.allow, ...context.headers});
     else {
       const error = new DbError('METHOD_NOT_ALLOWED', `Use ${found.allow} here.`);
-      sendJson(response, statusOf(error), errorJson(error, undefined, 0), {allow: found.allow});
+      sendJson(response, statusOf(error), errorJson(error, undefined, 0), {allow: found.allow, ...context.headers});
     }
   } catch (thrown) {
     const error = expected(thrown, context.requestId, context.options.logger);
     if (response.headersSent) response.destroy();
-    else sendJson(response, statusOf(error), errorJson(error, undefined, 0));
+    else sendJson(response, statusOf(error), errorJson(error, undefined, 0), context.headers);
   }
 }
 

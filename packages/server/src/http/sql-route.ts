@@ -6,13 +6,15 @@
  * Laws: a request gets exactly one answer. When its time is up the signal aborts, and for one more second the real outcome is awaited, since a
  * write may be on its way to the disk. What is not a DbError is a bug: it is logged with its stack and answered as INTERNAL_ERROR.
  */
+
 import type {IncomingMessage, ServerResponse} from 'node:http';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {isAdmin} from '../auth/auth.ts';
 import type {Session} from '../model/session.ts';
+import {redactSecrets} from '../sql/redact.ts';
 import {errorJson, sendJson, sendSlices, statusOf, successJson} from './answer.ts';
 import {discardRest, parseSqlBody, readBody, type SqlBody} from './body.ts';
-import type {StatementResult} from './engine.ts';
+import type {RunSql} from './engine.ts';
 import {checkJson, checkLocal, signIn} from './guard.ts';
 import type {RouteContext} from './routes.ts';
 
@@ -24,7 +26,7 @@ export async function sqlRoute(
   response: ServerResponse,
   context: RouteContext,
 ): Promise<void> {
-  const {options, requestId} = context;
+  const {options, requestId, headers} = context;
   const startMs = options.clock.monotonicMs();
   let session: Session | undefined;
   try {
@@ -38,8 +40,8 @@ export async function sqlRoute(
     logSlow(body, session, tookMs, context);
     const texts = successJson(results, tookMs);
     if (response.destroyed) return;
-    if (typeof texts === 'string') sendJson(response, 200, texts);
-    else await sendSlices(response, texts);
+    if (typeof texts === 'string') sendJson(response, 200, texts, headers);
+    else await sendSlices(response, texts, headers);
   } catch (thrown) {
     const error = expected(thrown, requestId, options.logger);
     if (!request.complete) discardRest(request);
@@ -48,7 +50,7 @@ export async function sqlRoute(
       return;
     }
     const details = session !== undefined && isAdmin(session) ? error.details : undefined;
-    sendJson(response, statusOf(error), errorJson(error, details, options.clock.monotonicMs() - startMs));
+    sendJson(response, statusOf(error), errorJson(error, details, options.clock.monotonicMs() - startMs), headers);
   }
 }
 
@@ -61,32 +63,45 @@ export function expected(thrown: unknown, requestId: string, logger: RouteContex
   });
 }
 
-async function runInTime(
+/** Results that are there at once, as of rows in memory, cost no timer. */
+function runInTime(
   body: SqlBody,
   session: Session,
   response: ServerResponse,
   {options}: RouteContext,
-): Promise<readonly StatementResult[]> {
-  const {handlerTimeoutMs} = options.limits;
+): ReturnType<RunSql> {
   const abort = new AbortController();
-  const onClose = () => abort.abort(new DbError('STATEMENT_TIMEOUT', 'The caller closed the connection.'));
-  response.once('close', onClose);
-  let killTimer: NodeJS.Timeout | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  const timeUp = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
+  const outcome = options.runSql({...body, session, signal: abort.signal});
+  return outcome instanceof Promise ? inTime(outcome, abort, response, options.limits.handlerTimeoutMs) : outcome;
+}
+
+function inTime<T>(
+  outcome: Promise<T>,
+  abort: AbortController,
+  response: ServerResponse,
+  handlerTimeoutMs: number,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onClose = () => abort.abort(new DbError('STATEMENT_TIMEOUT', 'The caller closed the connection.'));
+    let timer = setTimeout(() => {
       const error = new DbError('STATEMENT_TIMEOUT', `Handler execution timeout: exceeded ${handlerTimeoutMs / 1000}s`);
       abort.abort(error);
-      killTimer = setTimeout(() => reject(error), KILL_MS);
+      timer = setTimeout(fail, KILL_MS, error);
     }, handlerTimeoutMs);
+    const settle = () => {
+      clearTimeout(timer);
+      response.off('close', onClose);
+    };
+    const fail = (error: unknown) => {
+      settle();
+      reject(error);
+    };
+    response.once('close', onClose);
+    outcome.then(result => {
+      settle();
+      resolve(result);
+    }, fail);
   });
-  try {
-    return await Promise.race([options.runSql({...body, session, signal: abort.signal}), timeUp]);
-  } finally {
-    clearTimeout(timer);
-    clearTimeout(killTimer);
-    response.off('close', onClose);
-  }
 }
 
 function logSlow({sql, params}: SqlBody, session: Session, tookMs: number, {options, requestId}: RouteContext): void {
@@ -95,7 +110,7 @@ function logSlow({sql, params}: SqlBody, session: Session, tookMs: number, {opti
     requestId,
     tookMs: Math.round(tookMs),
     userId: session.userId,
-    sql: sql.slice(0, LOGGED_SQL_LENGTH),
+    sql: redactSecrets(sql).slice(0, LOGGED_SQL_LENGTH),
     params: params.length,
   };
   options.logger.warn(facts, 'Slow statement.');

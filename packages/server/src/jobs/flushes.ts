@@ -8,7 +8,7 @@
  */
 import type {Hot, HotScopeStats} from '../hot/hot.ts';
 import {type ScopeKey, tableText} from '../model/names.ts';
-import type {FlushPolicy, Schema} from '../model/schema.ts';
+import {type FlushPolicy, type Schema, TABLE_KINDS} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
 import type {WriteRow} from '../table/commit.ts';
 import type {Files} from '../table/files.ts';
@@ -106,7 +106,7 @@ export class Flushes {
     const {hot, tables, memorySoftBytes} = this.#options;
     const pressure = hot.bytes() > memorySoftBytes;
     for (const schema of tables()) {
-      if (schema.kind !== 'user' && schema.kind !== 'shared') continue;
+      if (!TABLE_KINDS[schema.kind].isFlushed) continue;
       const scopes = this.#stats(schema);
       const decision = scopes.length === 0 ? undefined : flushDecision(this.#policyInput(schema, scopes, pressure));
       if (decision !== undefined) await this.start(schema, decision.trigger);

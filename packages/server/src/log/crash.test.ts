@@ -303,22 +303,27 @@ test('a byte flipped anywhere in blocks known to be synced is refused by name, a
   }
 });
 
-const failures: [operation: 'writeNow' | 'write' | 'datasyncNow' | 'datasync', clock: SimClock][] = [
-  ['writeNow', new SimClock()],
-  ['datasyncNow', new SimClock()],
-  ['write', new SlowClock()],
-  ['datasync', new SlowClock()],
+const failures: [
+  operation: 'writeNow' | 'write' | 'datasyncNow' | 'datasync',
+  how: string,
+  clock: SimClock,
+  batchBytes: number,
+][] = [
+  ['writeNow', 'of a small block', new SimClock(), 3000],
+  ['datasyncNow', 'on a quick disk', new SimClock(), 3000],
+  ['write', 'of a large block', new SimClock(), 150_000],
+  ['datasync', 'on a slow disk', new SlowClock(), 3000],
 ];
 
-for (const [operation, clock] of failures) {
-  test(`a failing ${operation} answers COMMIT_UNKNOWN to its group, READ_ONLY to all later ones, and leaves a prefix`, async () => {
+for (const [operation, how, clock, batchBytes] of failures) {
+  test(`a failing ${operation} ${how} answers COMMIT_UNKNOWN to its group, READ_ONLY to all later ones, and leaves a prefix`, async () => {
     const disk = new SimDisk();
     await makeParent(disk);
-    const options = {disk, clock, directory: DIRECTORY, durability: 'D2', segmentBytes: SEGMENT_BYTES} as const;
+    const options = {disk, clock, directory: DIRECTORY, durability: 'D2', segmentBytes: 1024 * 1024} as const;
     const log = await openFileLog(options)(0n, () => {});
     const answers: (string | undefined)[] = [];
     const append = (seq: number) =>
-      log.append({bytes: Buffer.alloc(3000, seq), lastSeq: BigInt(seq)}, error =>
+      log.append({bytes: Buffer.alloc(batchBytes, seq), lastSeq: BigInt(seq)}, error =>
         answers.push(error === undefined ? 'ok' : codeOf(error)),
       );
     append(1);

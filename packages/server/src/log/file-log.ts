@@ -4,7 +4,8 @@
  *     append ─ queue ─ (end of the loop's turn) ─ one block ─ write + fdatasync ─ done × n
  *
  * While a sync is fast it runs on this thread, since handing it to another costs more than it takes; else one is in flight in the
- * background, and appends made meanwhile form the next block. D1 answers after the write and syncs within a second; D0 answers before it.
+ * background, and appends made meanwhile form the next block. How long one in the background took is not known here: its end waits for
+ * the loop. So the fast way is tried again now and then. D1 answers after the write and syncs within a second; D0 answers before it.
  * Laws: those of `log.ts`. After the first failed write or sync nothing is written any more: pages the system gave up on look clean. A
  * segment is synced before the next one is begun, in every durability class, so that only the last written one can have a torn tail.
  */
@@ -20,13 +21,16 @@ import {type RecoveredLog, recoverLog} from './recover.ts';
 import {Segments} from './segments.ts';
 
 const MEGABYTE = 1024 * 1024;
-const SYNC_NOW_MICROS_MAX = 250;
+/** Up to here handing a sync to another thread gains less than it costs: the loop waits, but groups are twice as large. */
+const SYNC_NOW_MICROS_MAX = 500;
 const WRITE_NOW_BYTES_MAX = 256 * 1024;
 /** Groups beyond this size gain nothing from being larger. */
 const GROUP_BYTES_MAX = MEGABYTE;
 const LAZY_SYNC_MS = 1000;
 /** The newest sync's weight in the moving average. */
 const SYNC_WEIGHT = 1 / 8;
+/** While syncs are just too slow for this thread, one of so many groups tries again; while they are slower, one of more. */
+const GROUPS_PER_PROBE = 32;
 
 export interface FileLogOptions {
   readonly disk: Disk;
@@ -75,7 +79,9 @@ class FileLog implements Log {
   #blocks = 0;
   #batches = 0;
   #syncs = 0;
+  /** Moving average of the syncs on this thread. */
   #syncMicros = 0;
+  #slowGroups = 0;
 
   constructor(options: FileLogOptions, recovered: RecoveredLog) {
     const wanted = options.segmentBytes ?? 16 * MEGABYTE;
@@ -199,19 +205,32 @@ class FileLog implements Log {
     const group = this.#queue.take(Math.min(GROUP_BYTES_MAX, this.#roomBytes()));
     const block = this.#encode(group);
     if (this.#durability === 'D0') answer(group);
-    const isSyncQuick = this.#durability !== 'D2' || this.#syncMicros < SYNC_NOW_MICROS_MAX;
-    if (isSyncQuick && block.length <= WRITE_NOW_BYTES_MAX) this.#writeGroupNow(group, block);
-    else this.#fly(group, () => this.#write(block));
-  }
-
-  #writeGroupNow(group: readonly Waiting[], block: Buffer): void {
+    if (block.length > WRITE_NOW_BYTES_MAX) {
+      this.#fly(group, () => this.#write(block));
+      return;
+    }
     try {
-      this.#writeNow(block);
+      this.#segments.current!.file.writeNow(block, this.#offset);
+      this.#move(block.length);
+      if (this.#durability === 'D2' && !this.#isSyncQuick()) {
+        this.#fly(group, () => this.#syncWritten());
+        return;
+      }
+      if (this.#durability === 'D2') this.#syncNow();
     } catch (error) {
       this.#fail(error, group);
       return;
     }
     this.#finish(group);
+  }
+
+  /** Now and then yes although it was slow: only a sync on this thread tells how long the disk takes, not how busy the loop is. */
+  #isSyncQuick(): boolean {
+    if (this.#syncMicros < SYNC_NOW_MICROS_MAX) return true;
+    this.#slowGroups++;
+    if (this.#slowGroups * SYNC_NOW_MICROS_MAX < this.#syncMicros * GROUPS_PER_PROBE) return false;
+    this.#slowGroups = 0;
+    return true;
   }
 
   /** Work that takes turns of the loop; nothing else is begun meanwhile. */
@@ -274,14 +293,12 @@ class FileLog implements Log {
     });
   }
 
-  #writeNow(block: Buffer): void {
-    const {file} = this.#segments.current!;
-    file.writeNow(block, this.#offset);
-    this.#move(block.length);
-    if (this.#durability !== 'D2') return;
+  #syncNow(): void {
     const startedMs = this.#clock.monotonicMs();
-    file.datasyncNow();
-    this.#noteSync(this.#position, startedMs);
+    this.#segments.current!.file.datasyncNow();
+    const micros = (this.#clock.monotonicMs() - startedMs) * 1000;
+    this.#syncMicros += this.#syncMicros === 0 ? micros : (micros - this.#syncMicros) * SYNC_WEIGHT;
+    this.#noteSync(this.#position);
   }
 
   async #write(block: Buffer): Promise<void> {
@@ -301,19 +318,16 @@ class FileLog implements Log {
     const {current} = this.#segments;
     const through = this.#position;
     if (current === undefined || this.#syncedThrough >= through) return;
-    const startedMs = this.#clock.monotonicMs();
     try {
       await current.file.datasync();
     } catch (error) {
       if (this.#failure === undefined) this.#fail(error, []);
       throw readOnly(error);
     }
-    this.#noteSync(through, startedMs);
+    this.#noteSync(through);
   }
 
-  #noteSync(through: number, startedMs: number): void {
-    const micros = (this.#clock.monotonicMs() - startedMs) * 1000;
-    this.#syncMicros += this.#syncs === 0 ? micros : (micros - this.#syncMicros) * SYNC_WEIGHT;
+  #noteSync(through: number): void {
     this.#syncs++;
     this.#syncedThrough = Math.max(this.#syncedThrough, through);
   }

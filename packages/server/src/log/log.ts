@@ -26,7 +26,7 @@ export interface LogStats {
   blocks: number;
   batches: number;
   syncs: number;
-  /** Moving average of one fdatasync, in microseconds. */
+  /** Moving average of one fdatasync on the thread of the loop, in microseconds. */
   syncMicros: number;
   segments: number;
   state: 'open' | 'full' | 'failed' | 'closed';

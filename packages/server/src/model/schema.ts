@@ -8,7 +8,19 @@
 import type {DataType, Value} from './datatype.ts';
 import type {Incarnation, TableName} from './names.ts';
 
-export type TableKindName = 'user' | 'shared' | 'stream' | 'system';
+/** What the kinds of tables are, for every room that treats them differently. */
+export const TABLE_KINDS = {
+  /** Each user sees a table of their own. */
+  user: {isScoped: true, isDurable: true, isFlushed: true, hasDeleted: true},
+  /** One table for all; its access level decides. */
+  shared: {isScoped: false, isDurable: true, isFlushed: true, hasDeleted: true},
+  /** Short-lived events of each user, in memory until their TTL is over. */
+  stream: {isScoped: true, isDurable: false, isFlushed: false, hasDeleted: false},
+  /** The server's own facts. */
+  system: {isScoped: false, isDurable: true, isFlushed: false, hasDeleted: false},
+} as const;
+
+export type TableKindName = keyof typeof TABLE_KINDS;
 export type AccessLevel = 'public' | 'private' | 'restricted' | 'dba';
 
 /** How an omitted column is filled at INSERT. */
@@ -60,6 +72,9 @@ export interface Schema {
   readonly createdAt: bigint;
   readonly updatedAt: bigint;
 }
+
+/** Of one table, system columns not counted: every row and every plan knows them all. */
+export const COLUMNS_MAX = 1000;
 
 export const SEQ_COLUMN = '_seq';
 export const DELETED_COLUMN = '_deleted';

@@ -129,5 +129,5 @@ export function sameType(a: DataType, b: DataType): boolean {
 /** The error of a value that is not one of its type: names the value, cut short, and the type. */
 export function cannotCast(text: string, type: DataType): DbError {
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
-  return fail.invalidOperation(`Schema coercion failed: Unable to cast value '${shown}' to ${sqlName(type)}`);
+  return fail.invalidOperation(`Unable to cast value '${shown}' to ${sqlName(type)}`);
 }

@@ -4,12 +4,11 @@
  * Syntax only: names, types, keys and defaults are checked by the caller. What SQL has and we do not enforce (CHECK, REFERENCES,
  * COLLATE …) is refused here, because a constraint that is read and dropped is a lie.
  */
+import {COLUMNS_MAX} from '../model/schema.ts';
 import type {ColumnDef, Expr, Name} from './ast.ts';
 import type {TokenCursor} from './cursor.ts';
 import {parseDefaultExpression} from './expression.ts';
 import {isSerial, parseTypeRef} from './type-ref.ts';
-
-export const COLUMNS_MAX = 1000;
 
 export interface ColumnList {
   readonly columns: readonly ColumnDef[];
@@ -76,8 +75,8 @@ interface Options {
   isUnique: boolean;
 }
 
-/** `name type [option …]` */
-export function parseColumnDef(cursor: TokenCursor): ColumnDef {
+/** `name type [option …]`, up to a comma, a bracket or one of the words `until`. */
+export function parseColumnDef(cursor: TokenCursor, until: readonly string[] = []): ColumnDef {
   const name = cursor.columnName();
   const type = parseTypeRef(cursor);
   const options: Options = {
@@ -88,7 +87,9 @@ export function parseColumnDef(cursor: TokenCursor): ColumnDef {
     isAutoIncrement: isSerial(type),
     isUnique: false,
   };
-  while (!cursor.atEnd() && !cursor.isSymbol(',') && !cursor.isSymbol(')')) columnOption(cursor, options);
+  const isEnd = () =>
+    cursor.atEnd() || cursor.isSymbol(',') || cursor.isSymbol(')') || until.some(word => cursor.isKeyword(word));
+  while (!isEnd()) columnOption(cursor, options);
   return {start: name.start, end: cursor.previousEnd, name, type, ...options};
 }
 
@@ -135,5 +136,5 @@ const REFUSED: ReadonlySet<string> = new Set(
 function refusedOption(cursor: TokenCursor) {
   const word = cursor.raw.toUpperCase();
   if (REFUSED.has(word)) return cursor.fail(`${INVALID}Column option ${word} is not supported`);
-  return cursor.expected('a column option, , or )');
+  return cursor.expected("a column option, ',' or ')'");
 }

@@ -174,19 +174,20 @@ export class TokenCursor {
 
   /** A name, or the word DEFAULT, which names a namespace. `what` is for the error: `a namespace name`. */
   name(what = 'a name'): Name {
-    if (!this.isName() && !this.isKeyword('DEFAULT')) throw this.expected(what);
+    if (!this.isName() && !this.isKeyword('DEFAULT') && this.kind !== token.MIXED) throw this.expected(what);
     return this.label(what);
   }
 
   /** A name of a column or an alias, where DEFAULT is reserved as ever. */
   columnName(what = 'a column name'): Name {
-    if (!this.isName()) throw this.expected(what);
+    if (!this.isName() && this.kind !== token.MIXED) throw this.expected(what);
     return this.label(what);
   }
 
   /** A name where every word may stand, as after AS or a dot. */
   label(what = 'a name'): Name {
     const kind = this.kind;
+    if (kind === token.MIXED) throw this.fail('Name cannot start with a number');
     if (kind !== token.WORD && kind !== token.QUOTED) throw this.expected(what);
     const start = this.start;
     const isQuoted = kind === token.QUOTED;
@@ -298,6 +299,7 @@ export class TokenCursor {
   }
 
   expected(what: string): DbError {
+    if (this.kind === token.MIXED) return this.fail(`Malformed number ${this.found()}`);
     return this.fail(`Expected ${what}, found ${this.found()}`);
   }
 

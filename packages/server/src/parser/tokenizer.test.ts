@@ -64,6 +64,17 @@ const TEXTS: [why: string, sql: string, expected: [number, string][]][] = [
     ],
   ],
   ['a byte order mark is no token', '\ufeffa', [[token.WORD, 'a']]],
+  [
+    'letters behind a number make one token that is no number',
+    '300s 0x1F 1.5e3x .9t 12',
+    [
+      [token.MIXED, '300s'],
+      [token.MIXED, '0x1F'],
+      [token.MIXED, '1.5e3x'],
+      [token.MIXED, '.9t'],
+      [token.NUMBER, '12'],
+    ],
+  ],
 ];
 
 for (const [why, sql, expected] of TEXTS) test(`tokens: ${why}`, () => assert.deepEqual(tokensOf(sql), expected));
@@ -86,14 +97,7 @@ const REFUSED: [why: string, sql: string, code: string, message: string, offset:
     3,
   ],
   ['a backslash', 'a \\', 'INVALID_SQL', "Invalid SQL: Unexpected character '\\' at line 1, column 3.", 2],
-  [
-    'letters in a number',
-    '12ab',
-    'INVALID_SQL',
-    "Invalid SQL: Malformed number or parameter '12ab' at line 1, column 1.",
-    0,
-  ],
-  ['hexadecimal', '0x1F', 'INVALID_SQL', "Invalid SQL: Malformed number or parameter '0x1F' at line 1, column 1.", 0],
+  ['letters in a parameter', '$1a', 'INVALID_SQL', "Invalid SQL: Malformed parameter '$1a' at line 1, column 1.", 0],
   ['half a character', "'\ud800'", 'INVALID_SQL', 'Invalid SQL: Half a character at line 1, column 2.', 1],
 ];
 

@@ -23,6 +23,8 @@ export const BYTES = 5;
 export const NUMBER = 6;
 /** `$1` */
 export const PARAM = 7;
+/** A number with letters behind it, such as `300s`: neither number nor name, so an error everywhere but in the commands that take it. */
+export const MIXED = 8;
 export const LESS_EQUAL = 16;
 export const GREATER_EQUAL = 17;
 export const NOT_EQUAL = 18;
@@ -81,8 +83,12 @@ export function tokenize(text: string): Tokens {
     at = skipBlanks(text, at);
     if (count === kinds.length) growScratch();
     if (at >= text.length) break;
-    const kind = kindAt(text, at);
-    const end = tokenEnd(text, at, kind);
+    let kind = kindAt(text, at);
+    let end = tokenEnd(text, at, kind);
+    if (kind === NUMBER && isWordPart(text.charCodeAt(end))) {
+      kind = MIXED;
+      end = wordEnd(text, end);
+    }
     kinds[count] = kind;
     starts[count] = at;
     ends[count] = end;
@@ -207,7 +213,7 @@ function tokenEnd(text: string, at: number, kind: number): number {
     case NUMBER:
       return numberEnd(text, at);
     case PARAM:
-      return refuseTail(text, at, digitsEnd(text, at + 1));
+      return paramEnd(text, at);
     case LONG_ARROW:
       return at + 3;
     default:
@@ -244,7 +250,7 @@ function numberEnd(text: string, from: number): number {
     const digits = sign === 43 || sign === 45 ? at + 2 : at + 1;
     if (isDigit(text.charCodeAt(digits))) at = digitsEnd(text, digits);
   }
-  return refuseTail(text, from, at);
+  return at;
 }
 
 function digitsEnd(text: string, from: number): number {
@@ -253,11 +259,11 @@ function digitsEnd(text: string, from: number): number {
   return at;
 }
 
-/** `12ab` is neither a number nor a name, whatever the writer meant. */
-function refuseTail(text: string, start: number, end: number): number {
+function paramEnd(text: string, start: number): number {
+  const end = digitsEnd(text, start + 1);
   if (!isWordPart(text.charCodeAt(end))) return end;
   const found = text.slice(start, Math.min(wordEnd(text, end), start + 40));
-  throw refuse(text, start, `Malformed number or parameter '${found}'`);
+  throw refuse(text, start, `Malformed parameter '${found}'`);
 }
 
 function isDigit(code: number): boolean {

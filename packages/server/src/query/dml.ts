@@ -5,16 +5,16 @@
  * assigned by UPDATE. `change` is pure: `table/` may call it again on a newer version of the same row.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
-import {castTo, NO_ROW, notSupportedAt} from '../expr/coerce.ts';
+import {castTo, NO_ENV, NO_ROW, notSupportedAt} from '../expr/coerce.ts';
 import {compileCondition, compileOpen} from '../expr/compile.ts';
-import type {ColumnScope, Env, Eval} from '../expr/expr.ts';
+import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
 import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
 import {clip} from '../expr/numbers.ts';
 import type {Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
-import {sameType} from '../model/type-table.ts';
-import {compareValues} from '../model/values.ts';
+import {sameType, sqlName} from '../model/type-table.ts';
+import {compareValues, valueText} from '../model/values.ts';
 import type {Delete, Expr, Insert, Name, Update} from '../parser/ast.ts';
 import type {Change, ScanRequest} from '../table/table.ts';
 import {columnsRead, type PlanOptions, scopeOf} from './plan.ts';
@@ -80,36 +80,55 @@ function refuseSystemColumn(name: string): void {
 /** The value of a column as the statement gives it, in the column's type. */
 function assigned(value: Expr | 'default', column: Column, scope: ColumnScope): Eval {
   if (value === 'default') return defaultOf(column);
-  const coerced = <T>(convert: () => T): T => {
-    try {
-      return convert();
-    } catch (error) {
-      throw coercionError(error, column);
-    }
-  };
   const source = compileOpen(value, scope);
   if (source.open !== undefined || source.constant !== undefined) {
-    const typed = coerced(() => castTo(source, column.type));
-    return typed.constant !== undefined ? typed.eval : (row, env) => coerced(() => typed.eval(row, env));
+    const shown = (env: Env) => openText(source, env);
+    const typed = coerced(
+      column,
+      () => shown(NO_ENV),
+      () => castTo(source, column.type),
+    );
+    return typed.constant !== undefined
+      ? typed.eval
+      : (row, env) =>
+          coerced(
+            column,
+            () => shown(env),
+            () => typed.eval(row, env),
+          );
   }
   if (sameType(source.type, column.type)) return source.eval;
   // Evaluated apart from its conversion: what the expression itself throws is not an error of coercion.
   let held: Value = null;
+  const shown = () => valueText(source.type, held);
   const converted = castTo({type: source.type, eval: () => held, constant: undefined}, column.type);
   return (row, env) => {
     held = source.eval(row, env);
-    return coerced(() => converted.eval(row, env));
+    return coerced(column, shown, () => converted.eval(row, env));
   };
 }
 
-function coercionError(error: unknown, column: Column): unknown {
-  if (!(error instanceof DbError) || error.code === 'INVALID_PARAMETER') return error;
-  const reason = error.message.replace(/^[A-Z][a-z]+(?: [a-z]+)*: /, '');
-  if (column.type.name === 'uuid')
-    return fail.invalidOperation(`Invalid UUID literal for column '${column.name}': ${clip(reason)}`);
-  return fail.invalidOperation(
-    `Schema coercion failed: Unable to cast value for column '${column.name}': ${clip(reason)}`,
-  );
+/** An open or constant value as it was written. */
+function openText({open, digits, type, constant}: TypedExpr, env: Env): string {
+  if (open?.kind === 'param') {
+    const param = env.params[open.index - 1]!;
+    return String(typeof param === 'object' && param !== null ? param.number : param);
+  }
+  return digits ?? valueText(type, constant!.value);
+}
+
+function coerced<T>(column: Column, shown: () => string, convert: () => T): T {
+  try {
+    return convert();
+  } catch (error) {
+    if (!(error instanceof DbError) || error.code === 'INVALID_PARAMETER') throw error;
+    const text = clip(shown());
+    throw fail.invalidOperation(
+      column.type.name === 'uuid'
+        ? `Invalid UUID literal '${text}' for column '${column.name}': 32 hexadecimal digits are expected`
+        : `Schema coercion failed: Unable to cast value '${text}' to ${sqlName(column.type)} for column '${column.name}'`,
+    );
+  }
 }
 
 function defaultOf(column: Column): Eval {

@@ -25,6 +25,7 @@ import {BIGINT} from '../expr/numbers.ts';
 import {comparator} from '../expr/operators.ts';
 import {someExpr, walk} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
+import type {Row} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
 import {DELETED_COLUMN, DELETED_INDEX, SEQ_COLUMN, SEQ_INDEX} from '../model/schema.ts';
 import {typeJson} from '../model/type-table.ts';
@@ -96,7 +97,7 @@ export function planSelect(select: Select, schema: Schema | undefined, options: 
     group,
     isDistinct: select.isDistinct,
     isReverse: direction === 'desc',
-    order: direction === undefined ? orderBy.map(({item, typed}) => orderKey(item, typed, scope)) : [],
+    order: direction === undefined ? orderKeys(orderBy, scope, group === undefined && !select.isDistinct) : [],
     hasOrderBy: select.orderBy.length > 0,
     limit: countExpr(select.limit, scope, 'LIMIT'),
     offset: countExpr(select.offset, scope, 'OFFSET'),
@@ -183,6 +184,21 @@ function ordinal(text: string, outputs: readonly Output[], node: Expr, scope: Co
   return output;
 }
 
+/** Without ORDER BY, rows of a stream that has a key are put in its order. */
+function orderKeys(
+  orderBy: readonly {item: OrderItem; typed: TypedExpr}[],
+  scope: ColumnScope,
+  isPlain: boolean,
+): OrderKey[] {
+  const {schema} = scope;
+  if (orderBy.length > 0 || schema?.kind !== 'stream' || !isPlain) {
+    return orderBy.map(({item, typed}) => orderKey(item, typed, scope));
+  }
+  const {type} = schema.columns[schema.primaryKey]!;
+  const read = (row: Row) => row.value(schema.primaryKey);
+  return [{eval: read, compare: comparator(type, type)!, isDescending: false, isNullsFirst: false}];
+}
+
 function orderKey(item: OrderItem, typed: TypedExpr, scope: ColumnScope): OrderKey {
   const compare = comparator(typed.type, typed.type);
   if (compare === undefined) throw failAt(scope, item, 'this type has no order');
@@ -201,8 +217,19 @@ function keyDirection(
   schema: Schema | undefined,
 ): 'asc' | 'desc' | undefined {
   const first = orderBy[0];
+  if (schema?.kind === 'stream') return streamDirection(first, schema);
   if (first === undefined) return 'asc';
   if (schema === undefined || schema.primaryKey < 0 || first.typed.column !== schema.primaryKey) return undefined;
+  return first.item.isDescending ? 'desc' : 'asc';
+}
+
+/** Rows of a stream lie in the order of `_seq`. One with a key is shown in the order of its key, like other tables. */
+function streamDirection(
+  first: {item: OrderItem; typed: TypedExpr} | undefined,
+  schema: Schema,
+): 'asc' | 'desc' | undefined {
+  if (first === undefined) return schema.primaryKey < 0 ? 'asc' : undefined;
+  if (first.typed.column !== SEQ_INDEX) return undefined;
   return first.item.isDescending ? 'desc' : 'asc';
 }
 

@@ -222,8 +222,8 @@ const failures: [why: string, sql: string, expected: RegExp][] = [
   ['SUM(*)', 'SELECT SUM(*) FROM t', /./],
   ['negative LIMIT', 'SELECT id FROM t LIMIT -1', /LIMIT must not be negative/],
   ['* without FROM', 'SELECT *', /./],
-  ['a join', 'SELECT 1 FROM t JOIN u ON true', /Not supported: .*line 1, column/],
-  ['a subquery', 'SELECT (SELECT 1) FROM t', /Not supported: .*line 1, column 8/],
+  ['a join', 'SELECT 1 FROM t JOIN u ON true', /^Not supported: joins$/],
+  ['a subquery', 'SELECT (SELECT 1) FROM t', /^Not supported: subqueries$/],
 ];
 
 for (const [why, sql, expected] of failures) {
@@ -385,13 +385,18 @@ const insertFailures: [why: string, sql: string, expected: RegExp, params?: Para
   [
     'out of range',
     'INSERT INTO t (id) VALUES (3000000000)',
-    /Schema coercion failed: Unable to cast value for column 'id'/,
+    /^Invalid operation: Schema coercion failed: Unable to cast value '3000000000' to INT for column 'id'$/,
   ],
-  ['not a number', "INSERT INTO t (id) VALUES ('x')", /Schema coercion failed: Unable to cast value/],
+  [
+    'not a number',
+    "INSERT INTO t (id) VALUES ('x')",
+    /^Invalid operation: Schema coercion failed: Unable to cast value 'x' to INT for column 'id'$/,
+  ],
+  ['a computed text that is no number', "INSERT INTO t (id) VALUES ('x' || 'y')", /cast value 'xy' to INT for column/],
   [
     'a parameter that is no number',
     'INSERT INTO t (id) VALUES ($1)',
-    /Schema coercion failed: Unable to cast value/,
+    /^Invalid operation: Schema coercion failed: Unable to cast value 'x' to INT for column 'id'$/,
     ['x'],
   ],
   ['columns in VALUES', 'INSERT INTO t (id) VALUES (score)', /No field named score/],

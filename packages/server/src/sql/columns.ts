@@ -1,13 +1,17 @@
 /** Column definitions of CREATE TABLE and ALTER TABLE ADD: from syntax to schema, with every check a name, type, key or default needs. */
-import {fail} from '@kalamdb/protocol/errors.ts';
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import type {NewTable} from '../catalog/ddl.ts';
 import {compileExpr} from '../expr/compile.ts';
+import {clip} from '../expr/numbers.ts';
+import {someExpr} from '../expr/walk.ts';
 import type {DataType} from '../model/datatype.ts';
 import {checkName, RESERVED_COLUMNS} from '../model/names.ts';
 import type {Column, ColumnDefault} from '../model/schema.ts';
 import {resolveType, sameType, sqlName} from '../model/type-table.ts';
-import {castValue} from '../model/values.ts';
+import {castValue, valueText} from '../model/values.ts';
 import type {ColumnDef, Expr} from '../parser/ast.ts';
 import type {ColumnList} from '../parser/column-def.ts';
+import {placed} from './define.ts';
 
 type NewColumn = Omit<Column, 'id'>;
 type DefaultFunction = Extract<ColumnDefault, {kind: 'function'}>['name'];
@@ -21,35 +25,48 @@ const DEFAULT_FUNCTIONS: Readonly<Record<DefaultFunction, readonly DataType['nam
   CURRENT_USER: ['text'],
 };
 
-export function columnsOf(list: ColumnList, kind: 'user' | 'shared'): {columns: NewColumn[]; primaryKey: number} {
+/** `context` holds the statement's text, for the place of errors. */
+export function columnsOf(
+  list: ColumnList,
+  kind: NewTable['kind'],
+  context: {readonly text: string},
+): {columns: NewColumn[]; primaryKey: number} {
   if (list.columns.length === 0)
     throw fail.invalidSql('Invalid CREATE TABLE statement: Table must have at least one column');
-  const key = primaryKeyName(list, kind);
-  const columns = list.columns.map(def => columnOf(def, def.name.name === key));
+  const key = primaryKeyName(list, kind, context);
   const seen = new Set<string>();
-  for (const {name} of columns) {
-    if (seen.has(name)) {
-      throw fail.invalidSql(
-        `Invalid CREATE TABLE statement: Duplicate column name '${name}'. Column names are case-insensitive.`,
-      );
-    }
-    seen.add(name);
-  }
+  const columns = list.columns.map(def =>
+    placed(context, def, () => {
+      const {name} = def.name;
+      if (seen.has(name)) {
+        throw fail.invalidSql(
+          `Invalid CREATE TABLE statement: Duplicate column name '${name}'. Column names are case-insensitive.`,
+        );
+      }
+      seen.add(name);
+      return columnOf(def, name === key);
+    }),
+  );
   return {columns, primaryKey: columns.findIndex(column => column.name === key)};
 }
 
-function primaryKeyName(list: ColumnList, kind: 'user' | 'shared'): string {
-  const names = [
-    ...list.columns.filter(def => def.isPrimaryKey).map(def => def.name.name),
-    ...list.primaryKey.map(name => name.name),
-  ];
-  if (names.length === 0)
+/** Undefined for a stream without a key. */
+function primaryKeyName(
+  list: ColumnList,
+  kind: NewTable['kind'],
+  context: {readonly text: string},
+): string | undefined {
+  const names = [...list.columns.filter(def => def.isPrimaryKey).map(def => def.name), ...list.primaryKey];
+  const [key, second] = names;
+  if (key === undefined && kind === 'stream') return undefined;
+  if (key === undefined)
     throw fail.invalidOperation(`${kind === 'user' ? 'User' : 'Shared'} tables require a PRIMARY KEY column`);
-  if (names.length > 1) throw fail.invalidSql('Invalid CREATE TABLE statement: Multiple PRIMARY KEY definitions found');
-  if (!list.columns.some(def => def.name.name === names[0])) {
-    throw fail.invalidSql(`Invalid CREATE TABLE statement: PRIMARY KEY column '${names[0]}' not found in column list`);
-  }
-  return names[0]!;
+  return placed(context, second ?? key, () => {
+    if (second !== undefined)
+      throw fail.invalidSql('Invalid CREATE TABLE statement: Multiple PRIMARY KEY definitions found');
+    if (list.columns.some(def => def.name.name === key.name)) return key.name;
+    throw fail.invalidSql(`Invalid CREATE TABLE statement: PRIMARY KEY column '${key.name}' not found in column list`);
+  });
 }
 
 export function columnOf(def: ColumnDef, isPrimaryKey: boolean): NewColumn {
@@ -94,12 +111,22 @@ function defaultCall(name: string, column: string, type: DataType): ColumnDefaul
 }
 
 function literalValue(expr: Expr, column: string, type: DataType) {
-  const typed = compileExpr(expr, {schema: undefined, alias: undefined, text: ''});
-  if (typed.constant === undefined) {
+  const typed = someExpr([expr], one => one.kind === 'column')
+    ? undefined
+    : compileExpr(expr, {schema: undefined, alias: undefined, text: ''});
+  if (typed?.constant === undefined) {
     throw fail.invalidOperation(
       `DEFAULT of column '${column}' must be a literal or one of ${Object.keys(DEFAULT_FUNCTIONS).join(', ')}`,
     );
   }
   const {value} = typed.constant;
-  return value === null || sameType(typed.type, type) ? value : castValue(value, typed.type, type);
+  if (value === null || sameType(typed.type, type)) return value;
+  try {
+    return castValue(value, typed.type, type);
+  } catch (cause) {
+    if (!(cause instanceof DbError)) throw cause;
+    const text = clip(typed.digits ?? valueText(typed.type, value));
+    const message = `Invalid operation: DEFAULT of column '${column}': '${text}' is no ${sqlName(type)}`;
+    throw new DbError(cause.code, message, {cause});
+  }
 }

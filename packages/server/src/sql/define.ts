@@ -3,9 +3,11 @@
  *
  * Law: everything that cuts across statements (authorising, naming in logs, retrying) reads these facts in `run.ts`; no statement file repeats it.
  */
+import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {Catalog} from '../catalog/catalog.ts';
 import type {Ddl} from '../catalog/ddl.ts';
+import type {StorageOpener} from '../catalog/storage-opener.ts';
 import type {Storages} from '../catalog/storages.ts';
 import type {Env, Param} from '../expr/expr.ts';
 import type {Flushes} from '../jobs/flushes.ts';
@@ -13,7 +15,13 @@ import type {Jobs} from '../jobs/jobs.ts';
 import type {TableName} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Scope, Session} from '../model/session.ts';
+import type {Node} from '../parser/ast.ts';
 import type {TokenCursor} from '../parser/cursor.ts';
+import {positionAt} from '../parser/tokenizer.ts';
+import type {Clock} from '../std/clock.ts';
+import {SYSTEM_NAMESPACE} from '../system/define.ts';
+import {SystemTable} from '../system/index.ts';
+import type {StorageRecord} from '../system/storages.ts';
 import type {TableSnapshot, Tables} from '../table/table.ts';
 
 export interface StatementResult {
@@ -32,12 +40,26 @@ export interface Services {
   readonly ddl: Ddl;
   readonly tables: Tables;
   readonly storages: Storages;
+  readonly openStorage: StorageOpener;
+  /** The row of a storage as it is stored, secrets included. */
+  readonly storageRecord: (id: string) => StorageRecord | undefined;
+  /** Files in a storage that no manifest lists and that are not deleted yet. */
+  readonly waitingFiles: (storageId: string) => number;
+  readonly diskSpace: (path: string) => Promise<{totalBytes: number; usedBytes: number}>;
+  /** Path templates of storages that do not give their own. */
+  readonly templates: {readonly shared: string; readonly user: string};
+  readonly clock: Clock;
+  readonly nowMicros: () => bigint;
+  /** A random word. */
+  readonly nonce: () => string;
   readonly jobs: Jobs;
   readonly flushes: Flushes;
   /** Rows of a system table at this moment. */
   readonly openSystem: (schema: Schema) => TableSnapshot;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read' | 'write') => Scope;
   readonly limits: {readonly defaultRows: number; readonly maxRows: number; readonly retentionHours: number};
+  /** Waited for before an answer that may show ids which stand in no batch. */
+  readonly secureIds: () => Promise<unknown> | undefined;
   readonly newEnv: (session: Session, params: readonly Param[]) => Env;
 }
 
@@ -72,9 +94,22 @@ export function done(context: StatementContext, message: string): StatementResul
   return {rowCount: 0, message, asUser: context.session.userId};
 }
 
+/** `system.system_x`, by the column family it once was, is another spelling of `system.x`. */
 export function resolveName(
   context: StatementContext,
   ref: {namespace: {name: string} | undefined; table: {name: string}},
 ): TableName {
-  return {namespace: ref.namespace?.name ?? context.namespace, table: ref.table.name};
+  const name = {namespace: ref.namespace?.name ?? context.namespace, table: ref.table.name};
+  if (name.namespace !== SYSTEM_NAMESPACE || !SystemTable.isSystemTable(name.table)) return name;
+  return {namespace: SYSTEM_NAMESPACE, table: SystemTable.tableName(SystemTable.fromName(name.table))};
+}
+
+/** What `check` throws, with the place in the statement that it is about. */
+export function placed<T>(context: {readonly text: string}, node: Node, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof DbError) || error.position !== undefined) throw error;
+    throw new DbError(error.code, error.message, {cause: error, position: positionAt(context.text, node.start)});
+  }
 }

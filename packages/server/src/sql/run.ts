@@ -13,10 +13,12 @@ import {maxParam} from '../expr/walk.ts';
 import type {Session} from '../model/session.ts';
 import {TokenCursor} from '../parser/cursor.ts';
 import {splitStatements} from '../parser/split.ts';
+import {positionAt} from '../parser/tokenizer.ts';
 import {Lru} from '../std/lru.ts';
 import {throwIfOver} from '../table/merge.ts';
 import type {Services, StatementContext, StatementKind, StatementResult} from './define.ts';
-import {STATEMENTS} from './statements/index.ts';
+import {matchHead} from './heads.ts';
+import {redactSecrets} from './redact.ts';
 
 const CACHE_BYTES = 4 * 1024 * 1024;
 const CACHED_TEXT_MAX = 8 * 1024;
@@ -34,12 +36,17 @@ interface Parsed {
   readonly kind: StatementKind;
   readonly tree: unknown;
   readonly text: string;
+  /** Offset of the text in its request. */
+  readonly start: number;
   readonly paramCount: number;
 }
 
-export function createRunSql(services: Services): (request: SqlRequest) => Promise<StatementResult[]> {
+/** Throws or rejects. A lone statement that never waits is answered at once, without a promise. */
+export type RunSql = (request: SqlRequest) => StatementResult[] | Promise<StatementResult[]>;
+
+export function createRunSql(services: Services): RunSql {
   const cache = new Lru<string, readonly Parsed[]>(CACHE_BYTES);
-  return async request => {
+  return request => {
     let statements = cache.get(request.sql);
     if (statements === undefined) {
       statements = parseAll(request.sql);
@@ -47,13 +54,24 @@ export function createRunSql(services: Services): (request: SqlRequest) => Promi
     }
     for (const {kind} of statements) authorise(kind, request.session);
     checkParams(statements, request.params);
-    const results: StatementResult[] = [];
-    for (const [i, statement] of statements.entries()) {
-      throwIfOver(request.signal);
-      results.push(await execute(services, request, statement, i));
-    }
-    return results;
+    if (statements.length > 1) return executeAll(services, request, statements);
+    throwIfOver(request.signal);
+    const result = execute(services, request, statements[0]!, 0);
+    return result instanceof Promise ? result.then(one => [one]) : [result];
   };
+}
+
+async function executeAll(
+  services: Services,
+  request: SqlRequest,
+  statements: readonly Parsed[],
+): Promise<StatementResult[]> {
+  const results: StatementResult[] = [];
+  for (const [i, statement] of statements.entries()) {
+    throwIfOver(request.signal);
+    results.push(await execute(services, request, statement, i));
+  }
+  return results;
 }
 
 function parseAll(sql: string): Parsed[] {
@@ -66,25 +84,10 @@ function parseAll(sql: string): Parsed[] {
       kind,
       tree,
       text: statement.text,
+      start: statement.start,
       paramCount: kind.takesParams ? maxParam(tree as Parameters<typeof maxParam>[0]) : 0,
     };
   });
-}
-
-function matchHead(cursor: TokenCursor): StatementKind {
-  let best: StatementKind | undefined;
-  let bestWords = 0;
-  for (const kind of STATEMENTS) {
-    for (const head of kind.heads) {
-      const words = head.split(' ');
-      if (words.length > bestWords && cursor.areKeywords(...words)) {
-        best = kind;
-        bestWords = words.length;
-      }
-    }
-  }
-  if (best !== undefined) return best;
-  throw cursor.expected('a statement such as SELECT, INSERT, UPDATE, DELETE, CREATE TABLE or FLUSH TABLE');
 }
 
 function authorise(kind: StatementKind, session: Session): void {
@@ -108,12 +111,12 @@ function checkParams(statements: readonly Parsed[], params: readonly Param[]): v
   );
 }
 
-async function execute(
+function execute(
   services: Services,
   request: SqlRequest,
   statement: Parsed,
   index: number,
-): Promise<StatementResult> {
+): StatementResult | Promise<StatementResult> {
   const context: StatementContext = {
     services,
     session: request.session,
@@ -122,22 +125,40 @@ async function execute(
     namespace: request.namespace ?? 'default',
     text: statement.text,
   };
-  for (let attempt = 1; ; attempt++) {
+  const secure = (result: StatementResult) => services.secureIds()?.then(() => result) ?? result;
+  let attempt = 0;
+  const run = (): StatementResult | Promise<StatementResult> => {
+    attempt++;
     try {
-      return await statement.kind.run(statement.tree, context);
+      const result = statement.kind.run(statement.tree, context);
+      const answer = result instanceof Promise ? result.then(secure) : secure(result);
+      return answer instanceof Promise ? answer.catch(again) : answer;
     } catch (error) {
-      if (!(error instanceof DbError)) throw error;
-      if (error.code === 'WRITE_CONFLICT' && attempt < REPLANS_MAX && !request.signal.aborted) continue;
-      throw inStatement(error, statement.text, index);
+      return again(error);
     }
-  }
+  };
+  const again = (error: unknown) => {
+    if (!(error instanceof DbError)) throw error;
+    if (error.code === 'WRITE_CONFLICT' && attempt < REPLANS_MAX && !request.signal.aborted) return run();
+    throw inStatement(error, {request: request.sql, statement, index});
+  };
+  return run();
 }
 
-function inStatement(error: DbError, text: string, index: number): DbError {
-  const wrapped = new DbError(error.code, `Statement ${index + 1} failed: ${error.message}`, {
-    cause: error,
-    ...(error.position === undefined ? {} : {position: error.position}),
-  });
-  wrapped.details = text;
+/** The error as the caller sees it: which statement, and where in the request. */
+function inStatement(
+  error: DbError,
+  {request, statement, index}: {request: string; statement: Parsed; index: number},
+): DbError {
+  const message = `Statement ${index + 1} failed: ${error.message}`;
+  const position = error.position && positionAt(request, statement.start + error.position.offset);
+  const wrapped =
+    position === undefined
+      ? new DbError(error.code, message, {cause: error})
+      : new DbError(error.code, `${message} (line ${position.line}, column ${position.column})`, {
+          cause: error,
+          position,
+        });
+  wrapped.details = redactSecrets(statement.text);
   return wrapped;
 }

@@ -29,4 +29,6 @@ export interface Disk {
   /** Names in the directory, sorted; empty if it does not exist. */
   list(path: string): Promise<string[]>;
   syncDirectory(path: string): Promise<void>;
+  /** Of the file system that holds the path. */
+  space(path: string): Promise<{totalBytes: number; usedBytes: number}>;
 }

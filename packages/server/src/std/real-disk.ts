@@ -32,6 +32,10 @@ export const realDisk: Disk = {
       await handle.close();
     }
   },
+  async space(path) {
+    const {bsize, blocks, bfree} = await fsp.statfs(path);
+    return {totalBytes: blocks * bsize, usedBytes: (blocks - bfree) * bsize};
+  },
 };
 
 function fileOf(handle: fsp.FileHandle): DiskFile {

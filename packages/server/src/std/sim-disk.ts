@@ -93,6 +93,7 @@ export class SimDisk implements Disk {
       removeDirectory: async path => alive().removeDirectory(path),
       list: async path => alive().list(path),
       syncDirectory: async path => alive().syncDirectory(path),
+      space: async path => alive().space(path),
     };
   }
 
@@ -173,6 +174,11 @@ export class SimDisk implements Disk {
     if (node === undefined) return [];
     if (node instanceof SimFile) throw diskError('ENOTDIR', path);
     return [...node.seen.keys()].sort();
+  }
+
+  async space(path: string): Promise<{totalBytes: number; usedBytes: number}> {
+    await this.#begin('space', path);
+    return {totalBytes: Math.min(this.capacityBytes, Number.MAX_SAFE_INTEGER), usedBytes: this.usedBytes()};
   }
 
   async syncDirectory(path: string): Promise<void> {

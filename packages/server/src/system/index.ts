@@ -9,7 +9,7 @@ import type {Value} from '../model/datatype.ts';
 import type {Incarnation} from '../model/names.ts';
 import type {SystemTableFacts} from './define.ts';
 import {JOBS} from './jobs.ts';
-import {LIVE_QUERIES} from './live-queries.ts';
+import {LIVE, LIVE_QUERIES} from './live-queries.ts';
 import {MANIFEST} from './manifest.ts';
 import {META} from './meta.ts';
 import {NAMESPACES, NAMESPACES_VIEW} from './namespaces.ts';
@@ -36,6 +36,7 @@ const VISIBLE = [
   MANIFEST,
   STATS,
   SETTINGS,
+  LIVE,
 ] as const;
 
 const HIDDEN = [NAMESPACES, SCHEMAS, META] as const;

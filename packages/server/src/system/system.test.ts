@@ -22,7 +22,7 @@ const SEED_EIGHT = [
 
 test('the eight of October 2025 come first, in their order', () => {
   assert.deepEqual(SystemTable.all.slice(0, 8), SEED_EIGHT);
-  assert.deepEqual(SystemTable.all.slice(8), ['schemas', 'manifest', 'stats', 'settings']);
+  assert.deepEqual(SystemTable.all.slice(8), ['schemas', 'manifest', 'stats', 'settings', 'live']);
 });
 
 test('every table has a name and a column family, and each form of the name reads back as the table', () => {
@@ -77,6 +77,7 @@ test('incarnations are permanent', () => {
     meta: 13,
     namespace_rows: 14,
     schema_rows: 15,
+    live: 16,
   });
   assert.equal(systemTable(8 as Incarnation)?.name, 'jobs');
   assert.equal(systemTable(64 as Incarnation), undefined);

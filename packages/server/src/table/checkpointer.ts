@@ -8,7 +8,7 @@
  */
 import type {Hot} from '../hot/hot.ts';
 import type {Log} from '../log/log.ts';
-import type {Seq} from '../model/names.ts';
+import type {Incarnation, Seq} from '../model/names.ts';
 import type {Clock} from '../std/clock.ts';
 import type {Disk} from '../std/disk.ts';
 import {writeCheckpoint} from './checkpoint.ts';
@@ -16,6 +16,12 @@ import type {Commit} from './commit.ts';
 import type {Manifests} from './manifests.ts';
 
 const RETRY_MS = 10_000;
+
+/** The checkpoint a start loaded, 0 if there was none, and the bytes of log it replayed after it. */
+export interface LoadedCheckpoint {
+  readonly seq: Seq;
+  readonly replayedBytes: number;
+}
 
 export interface CheckpointerOptions {
   readonly disk: Disk;
@@ -25,10 +31,11 @@ export interface CheckpointerOptions {
   readonly manifests: Manifests;
   readonly commit: Commit;
   readonly log: Log;
+  /** Do rows of this table life outlive a restart? */
+  readonly isDurable: (incarnation: Incarnation) => boolean;
   /** The least log that is worth a checkpoint. */
   readonly logBytes: number;
-  /** The checkpoint this start loaded, and the bytes of log it replayed after it. */
-  readonly loaded: {readonly seq: Seq; readonly replayedBytes: number};
+  readonly loaded: LoadedCheckpoint;
   readonly warn: (text: string) => void;
 }
 
@@ -67,12 +74,12 @@ export class Checkpointer {
   }
 
   async #write(): Promise<void> {
-    const {disk, directory, hot, manifests, commit, log} = this.#options;
+    const {disk, directory, hot, manifests, commit, log, isDurable} = this.#options;
     // One synchronous turn: rows, manifests and ceilings of the same moment.
     const image = {
       seq: commit.watermark,
       ceiling: commit.ceiling,
-      rows: hot.captureAll(),
+      rows: hot.captureAll(isDurable),
       manifests: [...manifests.all()],
     };
     const capturedBytes = log.appendedBytes;

@@ -91,9 +91,7 @@ export class Commit {
 
   /** Appends in this very turn: what the caller checked before the call without waiting still holds. Resolves when visible. */
   write(batch: WriteBatch): Promise<Seq> {
-    if (this.#isOfEndedLife(batch)) {
-      return Promise.reject(fail.tableNotFound('the table was dropped while the statement ran'));
-    }
+    if (this.#isOfEndedLife(batch)) return Promise.reject(endedLife());
     if (batch.drop !== undefined) this.#ended.add(batch.drop);
     const writer = new RecordWriter(estimate(batch));
     let lastSeq = 0n;
@@ -111,15 +109,47 @@ export class Commit {
     return this.#append(writer.bytes(), lastSeq, batch.isUrgent ?? false);
   }
 
+  /**
+   * Rows of a table that promises nothing across a restart: visible and told to listeners in this turn, never in the log. They take their seqs
+   * from the one counter and leave the watermark where it is, so they have an order of their own beside what still waits for the disk.
+   */
+  writeVolatile(scope: ScopeKey, rows: readonly Buffer[], keyOf: (seq: Seq) => Uint8Array): void {
+    this.#refuseEnded(scope);
+    for (const row of rows) {
+      const seq = this.nextId();
+      setRowSeq(row, 0, seq);
+      const record = {kind: 'row', scope, key: keyOf(seq), row: {buffer: row, offset: 0, length: row.length}} as const;
+      this.#hot.put(record);
+      this.#listener(record);
+    }
+  }
+
+  removeVolatile(scope: ScopeKey, keys: readonly Uint8Array[]): void {
+    this.#refuseEnded(scope);
+    for (const key of keys) {
+      this.#hot.remove(scope, key);
+      this.#listener({kind: 'remove', scope, key});
+    }
+  }
+
   /** A new id from the commit counter, for SNOWFLAKE_ID(). */
   nextId(): bigint {
     if (this.#seqs.wantedCeiling() !== undefined) this.#renewCeiling();
     return this.#seqs.next();
   }
 
+  /** Before ids that stand in no batch are shown to anybody: undefined if none of them can come again after a crash. */
+  secureIds(): Promise<unknown> | undefined {
+    return this.#seqs.isPastCeiling() ? this.write({isUrgent: true}) : undefined;
+  }
+
   /** A table life that was never used; durable with the next batch that uses it (rows of it raise it again at replay). */
   nextIncarnation(): Incarnation {
     return ++this.#incarnation as Incarnation;
+  }
+
+  #refuseEnded({incarnation}: ScopeKey): void {
+    if (this.#ended.has(incarnation)) throw endedLife();
   }
 
   #isOfEndedLife({rows = [], publish}: WriteBatch): boolean {
@@ -194,6 +224,10 @@ export class Commit {
     // A failure here is the log's: every later write reports it, and ids go on in steps of one below the old ceiling.
     this.write({isUrgent: true}).then(done, done);
   }
+}
+
+function endedLife(): DbError {
+  return fail.tableNotFound('the table was dropped while the statement ran');
 }
 
 function estimate(batch: WriteBatch): number {

@@ -24,17 +24,19 @@ import {
   rowSeq,
   setRowFlags,
 } from '../model/row-codec.ts';
-import type {Schema} from '../model/schema.ts';
+import {type Schema, TABLE_KINDS} from '../model/schema.ts';
 import type {Scope} from '../model/session.ts';
 import {valueText} from '../model/values.ts';
 import type {Commit, WriteRow} from './commit.ts';
 import type {Latches} from './latches.ts';
 import type {Manifests} from './manifests.ts';
 import {openSnapshot, throwIfOver} from './merge.ts';
+import type {Streams} from './streams.ts';
 import type {Change, ScanRequest, TableSnapshot, Tables} from './table.ts';
 
 /** How often a write reads segments again because a flush published in between. */
 const REPEATS_MAX = 10;
+const KEYS_PER_BREATH = 4096;
 
 export interface RowsOptions {
   readonly hot: Hot;
@@ -46,6 +48,7 @@ export interface RowsOptions {
   /** The schema of a living table, or undefined. */
   readonly current: (incarnation: Incarnation) => Schema | undefined;
   readonly memoryHardBytes: number;
+  readonly streams: Streams;
 }
 
 export function createTables(options: RowsOptions): Tables {
@@ -58,6 +61,7 @@ export function createTables(options: RowsOptions): Tables {
 
 function snapshot(options: RowsOptions, scope: Scope, schema: Schema): TableSnapshot {
   checkCurrent(options, schema);
+  if (!TABLE_KINDS[schema.kind].isDurable) return options.streams.snapshot(scope, schema);
   return openSnapshot({
     scope,
     schema,
@@ -76,6 +80,11 @@ async function insert(
   rows: readonly (readonly Value[])[],
 ): Promise<number> {
   if (rows.length === 0) return 0;
+  if (!TABLE_KINDS[schema.kind].isDurable) {
+    checkCurrent(options, schema);
+    checkMemory(options);
+    return options.streams.insert(scope, schema, rows);
+  }
   const key = schema.columns[schema.primaryKey]!;
   const keys = rows.map(row => encodeKey(key.type, row[schema.primaryKey]!));
   const ids = keys.map(bytes => latchId(scope, bytes));
@@ -160,6 +169,10 @@ async function changeRows(
   change: Change,
   signal: AbortSignal,
 ): Promise<number> {
+  if (!TABLE_KINDS[schema.kind].isDurable) {
+    checkCurrent(options, schema);
+    return options.streams.remove(scope, schema, change, signal);
+  }
   const keys = await candidates(options, scope, schema, request, change, signal);
   if (keys.length === 0) return 0;
   const acquired = options.latches.acquire(keys.map(key => latchId(scope, key)));
@@ -168,7 +181,12 @@ async function changeRows(
     throwIfOver(signal);
     for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
       const manifest = options.manifests.get(scope);
-      const batch = await decide(options, scope, schema, manifest, keys, change);
+      const batch = await decide(options, scope, schema, manifest, keys, row => {
+        throwIfOver(signal);
+        return change(row);
+      });
+      // Nobody is told that it was too late and finds the change made nevertheless.
+      throwIfOver(signal);
       if (options.manifests.get(scope).version !== manifest.version) continue;
       checkCurrent(options, schema);
       if (batch.length === 0) return 0;
@@ -219,20 +237,28 @@ async function decide(
   change: Change,
 ): Promise<WriteRow[]> {
   const view = new RowView(schema, version => options.schemaOf(schema.incarnation, version));
-  const batch: WriteRow[] = [];
-  for (const key of keys) {
-    const hot = options.hot.get(scope, key);
-    let row: Row | undefined;
-    if (hot !== undefined) row = view.at(hot);
-    else if (manifest.segments.length > 0) row = (await options.cold.get(schema, manifest, key))?.row;
-    if (row === undefined || row.isTombstone) continue;
-    const changed = change(row);
-    if (changed === undefined) continue;
+  const batch: (WriteRow | undefined)[] = keys.map(() => undefined);
+  const offer = (row: Row, keyIndex: number): void => {
+    const changed = row.isTombstone ? undefined : change(row);
+    if (changed === undefined) return;
     const isDelete = changed === 'delete';
     const values = isDelete ? schema.columns.map((_, i) => row.value(i)) : changed;
-    batch.push({scope, key, row: encodeRow(schema, values, isDelete ? FLAG_TOMBSTONE : 0)});
+    const bytes = encodeRow(schema, values, isDelete ? FLAG_TOMBSTONE : 0);
+    batch[keyIndex] = {scope, key: keys[keyIndex]!, row: bytes};
+  };
+  const cold: number[] = [];
+  for (const [keyIndex, key] of keys.entries()) {
+    // The keys are latched, so nothing that was decided changes while others have their turn.
+    if (keyIndex % KEYS_PER_BREATH === KEYS_PER_BREATH - 1) await new Promise(resolve => setImmediate(resolve));
+    const hot = options.hot.get(scope, key);
+    if (hot !== undefined) offer(view.at(hot), keyIndex);
+    else cold.push(keyIndex);
   }
-  return batch;
+  if (cold.length > 0 && manifest.segments.length > 0) {
+    const coldKeys = cold.map(keyIndex => keys[keyIndex]!);
+    await options.cold.visit(schema, manifest, coldKeys, (i, {row}) => offer(row, cold[i]!));
+  }
+  return batch.filter(row => row !== undefined);
 }
 
 /** In the turn of the append: a flush boundary may have opened while a row was read from disk. */

@@ -52,6 +52,11 @@ export class SeqSource {
     }
   }
 
+  /** Were values handed out that a start after a crash would hand out again? */
+  isPastCeiling(): boolean {
+    return this.#ms > this.#ceilingMs;
+  }
+
   /** A new ceiling to log, or undefined while the present one is far enough ahead. */
   wantedCeiling(): Seq | undefined {
     const now = Math.max(this.#clock.nowMs() - EPOCH_MS, this.#ms);

@@ -1,14 +1,15 @@
 /** CREATE [USER|SHARED|STREAM] TABLE, with the WITH options of today and the trailing clauses of the October-2025 dialect. */
 import {fail} from '@kalamdb/protocol/errors.ts';
-import {checkName, RESERVED_NAMESPACES, tableText} from '../../model/names.ts';
+import type {NewTable} from '../../catalog/ddl.ts';
+import {checkName, checkUserId, RESERVED_NAMESPACES, tableText} from '../../model/names.ts';
 import type {AccessLevel, FlushPolicy, TableOptions} from '../../model/schema.ts';
-import type {TableRef} from '../../parser/ast.ts';
+import type {Node, TableRef} from '../../parser/ast.ts';
 import {type ColumnList, parseColumnDefs} from '../../parser/column-def.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
 import {columnsOf} from '../columns.ts';
-import {defineStatement, done, resolveName, type StatementContext} from '../define.ts';
+import {defineStatement, done, placed, resolveName, type StatementContext} from '../define.ts';
 
-type Kind = 'user' | 'shared' | 'stream';
+type Kind = NewTable['kind'];
 
 interface CreateTable {
   readonly ref: TableRef;
@@ -16,6 +17,15 @@ interface CreateTable {
   readonly kindWord: Kind | undefined;
   readonly columns: ColumnList;
   readonly options: ReadonlyMap<string, string>;
+  /** A clause was given that only stream tables had in October 2025; they needed no other word. */
+  readonly hasStreamClause: boolean;
+  /** Where the clauses begin. */
+  readonly clauses: Node;
+}
+
+interface Clauses {
+  readonly options: Map<string, string>;
+  hasStreamClause: boolean;
 }
 
 const invalid = (text: string) => fail.invalidSql(`Invalid CREATE TABLE statement: ${text}`);
@@ -31,10 +41,14 @@ export const createTable = defineStatement<CreateTable>({
     cursor.expectKeywords('TABLE');
     const ifNotExists = cursor.ifNotExists();
     const ref = cursor.tableRef();
+    for (const word of ['AS', 'LIKE']) {
+      if (cursor.isKeyword(word)) throw cursor.notSupported(`CREATE TABLE … ${word}`);
+    }
     const columns = parseColumnDefs(cursor);
-    const options = new Map<string, string>();
-    while (!cursor.atEnd()) parseClause(cursor, options);
-    return {ref, ifNotExists, kindWord, columns, options};
+    const {start} = cursor;
+    const clauses: Clauses = {options: new Map(), hasStreamClause: false};
+    while (!cursor.atEnd()) parseClause(cursor, clauses);
+    return {ref, ifNotExists, kindWord, columns, ...clauses, clauses: {start, end: cursor.previousEnd}};
   },
   run: create,
 });
@@ -50,19 +64,18 @@ async function create(tree: CreateTable, context: StatementContext) {
   if (RESERVED_NAMESPACES.has(name.namespace) && name.namespace !== 'default') {
     throw fail.invalidOperation(`Namespace '${name.namespace}' is reserved and cannot be used`);
   }
-  checkName(name.table, 'Name');
-  const kind = kindOf(tree, context, name.namespace);
-  if (kind === 'stream') throw fail.notSupported('STREAM tables are not part of this release');
+  placed(context, tree.ref, () => checkName(name.table, 'Name'));
+  const kind = placed(context, tree.clauses, () => kindOf(tree, context, name.namespace));
   if (kind === 'shared' && context.session.role !== 'dba' && context.session.role !== 'system') {
     throw fail.unauthorized('Insufficient privileges to create shared tables');
   }
-  const options = tableOptions(tree.options, kind, services.limits.retentionHours);
+  const {retentionHours} = services.limits;
+  const options = placed(context, tree.clauses, () => tableOptions(tree.options, kind, retentionHours));
   if (!services.storages.has(options.storageId))
     throw fail.invalidOperation(`Storage '${options.storageId}' does not exist`);
-  const {columns, primaryKey} = columnsOf(tree.columns, kind);
+  const {columns, primaryKey} = columnsOf(tree.columns, kind, context);
   const schema = await services.ddl.createTable({name, kind, columns, primaryKey, options});
-  const word = kind === 'user' ? 'User' : 'Shared';
-  if (schema !== undefined) return done(context, `${word} table ${tableText(name)} created successfully`);
+  if (schema !== undefined) return done(context, `${capital(kind)} table ${tableText(name)} created successfully`);
   if (!tree.ifNotExists) throw fail.alreadyExists(`Table ${tableText(name)} already exists`);
   return done(context, `Table ${tableText(name)} already exists (skipped)`);
 }
@@ -74,19 +87,31 @@ function kindKeyword(cursor: TokenCursor): Kind | undefined {
 }
 
 /** One clause after the column list, folded into the WITH option it stands for. */
-function parseClause(cursor: TokenCursor, options: Map<string, string>): void {
-  if (cursor.acceptKeyword('WITH')) {
+function parseClause(cursor: TokenCursor, clauses: Clauses): void {
+  const {options} = clauses;
+  if (cursor.acceptOneOf('WITH', 'OPTIONS') !== undefined) {
     for (const item of cursor.optionItems()) set(options, item.key, item.value);
   } else if (cursor.acceptKeyword('TABLE_TYPE')) {
     set(options, 'TYPE', cursor.stringOrName());
+  } else if (cursor.acceptKeyword('OWNER_ID')) {
+    // It named the user for whom October 2025 made the table; now every user has a part of every USER table.
+    checkUserId(cursor.stringOrName('a user id'));
   } else if (cursor.acceptKeyword('STORAGE')) {
     set(options, 'STORAGE_ID', cursor.stringOrName());
   } else if (cursor.acceptKeyword('USE_USER_STORAGE')) {
     set(options, 'USE_USER_STORAGE', cursor.acceptOneOf('TRUE', 'FALSE') ?? 'TRUE');
   } else if (cursor.acceptKeyword('FLUSH')) {
     set(options, 'FLUSH_POLICY', oldFlushClause(cursor));
-  } else if (cursor.acceptKeyword('TTL')) {
-    set(options, 'TTL_SECONDS', String(cursor.number()));
+  } else if (cursor.acceptOneOf('TTL', 'RETENTION') !== undefined) {
+    set(options, 'TTL_SECONDS', String(seconds(cursor)));
+    clauses.hasStreamClause = true;
+  } else if (cursor.acceptOneOf('MAX_BUFFER', 'BUFFER_SIZE') !== undefined) {
+    cursor.number();
+    clauses.hasStreamClause = true;
+  } else if (cursor.acceptKeyword('EPHEMERAL')) {
+    clauses.hasStreamClause = true;
+  } else if (cursor.isKeyword('USING')) {
+    throw cursor.notSupported('CREATE TABLE … USING');
   } else {
     throw cursor.expected('WITH (…), STORAGE, FLUSH, TTL or the end of the statement');
   }
@@ -118,8 +143,13 @@ function oldFlushClause(cursor: TokenCursor): string {
   }
 }
 
-/** `300` or `300 s`. */
+/** `300`, `300s` or `300 s`. */
 function seconds(cursor: TokenCursor): number {
+  const joined = /^(\d{1,9})s$/i.exec(cursor.raw);
+  if (joined !== null) {
+    cursor.next();
+    return Number(joined[1]);
+  }
   const count = cursor.number('a number of seconds');
   cursor.acceptKeyword('S');
   return count;
@@ -138,7 +168,7 @@ function kindOf(tree: CreateTable, context: StatementContext, namespace: string)
   }
   const {role, userId} = context.session;
   const isOwnNamespace = (role === 'user' || role === 'service') && userId === namespace;
-  return tree.kindWord ?? named ?? (isOwnNamespace ? 'user' : 'shared');
+  return tree.kindWord ?? named ?? (tree.hasStreamClause ? 'stream' : isOwnNamespace ? 'user' : 'shared');
 }
 
 function capital(word: string): string {
@@ -185,8 +215,14 @@ export function tableOptions(options: ReadonlyMap<string, string>, kind: Kind, r
     flushPolicy: policy === undefined ? null : parsePolicy(policy),
     accessLevel: kind === 'shared' ? (level ?? 'private') : null,
     deletedRetentionHours: retention === undefined ? retentionHours : Number(retention),
-    ttlSeconds: null,
+    ttlSeconds: kind === 'stream' ? ttlSeconds(options.get('TTL_SECONDS')) : null,
   };
+}
+
+function ttlSeconds(text: string | undefined): number {
+  if (text === undefined) throw invalid("STREAM tables must specify 'TTL_SECONDS'");
+  if (!/^\d{1,9}$/.test(text) || Number(text) === 0) throw invalid('Invalid TTL_SECONDS');
+  return Number(text);
 }
 
 /** 'rows:N' | 'interval:S' | both, joined by a comma. */
@@ -198,10 +234,12 @@ export function parsePolicy(text: string): FlushPolicy {
       throw invalid(`Invalid FLUSH_POLICY format '${text}'. Expected 'key:value'`);
     const count = /^\s*\d{1,9}\s*$/.test(value) ? Number(value) : undefined;
     if (key!.trim().toLowerCase() === 'rows') {
+      if (policy.rows !== undefined) throw invalid("FLUSH_POLICY key 'rows' is given twice");
       if (count === undefined) throw invalid('Invalid row limit in FLUSH_POLICY');
       if (count >= 1_000_000) throw invalid('Row limit must be less than 1,000,000');
       policy.rows = count;
     } else if (key!.trim().toLowerCase() === 'interval') {
+      if (policy.seconds !== undefined) throw invalid("FLUSH_POLICY key 'interval' is given twice");
       if (count === undefined) throw invalid('Invalid interval in FLUSH_POLICY');
       if (count >= 86_400) throw invalid('Interval must be less than 86400 seconds (24 hours)');
       policy.seconds = count;

@@ -1,5 +1,5 @@
 /** INSERT, UPDATE, DELETE. */
-import {fail} from '@kalamdb/protocol/errors.ts';
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import {tableText} from '../../model/names.ts';
 import type {Schema} from '../../model/schema.ts';
 import type {Scope} from '../../model/session.ts';
@@ -31,6 +31,9 @@ export const updateRows = defineStatement<Update>({
   takesParams: true,
   parse: cursor => parseUpdate(cursor),
   async run(tree, context) {
+    if (findTable(context, tree.table).kind === 'stream') {
+      throw new DbError('SQL_EXECUTION_ERROR', 'Error during planning: UPDATE not supported for STREAM tables');
+    }
     const count = await change(context, tree, tree.table, planUpdate, 'update');
     return {rowCount: count, message: `Updated ${count} row(s)`, asUser: context.session.userId};
   },

@@ -11,10 +11,14 @@ export const dropTable = defineStatement<{ref: TableRef; ifExists: boolean}>({
   takesParams: false,
   parse(cursor) {
     cursor.expectKeywords('DROP');
-    if (!cursor.acceptKeyword('USER') && !cursor.acceptKeyword('SHARED')) cursor.acceptKeyword('STREAM');
+    cursor.acceptOneOf('USER', 'SHARED', 'STREAM');
     cursor.expectKeywords('TABLE');
     const ifExists = cursor.ifExists();
-    return {ref: cursor.tableRef(), ifExists};
+    const ref = cursor.tableRef();
+    if (cursor.isSymbol(',')) throw cursor.notSupported('several tables in one DROP TABLE');
+    // Nothing depends on a table yet, so both words ask for the same.
+    cursor.acceptOneOf('CASCADE', 'RESTRICT');
+    return {ref, ifExists};
   },
   async run({ref, ifExists}, context) {
     const {catalog, ddl, flushes} = context.services;

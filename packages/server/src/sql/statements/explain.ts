@@ -18,6 +18,10 @@ export const explain = defineStatement<Select>({
   takesParams: true,
   parse(cursor) {
     cursor.expectKeywords('EXPLAIN');
+    for (const word of ['INSERT', 'UPDATE', 'DELETE']) {
+      if (cursor.isKeyword(word)) throw cursor.notSupported(`EXPLAIN of ${word}`);
+    }
+    if (cursor.isSymbol('(') && !cursor.isKeyword('SELECT', 1)) throw cursor.notSupported('options of EXPLAIN');
     return parseSelect(cursor);
   },
   run(tree, context) {

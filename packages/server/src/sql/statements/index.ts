@@ -1,6 +1,6 @@
 /** The statements this server runs. Order does not matter: the longest matching head wins. */
 import type {StatementKind} from '../define.ts';
-import {addDropColumn} from './alter-table.ts';
+import {alterTable} from './alter-table.ts';
 import {createTable} from './create-table.ts';
 import {describeTable} from './describe-table.ts';
 import {deleteRows, insertRows, updateRows} from './dml.ts';
@@ -11,6 +11,7 @@ import {killJob} from './kill-job.ts';
 import {createNamespace, dropNamespace, showNamespaces} from './namespaces.ts';
 import {select} from './select.ts';
 import {showTables} from './show-tables.ts';
+import {alterStorage, createStorage, dropStorage, showStorages, storageCheck} from './storages.ts';
 
 export const STATEMENTS: readonly StatementKind[] = [
   select,
@@ -23,12 +24,17 @@ export const STATEMENTS: readonly StatementKind[] = [
   showNamespaces,
   createTable,
   dropTable,
-  addDropColumn,
+  alterTable,
   showTables,
   describeTable,
   flushTable,
   flushAllTables,
   storageFlushTable,
   storageFlushAll,
+  createStorage,
+  alterStorage,
+  dropStorage,
+  showStorages,
+  storageCheck,
   killJob,
 ];

@@ -35,7 +35,7 @@ export const dropNamespace = defineStatement<{name: string; ifExists: boolean; i
     cursor.expectKeywords('DROP', 'NAMESPACE');
     const ifExists = cursor.ifExists();
     const name = cursor.name().name;
-    return {name, ifExists, isCascade: cursor.acceptKeyword('CASCADE')};
+    return {name, ifExists, isCascade: cursor.acceptOneOf('CASCADE', 'RESTRICT') === 'CASCADE'};
   },
   async run({name, ifExists, isCascade}, context) {
     if (RESERVED_NAMESPACES.has(name))

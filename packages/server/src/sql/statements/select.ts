@@ -1,7 +1,7 @@
 /** SELECT over one table or none, by the direct executor. */
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {Param} from '../../expr/expr.ts';
-import {type TableName, tableText} from '../../model/names.ts';
+import {tableText} from '../../model/names.ts';
 import type {Schema} from '../../model/schema.ts';
 import type {Select, TableRef} from '../../parser/ast.ts';
 import {TokenCursor} from '../../parser/cursor.ts';
@@ -9,7 +9,6 @@ import {parseSelect} from '../../parser/query.ts';
 import {splitStatements} from '../../parser/split.ts';
 import {runSelect} from '../../query/direct.ts';
 import {planSelect, type SelectPlan} from '../../query/plan.ts';
-import {SystemTable, systemTable} from '../../system/index.ts';
 import {JOBS} from '../../system/jobs.ts';
 import type {TableSnapshot} from '../../table/table.ts';
 import {defineStatement, resolveName, type StatementContext, type StatementResult} from '../define.ts';
@@ -86,17 +85,12 @@ export function openTable(context: StatementContext, schema: Schema): TableSnaps
 }
 
 export function findTable(context: StatementContext, ref: TableRef): Schema {
-  const name = systemName(resolveName(context, ref));
+  const name = resolveName(context, ref);
   const schema = context.services.catalog.find(name);
-  const isHidden = schema?.kind === 'system' && systemTable(schema.incarnation)?.isVisible !== true;
-  if (schema === undefined || isHidden) throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found`);
-  return schema;
-}
-
-/** `system.system_x` is another spelling of `system.x`. */
-function systemName(name: TableName): TableName {
-  if (name.namespace !== 'system' || !SystemTable.isSystemTable(name.table)) return name;
-  return {namespace: 'system', table: SystemTable.tableName(SystemTable.fromName(name.table))};
+  if (schema !== undefined) return schema;
+  if (name.namespace === 'information_schema') throw fail.notSupported('information_schema; see system.tables');
+  // Clients look for this very text, catalog name and all.
+  throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found`);
 }
 
 /** A fixed SELECT over system tables, for SHOW: open to sessions that may not read the tables themselves. */

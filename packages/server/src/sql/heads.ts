@@ -1,0 +1,62 @@
+/**
+ * Heads: which statement a text begins. The longest head that matches wins; what matches none is told what could have stood there.
+ */
+import type {DbError} from '@kalamdb/protocol/errors.ts';
+import type {TokenCursor} from '../parser/cursor.ts';
+import type {StatementKind} from './define.ts';
+import {STATEMENTS} from './statements/index.ts';
+import {NOT_YET} from './statements/not-yet.ts';
+import {select} from './statements/select.ts';
+
+interface Head {
+  readonly words: readonly string[];
+  readonly kind: StatementKind;
+}
+
+/** By first word, the longest first. */
+const BY_WORD: ReadonlyMap<string, readonly Head[]> = headsOf([...STATEMENTS, ...NOT_YET]);
+
+/** Of other SQL engines: understood, and never meant to be part of this language. */
+const FOREIGN: ReadonlySet<string> = new Set(
+  `ANALYZE|ATTACH|CALL|CHECKPOINT|CLOSE|COMMENT|COPY|DEALLOCATE|DECLARE|DETACH|DISCARD|DO|EXECUTE|FETCH|GRANT|LISTEN|LOAD|LOCK|MERGE|NOTIFY|PRAGMA|
+  PREPARE|REFRESH|REINDEX|RELEASE|REPLACE|RESET|REVOKE|SAVEPOINT|SECURITY|TABLE|TRUNCATE|UPSERT|VACUUM`
+    .split('|')
+    .map(word => word.trim()),
+);
+const FOREIGN_OBJECTS: ReadonlySet<string> = new Set(
+  'AGGREGATE COLLATION DATABASE DOMAIN EXTENSION FUNCTION INDEX POLICY PROCEDURE ROLE RULE SCHEMA SEQUENCE TEMP TEMPORARY TRIGGER TYPE UNIQUE'.split(
+    ' ',
+  ),
+);
+
+export function matchHead(cursor: TokenCursor): StatementKind {
+  if (cursor.isSymbol('(')) return select;
+  const candidates = BY_WORD.get(cursor.raw.toUpperCase()) ?? [];
+  for (const {words, kind} of candidates) if (cursor.areKeywords(...words)) return kind;
+  throw unknownHead(cursor);
+}
+
+function unknownHead(cursor: TokenCursor): DbError {
+  const words = [cursor.raw.toUpperCase(), cursor.rawAhead(1).toUpperCase()] as const;
+  if (FOREIGN.has(words[0])) return cursor.fail(`Unsupported statement type: ${words[0]}`);
+  const isDdl = words[0] === 'CREATE' || words[0] === 'ALTER' || words[0] === 'DROP';
+  if (isDdl && FOREIGN_OBJECTS.has(words[1])) return cursor.fail(`Unsupported statement type: ${words.join(' ')}`);
+  const heads = (BY_WORD.get(words[0]) ?? []).filter(head => !NOT_YET.includes(head.kind));
+  if (heads.length === 0)
+    return cursor.expected('a statement such as SELECT, INSERT, UPDATE, DELETE, CREATE TABLE or FLUSH TABLE');
+  const matched = heads.map(head => head.words.findIndex((word, ahead) => !cursor.isKeyword(word, ahead)));
+  const most = Math.max(...matched);
+  const next = new Set(heads.flatMap((head, i) => (matched[i] === most ? [head.words[most]!] : [])));
+  for (let i = 0; i < most; i++) cursor.next();
+  return cursor.expected([...next].sort().join(' or '));
+}
+
+function headsOf(kinds: readonly StatementKind[]): Map<string, Head[]> {
+  const heads = kinds.flatMap(kind => kind.heads.map((head): Head => ({words: head.split(' '), kind})));
+  const byWord = new Map<string, Head[]>();
+  for (const head of heads.sort((a, b) => b.words.length - a.words.length)) {
+    const [first] = head.words;
+    byWord.set(first!, [...(byWord.get(first!) ?? []), head]);
+  }
+  return byWord;
+}

@@ -1,0 +1,60 @@
+/**
+ * Statements of this language that are known by name and not run by this release. Each answers NOT_SUPPORTED with its name, so that nobody
+ * looks for a mistake in the spelling. A statement that is built leaves this list.
+ */
+import {defineStatement, type StatementKind} from '../define.ts';
+
+/** Canonical names; those that begin otherwise list their heads. */
+const NAMES: readonly (string | readonly [name: string, ...heads: string[]])[] = [
+  'ALTER NAMESPACE',
+  ['USE NAMESPACE', 'USE', 'SET NAMESPACE'],
+  'STORAGE COMPACT TABLE',
+  'STORAGE COMPACT ALL',
+  ['CREATE VIEW', 'CREATE VIEW', 'CREATE OR REPLACE VIEW'],
+  ['MATERIALIZED VIEWS', 'CREATE MATERIALIZED VIEW', 'CREATE OR REPLACE MATERIALIZED VIEW'],
+  'DROP VIEW',
+  'SHOW STATS',
+  'SHOW MANIFEST',
+  'SHOW ALL',
+  'SHOW COLUMNS',
+  ['DESCRIBE without the word TABLE', 'DESCRIBE', 'DESC'],
+  'SET',
+  'EXPLAIN ANALYZE',
+  'KILL LIVE QUERY',
+  ['BACKUP DATABASE', 'BACKUP'],
+  ['RESTORE DATABASE', 'RESTORE'],
+  ['SHOW BACKUP', 'SHOW BACKUP', 'SHOW BACKUPS'],
+  'EXPORT USER DATA',
+  'SHOW EXPORT',
+  'CREATE USER',
+  'ALTER USER',
+  'DROP USER',
+  ['EXECUTE AS USER', 'EXECUTE AS'],
+  ['SUBSCRIBE TO', 'SUBSCRIBE'],
+  'CREATE TOPIC',
+  'ALTER TOPIC',
+  'DROP TOPIC',
+  'CLEAR TOPIC',
+  ['CONSUME FROM', 'CONSUME'],
+  'ACK',
+  ['BEGIN', 'BEGIN', 'START TRANSACTION'],
+  ['COMMIT', 'COMMIT', 'END'],
+  ['ROLLBACK', 'ROLLBACK', 'ABORT'],
+  'CLUSTER',
+];
+
+export const NOT_YET: readonly StatementKind[] = NAMES.map(item => {
+  const [name, ...heads] = typeof item === 'string' ? [item] : item;
+  return defineStatement<never>({
+    name,
+    heads: heads.length === 0 ? [name] : heads,
+    access: 'any',
+    takesParams: false,
+    parse(cursor) {
+      throw cursor.notSupported(name);
+    },
+    run(tree) {
+      return tree;
+    },
+  });
+});

@@ -1,0 +1,247 @@
+/** CREATE, ALTER, DROP STORAGE, SHOW STORAGES, STORAGE CHECK. */
+import {fail} from '@kalamdb/protocol/errors.ts';
+import type {ResultColumn} from '@kalamdb/protocol/values.ts';
+import {checkStorage, STORAGE_TYPES, type StorageHealth} from '../../catalog/storage-opener.ts';
+import {checkTemplate, LOCAL_STORAGE} from '../../catalog/storages.ts';
+import type {TokenCursor} from '../../parser/cursor.ts';
+import type {StorageRecord} from '../../system/storages.ts';
+import {defineStatement, done, type StatementContext} from '../define.ts';
+import {selectFixed} from './select.ts';
+
+const ACCESS = {admin: 'storage operations'} as const;
+const CLAUSES = [
+  ...['TYPE', 'NAME', 'DESCRIPTION', 'PATH', 'BASE_DIRECTORY', 'BUCKET', 'REGION'],
+  ...['SHARED_TABLES_TEMPLATE', 'USER_TABLES_TEMPLATE', 'CREDENTIALS', 'CONFIG'],
+] as const;
+const SETTABLE = ['NAME', 'DESCRIPTION', 'SHARED_TABLES_TEMPLATE', 'USER_TABLES_TEMPLATE', 'CREDENTIALS', 'CONFIG'];
+
+type Clauses = ReadonlyMap<string, string>;
+
+export const createStorage = defineStatement<{id: string; clauses: Clauses}>({
+  name: 'CREATE STORAGE',
+  heads: ['CREATE STORAGE'],
+  access: ACCESS,
+  takesParams: false,
+  parse(cursor) {
+    cursor.expectKeywords('CREATE', 'STORAGE');
+    const id = storageId(cursor);
+    const clauses = new Map<string, string>();
+    while (!cursor.atEnd()) clause(cursor, CLAUSES, clauses);
+    return {id, clauses};
+  },
+  async run({id, clauses}, context) {
+    const {services} = context;
+    if (services.storages.has(id)) throw fail.invalidOperation(`Storage '${id}' already exists`);
+    const record = newRecord(id, clauses, context);
+    await probe(record, context);
+    if (!(await services.ddl.putStorage(record, 'create')))
+      throw fail.invalidOperation(`Storage '${id}' already exists`);
+    return done(context, `Storage '${id}' created successfully`);
+  },
+});
+
+export const alterStorage = defineStatement<{id: string; clauses: Clauses}>({
+  name: 'ALTER STORAGE',
+  heads: ['ALTER STORAGE'],
+  access: ACCESS,
+  takesParams: false,
+  parse(cursor) {
+    cursor.expectKeywords('ALTER', 'STORAGE');
+    const id = storageId(cursor);
+    const clauses = new Map<string, string>();
+    do {
+      cursor.expectKeyword('SET');
+      clause(cursor, SETTABLE, clauses);
+    } while (!cursor.atEnd());
+    return {id, clauses};
+  },
+  async run({id, clauses}, context) {
+    const {services} = context;
+    const old = services.storageRecord(id);
+    if (old === undefined) throw fail.notFound(`Storage '${id}' not found`);
+    if (id === LOCAL_STORAGE && [...clauses.keys()].some(key => key !== 'NAME' && key !== 'DESCRIPTION')) {
+      throw fail.invalidOperation(
+        `Storage 'local' is set up in server.toml; only its name and description can be altered`,
+      );
+    }
+    const record: StorageRecord = {
+      ...old,
+      storage_name: clauses.get('NAME') ?? old.storage_name,
+      description: clauses.get('DESCRIPTION') ?? old.description,
+      shared_tables_template: clauses.get('SHARED_TABLES_TEMPLATE') ?? old.shared_tables_template,
+      user_tables_template: clauses.get('USER_TABLES_TEMPLATE') ?? old.user_tables_template,
+      credentials: jsonObject(clauses.get('CREDENTIALS'), 'Credentials') ?? old.credentials,
+      config_json: jsonObject(clauses.get('CONFIG'), 'CONFIG') ?? old.config_json,
+      updated_at: services.nowMicros(),
+    };
+    checkTemplates(record);
+    if (id !== LOCAL_STORAGE) await probe(record, context);
+    if (!(await services.ddl.putStorage(record, 'alter'))) throw fail.notFound(`Storage '${id}' not found`);
+    return done(context, `Storage '${id}' altered successfully`);
+  },
+});
+
+export const dropStorage = defineStatement<{id: string; ifExists: boolean}>({
+  name: 'DROP STORAGE',
+  heads: ['DROP STORAGE'],
+  access: ACCESS,
+  takesParams: false,
+  parse(cursor) {
+    cursor.expectKeywords('DROP', 'STORAGE');
+    const ifExists = cursor.ifExists();
+    return {id: storageId(cursor), ifExists};
+  },
+  async run({id, ifExists}, context) {
+    const {ddl, waitingFiles} = context.services;
+    if (id === LOCAL_STORAGE) throw fail.invalidOperation(`Cannot delete 'local' storage (protected)`);
+    const isDropped = await ddl.dropStorage(id, () => waitingFiles(id));
+    if (isDropped) return done(context, `Storage '${id}' dropped successfully`);
+    if (ifExists) return done(context, `Storage '${id}' does not exist (skipped)`);
+    throw fail.notFound(`Storage '${id}' not found`);
+  },
+});
+
+const list = selectFixed("SELECT * FROM system.storages ORDER BY storage_id <> 'local', storage_id");
+
+export const showStorages = defineStatement<undefined>({
+  name: 'SHOW STORAGES',
+  heads: ['SHOW STORAGES'],
+  access: 'any',
+  takesParams: false,
+  parse(cursor) {
+    cursor.expectKeywords('SHOW', 'STORAGES');
+    return undefined;
+  },
+  run: (_, context) => list(context),
+});
+
+const CHECK_COLUMNS: readonly ResultColumn[] = (
+  [
+    ['storage_id', 'Text'],
+    ['status', 'Text'],
+    ['readable', 'Boolean'],
+    ['writable', 'Boolean'],
+    ['listable', 'Boolean'],
+    ['deletable', 'Boolean'],
+    ['latency_ms', 'BigInt'],
+    ['total_bytes', 'BigInt'],
+    ['used_bytes', 'BigInt'],
+    ['error', 'Text'],
+    ['tested_at', 'Timestamp'],
+  ] as const
+).map(([name, data_type], index) => ({name, data_type, index}));
+
+export const storageCheck = defineStatement<{id: string; isExtended: boolean}>({
+  name: 'STORAGE CHECK',
+  heads: ['STORAGE CHECK'],
+  access: ACCESS,
+  takesParams: false,
+  parse(cursor) {
+    cursor.expectKeywords('STORAGE', 'CHECK');
+    const id = storageId(cursor);
+    return {id, isExtended: cursor.acceptKeyword('EXTENDED')};
+  },
+  async run({id, isExtended}, context) {
+    const {services} = context;
+    const record = services.storageRecord(id);
+    if (record === undefined) throw fail.notFound(`Storage '${id}' not found`);
+    const health = await checkStorage(services.storages.blob(id), services.clock, services.nonce());
+    const space =
+      isExtended && record.storage_type === 'filesystem' ? await services.diskSpace(record.base_directory) : undefined;
+    const text = (value: number | undefined) => (value === undefined ? null : String(value));
+    const row = [
+      ...[id, health.status, health.readable, health.writable, health.listable, health.deletable],
+      ...[String(health.latencyMs), text(space?.totalBytes), text(space?.usedBytes), health.error],
+      Number(services.nowMicros()),
+    ];
+    return {columns: CHECK_COLUMNS, rows: [JSON.stringify(row)], rowCount: 1, asUser: context.session.userId};
+  },
+});
+
+function storageId(cursor: TokenCursor): string {
+  const {start} = cursor;
+  const id = cursor.stringOrName('a storage id');
+  if (/^[A-Za-z0-9_-]{1,64}$/.test(id)) return id;
+  throw cursor.fail(
+    `Invalid storage id '${id.slice(0, 80)}'. Only alphanumeric, underscore, and hyphen allowed`,
+    start,
+  );
+}
+
+function clause(cursor: TokenCursor, known: readonly string[], into: Map<string, string>): void {
+  const word = cursor.acceptOneOf(...known);
+  if (word === undefined) throw cursor.expected(known.join(', '));
+  if (into.has(word)) throw cursor.fail(`${word} is given twice`);
+  into.set(word, word === 'TYPE' ? cursor.stringOrName() : cursor.string(`the quoted value of ${word}`));
+}
+
+function newRecord(id: string, clauses: Clauses, {services}: StatementContext): StorageRecord {
+  const type = storageType(clauses.get('TYPE'));
+  const now = services.nowMicros();
+  const region = clauses.get('REGION');
+  const config = jsonObject(clauses.get('CONFIG'), 'CONFIG');
+  const record: StorageRecord = {
+    storage_id: id,
+    storage_name: clauses.get('NAME') ?? id,
+    description: clauses.get('DESCRIPTION') ?? null,
+    storage_type: type,
+    base_directory: baseOf(type, clauses),
+    credentials: jsonObject(clauses.get('CREDENTIALS'), 'Credentials') ?? null,
+    config_json: region === undefined ? (config ?? null) : JSON.stringify({...JSON.parse(config ?? '{}'), region}),
+    shared_tables_template: clauses.get('SHARED_TABLES_TEMPLATE') ?? services.templates.shared,
+    user_tables_template: clauses.get('USER_TABLES_TEMPLATE') ?? services.templates.user,
+    created_at: now,
+    updated_at: now,
+  };
+  checkTemplates(record);
+  return record;
+}
+
+function storageType(text: string | undefined): (typeof STORAGE_TYPES)[number] {
+  if (text === undefined) throw fail.invalidOperation('TYPE keyword not found');
+  const type = STORAGE_TYPES.find(one => one === text.toLowerCase());
+  if (type !== undefined) return type;
+  throw fail.invalidOperation(`Invalid storage type '${text}'. Must be 'filesystem', 's3', 'gcs', or 'azure'`);
+}
+
+function baseOf(type: string, clauses: Clauses): string {
+  const first = type === 'filesystem' ? clauses.get('PATH') : type === 's3' ? clauses.get('BUCKET') : undefined;
+  const base = first ?? clauses.get('BASE_DIRECTORY');
+  if (base === undefined) throw fail.invalidOperation('BASE_DIRECTORY keyword not found');
+  if (base.trim() === '' || base.includes('\0'))
+    throw fail.invalidOperation('Filesystem storage requires a non-empty base directory');
+  return type === 's3' && !base.startsWith('s3://') ? `s3://${base}` : base;
+}
+
+function jsonObject(text: string | undefined, what: 'Credentials' | 'CONFIG'): string | undefined {
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // What the parser says would repeat a part of the text, which may be the secret.
+    throw fail.invalidOperation(`Invalid ${what.toLowerCase()} JSON: it could not be parsed`);
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return JSON.stringify(value);
+  throw fail.invalidOperation(`${what} must be a JSON object`);
+}
+
+function checkTemplates(record: StorageRecord): void {
+  checkTemplate('Shared table template', record.shared_tables_template, false);
+  checkTemplate('User table template', record.user_tables_template, true);
+}
+
+/** Nothing is registered that does not work now. */
+async function probe(record: StorageRecord, {services}: StatementContext): Promise<void> {
+  const blob = services.openStorage(record, {isCached: false});
+  const health = await checkStorage(blob, services.clock, services.nonce());
+  if (health.status === 'healthy') return;
+  if (health.status === 'unreachable') {
+    throw fail.invalidOperation(`Storage connectivity check failed (latency ${health.latencyMs} ms): ${health.error}`);
+  }
+  throw fail.invalidOperation(`Storage health check failed (${healthText(health)}): ${health.error}`);
+}
+
+function healthText({status, readable, writable, listable, deletable, latencyMs}: StorageHealth): string {
+  return `status ${status}, readable=${readable}, writable=${writable}, listable=${listable}, deletable=${deletable}, latency ${latencyMs} ms`;
+}
