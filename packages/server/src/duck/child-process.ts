@@ -67,13 +67,14 @@ export class QueryChild {
     this.#socket = socket as Socket;
     const reader = new FrameReader((kind, payload) => this.#receive(kind, payload));
     this.#socket.on('data', (chunk: Buffer) => this.#guarded(() => reader.push(chunk)));
-    this.#socket.on('error', () => this.kill());
+    // Mostly it has ended by itself, and its end tells why.
+    this.#socket.on('error', () => this.#process.kill('SIGKILL'));
     this.#process.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_LENGTH_MAX);
     });
     this.gone = new Promise(resolve => {
       this.#process.once('error', error => this.#end(`could not be started: ${error.message}`, resolve));
-      this.#process.once('exit', (code, signal) => this.#end(`ended with ${signal ?? `code ${code}`}`, resolve));
+      this.#process.once('close', (code, signal) => this.#end(`ended with ${signal ?? `code ${code}`}`, resolve));
     });
   }
 

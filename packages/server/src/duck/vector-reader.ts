@@ -8,7 +8,10 @@ import duckdb, {type Result, type Vector} from '@duckdb/node-bindings';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {DataType} from '../model/datatype.ts';
 import {toJson, uuidText} from '../model/values.ts';
-import {typeId} from './vector-writer.ts';
+import {INLINE_BYTES_MAX, STRING_BYTES, typeId} from './vector-writer.ts';
+
+/** So much of strings that lie together is fetched at once. */
+const RUN_BYTES_MAX = 256 * 1024;
 
 /** Puts the fragments of the first `count` values into `out`, and their lengths into the budget. */
 export type FragmentReader = (vector: Vector, count: number, out: string[], budget: Budget) => void;
@@ -110,33 +113,75 @@ function fixed(width: number, open: (bytes: Buffer) => (index: number) => string
   };
 }
 
-function strings(text: (bytes: Buffer, start: number, end: number) => string): FragmentReader {
+type TextOf = (bytes: Buffer, start: number, end: number) => string;
+
+function strings(text: TextOf): FragmentReader {
   return (vector, count, out, budget) => {
-    const block = blockOf(vector, count * 16);
+    const block = blockOf(vector, count * STRING_BYTES);
     const validity = validityOf(vector, count);
+    const long = new LongStrings(block, validity, count);
     for (let i = 0; i < count; i++) {
       if (isNull(validity, i)) {
         out[i] = 'null';
         continue;
       }
-      const at = i * 16;
+      const at = i * STRING_BYTES;
       const length = block.readUInt32LE(at);
       // Before it is copied, and again for what it grew by.
       budget.take(length);
-      out[i] = length <= 12 ? text(block, at + 4, at + 4 + length) : longText(block, at + 8, length, text);
+      out[i] = length <= INLINE_BYTES_MAX ? text(block, at + 4, at + 4 + length) : long.text(i, length, text);
       budget.take(out[i]!.length - length);
     }
   };
 }
 
-function longText(
-  block: Buffer,
-  pointerAt: number,
-  length: number,
-  text: (bytes: Buffer, start: number, end: number) => string,
-): string {
-  const bytes = duckdb.get_data_from_pointer(block.buffer as ArrayBuffer, block.byteOffset + pointerAt, length);
-  return text(Buffer.from(bytes.buffer, bytes.byteOffset, length), 0, length);
+/**
+ * Strings that lie outside of their column's block. Most of them lie one after the other: a run of those is fetched with one call, which costs
+ * as much as for one string.
+ */
+class LongStrings {
+  readonly #block: Buffer;
+  readonly #validity: Uint8Array | null;
+  readonly #count: number;
+  #run: Buffer = Buffer.alloc(0);
+  #runAddress = 0;
+
+  constructor(block: Buffer, validity: Uint8Array | null, count: number) {
+    this.#block = block;
+    this.#validity = validity;
+    this.#count = count;
+  }
+
+  text(index: number, length: number, text: TextOf): string {
+    let start = this.#address(index) - this.#runAddress;
+    if (start < 0 || start + length > this.#run.length) {
+      this.#fetch(index, length);
+      start = 0;
+    }
+    return text(this.#run, start, start + length);
+  }
+
+  #fetch(index: number, length: number): void {
+    this.#runAddress = this.#address(index);
+    let end = this.#runAddress + length;
+    for (let next = index + 1; next < this.#count && end - this.#runAddress < RUN_BYTES_MAX; next++) {
+      if (isNull(this.#validity, next)) continue;
+      const nextLength = this.#block.readUInt32LE(next * STRING_BYTES);
+      if (nextLength <= INLINE_BYTES_MAX) continue;
+      if (this.#address(next) !== end || nextLength > RUN_BYTES_MAX) break;
+      end += nextLength;
+    }
+    const {buffer, byteOffset} = this.#block;
+    const pointerAt = byteOffset + index * STRING_BYTES + 8;
+    const bytes = duckdb.get_data_from_pointer(buffer as ArrayBuffer, pointerAt, end - this.#runAddress);
+    this.#run = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /** Exact: addresses have 48 bits. */
+  #address(index: number): number {
+    const at = index * STRING_BYTES + 8;
+    return this.#block.readUInt32LE(at + 4) * 2 ** 32 + this.#block.readUInt32LE(at);
+  }
 }
 
 function blockOf(vector: Vector, byteCount: number): Buffer {

@@ -13,8 +13,8 @@ import {type DELETED_INDEX, SEQ_INDEX} from '../model/schema.ts';
 export const CHUNK_ROWS = duckdb.vector_size();
 const VALIDITY_BYTES = Math.ceil(CHUNK_ROWS / 64) * 8;
 /** `duckdb_string_t`: the length, then 12 bytes of the text, or 4 of them and a pointer. */
-const STRING_BYTES = 16;
-const INLINE_BYTES_MAX = 12;
+export const STRING_BYTES = 16;
+export const INLINE_BYTES_MAX = 12;
 
 export interface ColumnWriter {
   /** Takes the value of `column` in the view's row as the value at `index`. Each index is given once, ascending. */

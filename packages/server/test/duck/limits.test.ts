@@ -228,6 +228,48 @@ test('spilling: with a directory for it a sort beyond memory succeeds', async ()
   assert.deepEqual((await ask(open.duck, sql)).rows, ['["1999995"]']);
 });
 
+test('hot rows of more than 64 MB stream through: the server holds a few chunks, the child all of them', async () => {
+  const open = testDuck();
+  const schema = schemaOf([columnOf(1, 'k', {name: 'int'}), columnOf(2, 'v', TEXT)]);
+  const [rowCount, textLength] = [20_000, 5000];
+  let chunkCount = 0;
+  const hot = (async function* () {
+    for (let k = 0; k < rowCount; k += 1000) {
+      const rows = Array.from({length: 1000}, (_, i) => ({values: [k + i, 'x'.repeat(textLength)]}));
+      for await (const chunk of hotRows(schema, rows)) {
+        chunkCount++;
+        yield chunk;
+      }
+    }
+  })();
+  const before = process.memoryUsage().arrayBuffers;
+  const answer = await ask(open.duck, 'SELECT count(*) AS n, sum(length("v"))::BIGINT AS s FROM t1', {
+    relations: [relationOf(schema, {hot})],
+    outputs: [{name: 'bigint'}, {name: 'bigint'}],
+  });
+  assert.deepEqual(answer.rows, [`["${rowCount}","${rowCount * textLength}"]`]);
+  assert(chunkCount > 20, 'it took many chunks');
+  assert(process.memoryUsage().arrayBuffers - before < 64 * MEGABYTE, 'chunks are not kept');
+});
+
+test('one row of 16 MB goes in and comes out', async () => {
+  const open = testDuck();
+  const schema = schemaOf([columnOf(1, 'k', {name: 'int'}), columnOf(2, 'v', TEXT)]);
+  const text = 'ü'.repeat(8_000_000);
+  const answer = await ask(open.duck, 'SELECT "v" FROM t1', {
+    relations: [relationOf(schema, {hot: hotRows(schema, [{values: [1, text]}])})],
+    outputs: [TEXT],
+  });
+  assert.equal(answer.rows.length, 1);
+  assert(answer.rows[0] === JSON.stringify([text]), 'the text is the same');
+});
+
+test('a child that cannot start is an error that can be retried, and the log tells why', async () => {
+  const {duck, warnings} = testDuck({memoryBytes: Number.NaN});
+  await assert.rejects(ask(duck, 'SELECT 1::BIGINT AS n'), {code: 'QUERY_UNAVAILABLE'});
+  assert.match(warnings.join('\n'), /A query process ended with code 1\. \S/);
+});
+
 test('parallel queries: each gets its own answer, with no more children than allowed', async () => {
   const open = testDuck({maxChildren: 2});
   const schema = schemaOf([columnOf(1, 'k', {name: 'int'})]);
