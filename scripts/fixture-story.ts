@@ -117,6 +117,8 @@ export const BEFORE_CHECKPOINT: readonly Step[] = [
   root('CREATE USER TABLE app.again (id INT PRIMARY KEY, was TEXT)'),
   ana("INSERT INTO app.again VALUES (1, 'of the first table')"),
   {flush: 'app.again'},
+  root('CREATE STREAM TABLE app.events (id TEXT, what TEXT) WITH (TTL_SECONDS = 3600)'),
+  ana("INSERT INTO app.events VALUES ('1', 'gone with the process')"),
   root('DROP NAMESPACE gone'),
   root('CREATE SHARED TABLE app.counter (id INT PRIMARY KEY, n INT, filler TEXT)'),
   root("INSERT INTO app.counter VALUES (1, 0, '')"),
@@ -161,4 +163,5 @@ export const SYSTEM_QUESTIONS: readonly Question[] = [
   `SELECT job_id, job_type, status, message, created_at, finished_at FROM system.jobs WHERE table_name <> '${INTERRUPTED_TABLE}' ORDER BY job_id`,
   'DESCRIBE TABLE app.items HISTORY',
   'DESCRIBE TABLE app.types',
+  'DESCRIBE TABLE app.events',
 ].map(sql => ({user: 'root', sql}));

@@ -88,9 +88,9 @@ export const QUESTIONS: readonly Question[] = [
     sql: `SELECT ${FLIGHT_COLUMNS} FROM example.flights ORDER BY delay DESC NULLS LAST, id LIMIT 20`,
   },
   {
-    about: 'a page far behind',
+    about: 'a later page',
     user: 'ana',
-    sql: `SELECT ${FLIGHT_COLUMNS} FROM example.flights ORDER BY distance, id DESC LIMIT 25 OFFSET 20000`,
+    sql: `SELECT ${FLIGHT_COLUMNS} FROM example.flights ORDER BY distance, id DESC LIMIT 25 OFFSET 1000`,
   },
   {
     about: 'keys one by one',

@@ -31,8 +31,6 @@ const PRLIMIT = '/usr/bin/prlimit';
 const OWN_DATA_BYTES = 1.25 * 1024 ** 3;
 const HEAP_MEGABYTES = 256;
 const STDERR_LENGTH_MAX = 4096;
-/** The child counts what it makes, the server what comes: separators are counted differently. */
-const ANSWER_SLACK_BYTES = 1024 * 1024;
 
 interface Run {
   readonly request: DuckRequest;
@@ -69,14 +67,20 @@ export class QueryChild {
     this.#socket = socket as Socket;
     const reader = new FrameReader((kind, payload) => this.#receive(kind, payload));
     this.#socket.on('data', (chunk: Buffer) => this.#guarded(() => reader.push(chunk)));
-    this.#socket.on('error', () => this.kill());
+    // Mostly it has ended by itself, and its end tells why.
+    this.#socket.on('error', () => this.#process.kill('SIGKILL'));
     this.#process.stderr!.setEncoding('utf8').on('data', (text: string) => {
       this.#stderr = (this.#stderr + text).slice(-STDERR_LENGTH_MAX);
     });
     this.gone = new Promise(resolve => {
       this.#process.once('error', error => this.#end(`could not be started: ${error.message}`, resolve));
-      this.#process.once('exit', (code, signal) => this.#end(`ended with ${signal ?? `code ${code}`}`, resolve));
+      this.#process.once('close', (code, signal) => this.#end(`ended with ${signal ?? `code ${code}`}`, resolve));
     });
+  }
+
+  /** Undefined if it could not be started. */
+  get pid(): number | undefined {
+    return this.#process.pid;
   }
 
   get isGone(): boolean {
@@ -239,7 +243,7 @@ function unavailable(text: string): DbError {
 
 function takeRows(run: Run, payload: Buffer): void {
   run.bytes += payload.length;
-  if (run.bytes > run.request.maxBytes + ANSWER_SLACK_BYTES) throw new Error('an answer larger than asked for');
+  if (run.bytes > run.request.maxBytes) throw new Error('an answer larger than asked for');
   for (const row of payload.toString('utf8').split('\n')) run.rows.push(row);
 }
 

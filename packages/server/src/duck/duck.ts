@@ -43,13 +43,16 @@ export interface RelationFile {
 }
 
 export interface DuckRequest {
-  /** One SELECT. A WITH of the whole query stands first. Tables are relations or WITH queries, without a schema in front. */
+  /**
+   * One SELECT. A WITH of the whole query stands first. Tables are relations or WITH queries, without a schema in front. Columns of the answer
+   * have names given to them: DuckDB would make them of values, which fails for timestamps beyond its calendar.
+   */
   readonly sql: string;
   /** `$1` is the first. The SQL uses each of them, and casts those that may be null. */
   readonly params: readonly {readonly type: DataType; readonly value: Value}[];
   readonly relations: readonly Relation[];
   /** Our own code that the SQL calls, by `programCall`. */
-  readonly programs: {readonly context: string; readonly list: readonly ProgramSpec[]};
+  readonly programs?: {readonly context: string; readonly list: readonly ProgramSpec[]};
   /** Type of each output column; the SQL casts to them, by `duckType`. */
   readonly outputs: readonly DataType[];
   /** Further rows are left out and the answer is marked as truncated. */
@@ -77,6 +80,7 @@ export interface DuckAnswer {
 
 export interface DuckStats {
   readonly children: number;
+  readonly pids: readonly number[];
   readonly running: number;
   readonly waiting: number;
   /** Since the start: */
@@ -115,7 +119,7 @@ export interface DuckOptions {
   /** Where large sorts and joins spill, at most `memoryBytes` of it per child; without it nothing spills. */
   readonly tempDirectory?: string;
   /** URL of the module that exports `loadProgram`; children import it when a query needs it. */
-  readonly programModule: string;
+  readonly programModule?: string;
   readonly logger: DuckLogger;
 }
 

@@ -73,7 +73,7 @@ export class Engine {
       await checkFiles(job.head.unchecked, () => this.#throwIfCancelled());
       const parameters = [...job.head.params];
       const sql = await this.#completeSql(job, parameters);
-      await this.#programs.open(connection, job.head.programs);
+      if (job.head.programs !== undefined) await this.#programs.open(connection, job.head.programs);
       this.#throwIfCancelled();
       statement = await duckdb.prepare(connection, sql);
       bindAll(statement, parameters);
@@ -142,24 +142,45 @@ export class Engine {
     return checked;
   }
 
+  /**
+   * Stops what still runs for a result that nobody reads on. Threads of it may wait for this one to serve a table function: closing the connection
+   * would wait for them in turn, for ever.
+   */
+  async #abandon(result: Result): Promise<void> {
+    duckdb.interrupt(this.#running!);
+    try {
+      for (let chunk = await duckdb.fetch_chunk(result); chunk !== null; chunk = await duckdb.fetch_chunk(result)) {
+        if (duckdb.data_chunk_get_size(chunk) === 0) return;
+      }
+    } catch {
+      // The interrupt has arrived.
+    }
+  }
+
   async #stream(
     result: Result,
     {outputs, maxRows, maxBytes}: RequestHead,
     emit: (lines: Buffer) => Promise<void> | undefined,
   ): Promise<Done> {
-    const readers = resultReaders(result, outputs);
     const budget = new Budget(maxBytes);
     let rowsLeft = maxRows;
     let isTruncated = false;
-    while (!isTruncated) {
-      const chunk = await duckdb.fetch_chunk(result);
-      this.#throwIfCancelled();
-      const rowCount = chunk === null ? 0 : duckdb.data_chunk_get_size(chunk);
-      if (chunk === null || rowCount === 0) break;
-      const count = Math.min(rowCount, rowsLeft);
-      isTruncated = rowCount > rowsLeft;
-      rowsLeft -= count;
-      if (count > 0) await emit(linesOf(chunk, count, readers, budget));
+    let isWhole = false;
+    try {
+      const readers = refusing(() => resultReaders(result, outputs));
+      while (!isTruncated) {
+        const chunk = await duckdb.fetch_chunk(result);
+        this.#throwIfCancelled();
+        const rowCount = chunk === null ? 0 : duckdb.data_chunk_get_size(chunk);
+        isWhole = rowCount === 0;
+        if (chunk === null || isWhole) break;
+        const count = Math.min(rowCount, rowsLeft);
+        isTruncated = rowCount > rowsLeft;
+        rowsLeft -= count;
+        if (count > 0) await emit(linesOf(chunk, count, readers, budget));
+      }
+    } finally {
+      if (!isWhole) await this.#abandon(result);
     }
     return {isTruncated, residentBytes: process.memoryUsage.rss()};
   }
@@ -212,7 +233,7 @@ function bindAll(statement: PreparedStatement, parameters: readonly {type: DataT
 }
 
 function linesOf(chunk: duckdb.DataChunk, count: number, readers: readonly FragmentReader[], budget: Budget): Buffer {
-  budget.take(count * (readers.length + 2));
+  const before = budget.taken;
   const columns = readers.map((read, column) => {
     const fragments: string[] = new Array(count);
     read(duckdb.data_chunk_get_vector(chunk, column), count, fragments, budget);
@@ -224,5 +245,8 @@ function linesOf(chunk: duckdb.DataChunk, count: number, readers: readonly Fragm
     for (let column = 1; column < columns.length; column++) line += `,${columns[column]![row]}`;
     text += row === 0 ? `[${line}]` : `\n[${line}]`;
   }
-  return Buffer.from(text, 'utf8');
+  const lines = Buffer.from(text, 'utf8');
+  // Characters were counted so far; bytes are what was asked for.
+  budget.take(lines.length - (budget.taken - before));
+  return lines;
 }

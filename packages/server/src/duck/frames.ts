@@ -42,7 +42,7 @@ export interface ChildSettings {
   /** Files outside of these are out of reach. */
   readonly directories: readonly string[];
   readonly tempDirectory: string | undefined;
-  readonly programModule: string;
+  readonly programModule: string | undefined;
 }
 
 /** False when the socket wants to be waited for. */

@@ -6,6 +6,7 @@
  * storage was added that it cannot reach.
  */
 import {realpathSync} from 'node:fs';
+import {availableParallelism} from 'node:os';
 import {sep} from 'node:path';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {QueryChild} from './child-process.ts';
@@ -14,11 +15,11 @@ import type {ListedFile} from './file-check.ts';
 import type {ChildSettings} from './frames.ts';
 
 /** Memory that allocators do not give back goes with the child. */
-const QUERIES_MAX = 1000;
+const QUERIES_MAX = 20_000;
 const WAITING_MAX = 256;
 const CHECKED_FILES_MAX = 100_000;
-/** Threads of DuckDB in each child. */
-const THREADS = 2;
+/** More of them make small queries slower, and large ones no quicker where all are at work. */
+const THREADS_MAX = 4;
 
 export class Pool implements Duck {
   readonly #options: DuckOptions;
@@ -63,6 +64,7 @@ export class Pool implements Duck {
   stats(): DuckStats {
     return {
       children: this.#children.size,
+      pids: [...this.#children].flatMap(child => child.pid ?? []),
       running: this.#running,
       waiting: this.#waiting.length,
       queries: this.#queries,
@@ -145,7 +147,7 @@ export class Pool implements Duck {
       memoryBytes,
       tempDirectory,
       programModule,
-      threads: THREADS,
+      threads: threadsFor(this.#options.maxChildren),
       directories: directories().flatMap(placesOf),
     };
     const child = new QueryChild({settings, killAfterMs, log: text => logger.warn(text)});
@@ -174,6 +176,11 @@ export class Pool implements Duck {
     };
     this.#idleTimers.set(child, setTimeout(rest, this.#options.idleMs).unref());
   }
+}
+
+/** All children at work have a thread for each processor. */
+function threadsFor(maxChildren: number): number {
+  return Math.min(THREADS_MAX, Math.max(1, Math.floor(availableParallelism() / maxChildren)));
 }
 
 /** A directory as it is written and as it is without links: DuckDB compares what links lead to. */

@@ -22,18 +22,19 @@ interface Program {
 }
 
 export class Programs {
-  readonly #module: string;
+  readonly #module: string | undefined;
   readonly #registered = new Set<string>();
   #load: LoadProgram | undefined;
   #current: readonly Program[] = [];
 
-  constructor(module: string) {
+  constructor(module: string | undefined) {
     this.#module = module;
   }
 
   /** Makes the programs of a request callable on the instance of the connection. */
-  async open(connection: Connection, {context, list}: DuckRequest['programs']): Promise<void> {
+  async open(connection: Connection, {context, list}: NonNullable<DuckRequest['programs']>): Promise<void> {
     if (list.length === 0) return;
+    assert(this.#module !== undefined, 'a child that is asked for programs knows their module');
     this.#load ??= ((await import(this.#module)) as {loadProgram: LoadProgram}).loadProgram;
     const load = this.#load;
     this.#current = list.map(({text, args, result}) => ({

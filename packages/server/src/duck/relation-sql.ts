@@ -21,7 +21,7 @@ import type {RelationHead} from './frames.ts';
 export const HOT_FUNCTION = 'kalamdb_hot';
 /** Column `k`: keys that have a hot version over a cold one. */
 export const HIDDEN_FUNCTION = 'kalamdb_hidden';
-/** Columns `f`, `p`: number of the file in its list, position of the row. */
+/** Column `p`: number of the file in its list times 2^32, plus the position of the row in it. */
 export const DEAD_FUNCTION = 'kalamdb_dead';
 
 export interface RelationFacts {
@@ -86,9 +86,9 @@ function filesSql(
   let sql = `SELECT ${listOf(list)} FROM read_parquet([${paths}],hive_partitioning=false) AS f(${names})`;
   if (hasDead) {
     const number = facts.deadRows(files);
-    sql += ` ANTI JOIN ${DEAD_FUNCTION}(${number}) AS d ON CAST(f.file_index AS BIGINT)=d.f AND f.file_row_number=d.p`;
+    sql += ` ANTI JOIN ${DEAD_FUNCTION}(${number}) AS d ON CAST(f.file_index AS BIGINT)*4294967296+f.file_row_number=d.p`;
   }
-  if (facts.hiddenKeyCount > 0) {
+  if (facts.hiddenKeyCount > 0 && schema.primaryKey >= 0) {
     sql += ` ANTI JOIN ${HIDDEN_FUNCTION}(${facts.number}) AS h ON ${read(schema.columns[schema.primaryKey]!)}=h.k`;
   }
   // A comparison, not NOT: bounds of row groups decide comparisons.

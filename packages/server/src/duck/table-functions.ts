@@ -212,36 +212,31 @@ function flush(chunk: DataChunk, writers: readonly PlacedWriter[], count: number
 
 function deadScan(files: readonly Uint32Array[]): Scan {
   return {
-    columns: [
-      {name: 'f', type: {name: 'bigint'}},
-      {name: 'p', type: {name: 'bigint'}},
-    ],
+    columns: [{name: 'p', type: {name: 'bigint'}}],
     rowCount: files.reduce((sum, dead) => sum + dead.length, 0),
     open(places) {
-      // Numbers of 64 bits, all below 2^32: only the lower halves are written.
-      const values = [new Uint32Array(CHUNK_ROWS * 2), new Uint32Array(CHUNK_ROWS * 2)] as const;
+      // Halves of 64-bit numbers.
+      const positions = new Uint32Array(CHUNK_ROWS * 2);
       let file = 0;
-      let position = 0;
+      let next = 0;
       return chunk => {
         let count = 0;
         while (count < CHUNK_ROWS && file < files.length) {
           const dead = files[file]!;
-          if (position === dead.length) {
+          if (next === dead.length) {
             file++;
-            position = 0;
+            next = 0;
             continue;
           }
-          values[0][2 * count] = file;
-          values[1][2 * count] = dead[position++]!;
+          positions[2 * count] = dead[next++]!;
+          positions[2 * count + 1] = file;
           count++;
         }
         if (count === 0) return 0;
         duckdb.data_chunk_set_size(chunk, count);
-        for (const [i, place] of places.entries()) {
-          const column = values[place];
-          if (column === undefined) continue;
-          duckdb.copy_data_to_vector(duckdb.data_chunk_get_vector(chunk, i), 0, column.buffer, 0, count * 8);
-        }
+        const place = places.indexOf(0);
+        if (place < 0) return count;
+        duckdb.copy_data_to_vector(duckdb.data_chunk_get_vector(chunk, place), 0, positions.buffer, 0, count * 8);
         return count;
       };
     },

@@ -10,6 +10,9 @@ import type {DataType} from '../model/datatype.ts';
 import {toJson, uuidText} from '../model/values.ts';
 import {INLINE_BYTES_MAX, STRING_BYTES, typeId} from './vector-writer.ts';
 
+/** So much of strings that lie together is fetched at once. */
+const RUN_BYTES_MAX = 256 * 1024;
+
 /** Puts the fragments of the first `count` values into `out`, and their lengths into the budget. */
 export type FragmentReader = (vector: Vector, count: number, out: string[], budget: Budget) => void;
 
@@ -20,6 +23,10 @@ export class Budget {
 
   constructor(limit: number) {
     this.#limit = limit;
+  }
+
+  get taken(): number {
+    return this.#taken;
   }
 
   /** Throws LIMIT_EXCEEDED. */
@@ -83,9 +90,9 @@ function fragmentReader(type: DataType): FragmentReader {
     case 'text':
     case 'json':
     case 'file':
-      return strings(bytes => JSON.stringify(bytes.toString('utf8')));
+      return strings((bytes, start, end) => JSON.stringify(bytes.toString('utf8', start, end)));
     case 'bytes':
-      return strings(bytes => toJson(type, bytes));
+      return strings((bytes, start, end) => toJson(type, bytes.subarray(start, end)));
     default:
       return type satisfies never;
   }
@@ -106,28 +113,78 @@ function fixed(width: number, open: (bytes: Buffer) => (index: number) => string
   };
 }
 
-function strings(text: (bytes: Buffer) => string): FragmentReader {
+type ReadOf<Result> = (bytes: Buffer, start: number, end: number) => Result;
+
+function strings(text: ReadOf<string>): FragmentReader {
   return (vector, count, out, budget) => {
     const block = blockOf(vector, count * STRING_BYTES);
     const validity = validityOf(vector, count);
+    const long = new Strings(block, validity, count);
     for (let i = 0; i < count; i++) {
       if (isNull(validity, i)) {
         out[i] = 'null';
         continue;
       }
-      budget.take(block.readUInt32LE(i * STRING_BYTES));
-      out[i] = text(stringBytes(block, i));
+      const length = block.readUInt32LE(i * STRING_BYTES);
+      // Before it is copied, and again for what it grew by.
+      budget.take(length);
+      out[i] = long.read(i, text);
+      budget.take(out[i]!.length - length);
     }
   };
 }
 
-/** Of the string at a place of a vector's block. */
-export function stringBytes(block: Buffer, index: number): Buffer {
-  const at = index * STRING_BYTES;
-  const length = block.readUInt32LE(at);
-  if (length <= INLINE_BYTES_MAX) return block.subarray(at + 4, at + 4 + length);
-  const bytes = duckdb.get_data_from_pointer(block.buffer as ArrayBuffer, block.byteOffset + at + 8, length);
-  return Buffer.from(bytes.buffer, bytes.byteOffset, length);
+/**
+ * Strings of one vector. Long ones lie outside of its block. Most of them lie one after the other: a run of those is fetched with one call, which costs
+ * as much as for one string.
+ */
+export class Strings {
+  readonly #block: Buffer;
+  readonly #validity: Uint8Array | null;
+  readonly #count: number;
+  #run: Buffer = Buffer.alloc(0);
+  #runAddress = 0;
+
+  constructor(block: Buffer, validity: Uint8Array | null, count: number) {
+    this.#block = block;
+    this.#validity = validity;
+    this.#count = count;
+  }
+
+  /** The string at a place that is not null. */
+  read<Result>(index: number, read: ReadOf<Result>): Result {
+    const at = index * STRING_BYTES;
+    const length = this.#block.readUInt32LE(at);
+    if (length <= INLINE_BYTES_MAX) return read(this.#block, at + 4, at + 4 + length);
+    let start = this.#address(index) - this.#runAddress;
+    if (start < 0 || start + length > this.#run.length) {
+      this.#fetch(index, length);
+      start = 0;
+    }
+    return read(this.#run, start, start + length);
+  }
+
+  #fetch(index: number, length: number): void {
+    this.#runAddress = this.#address(index);
+    let end = this.#runAddress + length;
+    for (let next = index + 1; next < this.#count && end - this.#runAddress < RUN_BYTES_MAX; next++) {
+      if (isNull(this.#validity, next)) continue;
+      const nextLength = this.#block.readUInt32LE(next * STRING_BYTES);
+      if (nextLength <= INLINE_BYTES_MAX) continue;
+      if (this.#address(next) !== end || nextLength > RUN_BYTES_MAX) break;
+      end += nextLength;
+    }
+    const {buffer, byteOffset} = this.#block;
+    const pointerAt = byteOffset + index * STRING_BYTES + 8;
+    const bytes = duckdb.get_data_from_pointer(buffer as ArrayBuffer, pointerAt, end - this.#runAddress);
+    this.#run = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  /** Exact: addresses have 48 bits. */
+  #address(index: number): number {
+    const at = index * STRING_BYTES + 8;
+    return this.#block.readUInt32LE(at + 4) * 2 ** 32 + this.#block.readUInt32LE(at);
+  }
 }
 
 export function blockOf(vector: Vector, byteCount: number): Buffer {

@@ -1,7 +1,7 @@
 /** Vector values: arguments of a call as values in memory form. Runs in the child. */
 import type {Vector} from '@duckdb/node-bindings';
 import type {DataType, Value} from '../model/datatype.ts';
-import {blockOf, isNull, readUuid, stringBytes, validityOf} from './vector-reader.ts';
+import {blockOf, isNull, readUuid, Strings, validityOf} from './vector-reader.ts';
 import {STRING_BYTES} from './vector-writer.ts';
 
 /** The values of one vector, by their places. */
@@ -32,9 +32,9 @@ export function valueReader(type: DataType): ValueReader {
     case 'text':
     case 'json':
     case 'file':
-      return strings(bytes => bytes.toString('utf8'));
+      return strings((bytes, start, end) => bytes.toString('utf8', start, end));
     case 'bytes':
-      return strings(bytes => new Uint8Array(bytes));
+      return strings((bytes, start, end) => new Uint8Array(bytes.subarray(start, end)));
     default:
       return type satisfies never;
   }
@@ -66,10 +66,10 @@ function whole(values: {readonly [index: number]: number}): (index: number) => V
   return i => BigInt(values[i]!);
 }
 
-function strings(value: (bytes: Buffer) => Value): ValueReader {
+function strings(read: (bytes: Buffer, start: number, end: number) => Value): ValueReader {
   return (vector, count) => {
-    const block = blockOf(vector, count * STRING_BYTES);
     const validity = validityOf(vector, count);
-    return i => (isNull(validity, i) ? null : value(stringBytes(block, i)));
+    const texts = new Strings(blockOf(vector, count * STRING_BYTES), validity, count);
+    return i => (isNull(validity, i) ? null : texts.read(i, read));
   };
 }

@@ -45,6 +45,11 @@ for (const name of names) {
     });
     try {
       await compare(database, [...expected.tables, ...expected.system], 'opened');
+      assert.deepEqual(
+        (await database.sql('SELECT * FROM app.events', {user: 'ana'})).rows,
+        [],
+        'a stream is not kept',
+      );
       const interrupted = await jobEnd(database, expected.interruptedJob);
       assert.deepEqual([interrupted['status'], interrupted['retry_count']], ['completed', 1]);
       await compare(database, [...expected.tables, ...expected.system], 'after its interrupted job');
