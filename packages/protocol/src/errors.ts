@@ -36,6 +36,11 @@ export const ERRORS = {
   MEMORY_LIMIT: {status: 503, retry: true, about: 'The hot tier is at its hard limit; try again after a flush.'},
   DISK_FULL: {status: 503, retry: true, about: 'No space to prepare the log; heals when space is freed.'},
   STORAGE_UNAVAILABLE: {status: 503, retry: true, about: 'A storage failed or could not be reached; try again.'},
+  QUERY_UNAVAILABLE: {
+    status: 503,
+    retry: true,
+    about: 'Too many queries wait for the analytic executor, or the process that ran this one ended; try again.',
+  },
   READ_ONLY: {
     status: 503,
     retry: false,

@@ -134,6 +134,29 @@ export const OPTIONS = {
     range: [MIB, 64 * GIB],
     about: 'Log written between two checkpoints.',
   },
+  'analytic.max_processes': {
+    default: 2,
+    range: [1, 64],
+    about: 'Processes of DuckDB at once, for joins, windows, subqueries and large scans; further queries wait.',
+  },
+  'analytic.memory_limit_bytes': {
+    default: GIB,
+    unit: 'bytes',
+    range: [64 * MIB, 1024 * GIB],
+    about: 'Memory of DuckDB in each of them.',
+  },
+  'analytic.idle_seconds': {
+    default: 30,
+    unit: 's',
+    range: [1, DAY_S],
+    about: 'A process without a query ends after this.',
+  },
+  'analytic.hand_over_rows': {
+    default: 50_000,
+    unit: 'rows',
+    range: [0, 1_000_000_000],
+    about: 'A scan of one table that reads more flushed rows than this runs on DuckDB.',
+  },
   'stream.default_max_buffer': {
     default: 10_000,
     unit: 'rows',

@@ -21,6 +21,7 @@ import type {Cold} from './cold/cold.ts';
 import {createCold} from './cold/cold-store.ts';
 import {computedTables, storedStorages} from './computed.ts';
 import {checkFormat} from './data-format.ts';
+import {type Duck, openDuck} from './duck/duck.ts';
 import type {Env, Param} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
@@ -37,10 +38,11 @@ import {createSchedule, type Schedule} from './jobs/schedule.ts';
 import {openFileLog} from './log/file-log.ts';
 import type {Durability, Log} from './log/log.ts';
 import type {Incarnation} from './model/names.ts';
-import {type FlushPolicy, type Schema, TABLE_KINDS} from './model/schema.ts';
+import {type FlushPolicy, TABLE_KINDS} from './model/schema.ts';
 import type {Session} from './model/session.ts';
 import type {Services} from './sql/define.ts';
 import {createRunSql, type RunSql} from './sql/run.ts';
+import {describeStart} from './start-text.ts';
 import type {Clock, Ids} from './std/clock.ts';
 import {lockDirectory, type Unlock} from './std/directory-lock.ts';
 import type {Disk} from './std/disk.ts';
@@ -80,6 +82,13 @@ export interface DatabaseOptions {
   readonly smallScopeAgeSeconds: number;
   /** Of compaction by itself; `checkMs` 0 = never. */
   readonly compaction: {checkMs: number; minSegments: number; deadPercent: number};
+  readonly analytic: {
+    readonly maxChildren: number;
+    readonly memoryBytes: number;
+    readonly idleMs: number;
+    /** Cold rows of one scan beyond which DuckDB takes over. */
+    readonly handOverRows: number;
+  };
   readonly jobs: {maxConcurrent: number; maxRetries: number; retryBackoffMs: number; keepFinishedDays: number};
   readonly streams: {scopeRowsMax: number; tableBytesMax: number; evictMs: number};
   /** Bytes of local copies of one remote storage. */
@@ -103,6 +112,8 @@ export const VERSION = '0.1.0';
 const LEASE_MS = 30_000;
 const CLOSE_JOBS_MS = 30_000;
 const PRUNE_EVERY_MS = 3_600_000;
+/** From the end of a statement's time to the end of the process that still runs it. */
+const QUERY_KILL_MS = 1000;
 
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const unlock = await lock(options);
@@ -229,11 +240,9 @@ async function replay(options: DatabaseOptions, commit: Commit): Promise<{log: L
 }
 
 async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock | undefined): Promise<Database> {
-  const {hot, cold, manifests, catalog, storages, latches, commit, log} = core;
+  const {hot, cold, catalog, storages, commit, log} = core;
   const {clock} = options;
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
-  const current = (incarnation: Incarnation) => catalog.current(incarnation);
-  const {memoryHardBytes} = options;
   const streams = new Streams({hot, cold, commit, clock, schemaOf, ...options.streams});
   const {jobs, flushes, compactions} = await openJobs(options, core, streams);
   const startedMs = clock.monotonicMs();
@@ -246,7 +255,37 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     uptimeMs: () => clock.monotonicMs() - startedMs,
     memory: () => process.memoryUsage(),
   });
-  const services: Services = {
+  const duck = openAnalytic(options, storages);
+  const openSystem = createSystemReader({hot, computed});
+  const services = createServices(options, core, streams, {jobs, flushes, compactions, duck, openSystem});
+  await jobs.start();
+  const stopSchedules = startSchedules(options, core, {jobs, flushes, compactions}, streams);
+  return {
+    runSql: createRunSql(services),
+    describeStart: () => describeStart(options, core),
+    async close() {
+      await stopSchedules();
+      await duck.close();
+      await jobs.stop(CLOSE_JOBS_MS);
+      await core.checkpointer.settle();
+      await log.close();
+      await unlock?.();
+    },
+  };
+}
+
+function createServices(
+  options: DatabaseOptions,
+  core: Core,
+  streams: Streams,
+  made: Pick<Services, 'jobs' | 'flushes' | 'compactions' | 'duck' | 'openSystem'>,
+): Services {
+  const {hot, cold, manifests, catalog, storages, latches, commit} = core;
+  const {clock, memoryHardBytes, defaultRows, maxRows, retentionHours, analytic} = options;
+  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
+  const current = (incarnation: Incarnation) => catalog.current(incarnation);
+  return {
+    ...made,
     catalog,
     ddl: new Ddl({catalog, storages, commit, latches, clock}),
     tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memoryHardBytes, streams}),
@@ -259,28 +298,25 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     clock,
     nowMicros: () => BigInt(clock.nowMs()) * 1000n,
     nonce: () => Buffer.from(options.ids.bytes(8)).toString('hex'),
-    jobs,
-    flushes,
-    compactions,
-    openSystem: createSystemReader({hot, computed}),
     scopeFor,
-    limits: {defaultRows: options.defaultRows, maxRows: options.maxRows, retentionHours: options.retentionHours},
+    fileOf: (storageId, path) => storages.blob(storageId).file(path),
+    limits: {defaultRows, maxRows, retentionHours, handOverRows: analytic.handOverRows},
     secureIds: () => commit.secureIds(),
     newEnv: (session, params) => newEnv(options, commit, session, params),
   };
-  await jobs.start();
-  const stopSchedules = startSchedules(options, core, {jobs, flushes, compactions}, streams);
-  return {
-    runSql: createRunSql(services),
-    describeStart: () => describeStart(options, core),
-    async close() {
-      await stopSchedules();
-      await jobs.stop(CLOSE_JOBS_MS);
-      await core.checkpointer.settle();
-      await log.close();
-      await unlock?.();
-    },
-  };
+}
+
+function openAnalytic({analytic, logger}: DatabaseOptions, storages: Storages): Duck {
+  const {maxChildren, memoryBytes, idleMs} = analytic;
+  return openDuck({
+    maxChildren,
+    memoryBytes,
+    idleMs,
+    directories: () => storages.directories(),
+    killAfterMs: QUERY_KILL_MS,
+    programModule: import.meta.resolve('./expr/program.ts'),
+    logger,
+  });
 }
 
 interface Work {
@@ -402,20 +438,4 @@ function newEnv({clock, ids}: DatabaseOptions, commit: Commit, session: Session,
     ulid: () => newUlid(clock, ids),
     random: () => randomUnit(ids),
   };
-}
-
-const CLASS_TEXT: Readonly<Record<Durability, string>> = {
-  D2: 'D2: an acknowledged write survives a crash of the machine (fsync before the answer)',
-  D1: 'D1: an acknowledged write survives a crash of the process, not of the machine',
-  D0: 'D0: an acknowledged write may be lost in any crash',
-};
-
-function describeStart(options: DatabaseOptions, {hot, catalog}: Core): string[] {
-  const userTables = catalog.tables().filter((schema: Schema) => schema.kind !== 'system').length;
-  const mib = (bytes: number) => `${Math.round(bytes / 1024 / 1024)} MiB`;
-  return [
-    `Data lies in ${options.directory} (${userTables} tables, ${hot.rowCount()} hot rows).`,
-    `Durability ${CLASS_TEXT[options.durability]}.`,
-    `Hot tier: early flushes above ${mib(options.memorySoftBytes)}, writes refused above ${mib(options.memoryHardBytes)}.`,
-  ];
 }

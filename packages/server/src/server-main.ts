@@ -138,6 +138,12 @@ function databaseOptions(config: Config, logger: pino.Logger): DatabaseOptions {
     flushDefaultPolicy: {rows: config['flush.default_row_limit']},
     flushCheckMs: config['flush.check_interval_seconds'] * 1000,
     smallScopeAgeSeconds: config['flush.small_scope_age_seconds'],
+    analytic: {
+      maxChildren: config['analytic.max_processes'],
+      memoryBytes: config['analytic.memory_limit_bytes'],
+      idleMs: config['analytic.idle_seconds'] * 1000,
+      handOverRows: config['analytic.hand_over_rows'],
+    },
     compaction: {
       checkMs: config['compaction.check_interval_seconds'] * 1000,
       minSegments: config['compaction.min_segments'],

@@ -10,6 +10,7 @@ import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import {developmentSession} from '../src/auth/auth.ts';
 import {type Database, type DatabaseOptions, openDatabase} from '../src/database.ts';
 import type {Param} from '../src/expr/expr.ts';
+import type {Executor} from '../src/sql/define.ts';
 import {realDisk} from '../src/std/real-disk.ts';
 import {systemClock, systemIds} from '../src/std/system-clock.ts';
 
@@ -18,15 +19,16 @@ export type Cell = string | number | boolean | null;
 export interface SqlOptions {
   readonly user?: string;
   readonly params?: readonly Param[];
+  readonly executor?: Executor;
   readonly signal?: AbortSignal;
 }
 
 /** One statement's result, its rows parsed. */
 export interface Result {
   readonly columns: readonly string[];
-  /** Undefined for a statement without rows. */
-  readonly schema: readonly ResultColumn[] | undefined;
   readonly rows: readonly (readonly Cell[])[];
+  /** Columns as they stand on the wire; undefined for a statement without rows. */
+  readonly schema: readonly ResultColumn[] | undefined;
   /** The rows as they are sent: numbers in all their digits. */
   readonly json: readonly string[];
   readonly rowCount: number;
@@ -83,7 +85,7 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
 export async function runOne(
   database: Database,
   text: string,
-  {user = 'root', params = [], signal = new AbortController().signal}: SqlOptions = {},
+  {user = 'root', params = [], executor, signal = new AbortController().signal}: SqlOptions = {},
 ): Promise<Result> {
   const results = await database.runSql({
     sql: text,
@@ -91,6 +93,7 @@ export async function runOne(
     namespace: undefined,
     session: developmentSession(user === 'root' ? undefined : user),
     signal,
+    ...(executor === undefined ? {} : {executor}),
   });
   const last = results[results.length - 1]!;
   return {
@@ -116,6 +119,7 @@ export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   defaultRows: 100_000,
   maxRows: 100_000,
   retentionHours: 168,
+  analytic: {maxChildren: 1, memoryBytes: 512 * 1024 * 1024, idleMs: 60_000, handOverRows: 50_000},
   flushDefaultPolicy: null,
   flushCheckMs: 3_600_000,
   smallScopeAgeSeconds: 3600,

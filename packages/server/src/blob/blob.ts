@@ -16,6 +16,18 @@ export interface Blob {
    * that is left empty goes too, where there are folders.
    */
   remove(paths: readonly string[]): Promise<void>;
+  /**
+   * A file of this machine that holds the object, for programs that read files themselves, until it is released; undefined when there is none
+   * and none can be made. The path is absolute and below `directory`.
+   */
+  file(path: string): Promise<LocalFile | undefined>;
+  /** Absolute; undefined: objects have no files on this machine. */
+  readonly directory: string | undefined;
   /** All object paths below a prefix, sorted. Leftovers of interrupted puts are not listed. */
   list(prefix: string): Promise<string[]>;
+}
+
+export interface LocalFile {
+  readonly path: string;
+  release(): void;
 }

@@ -5,11 +5,13 @@
  *                          └ no  → whole object fetched once, for all who wait → kept, oldest use first out
  *
  * Objects are never changed and names never reused, so a copy is good as long as its object. Objects larger than the cache are read in ranges.
- * Laws: the cache holds at most `bytesMax`, plus what is being read. It begins empty: a copy is never older than the process. A cache that cannot be
+ * Laws: the cache holds at most `bytesMax`, plus what is being read, and files that somebody holds. It begins empty: a copy is never older than the process. A cache that cannot be
  * written is no error: reads go to the storage.
  */
+import {resolve} from 'node:path';
 import type {Disk} from '../std/disk.ts';
-import type {Blob} from './blob.ts';
+import type {Blob, LocalFile} from './blob.ts';
+import {missingObject} from './object-path.ts';
 
 export interface CacheOptions {
   readonly remote: Blob;
@@ -22,13 +24,25 @@ export interface CacheOptions {
 interface Copy {
   readonly file: string;
   readonly bytes: number;
+  /** Who holds the file. It is removed by the last one, once the copy is forgotten. */
+  holders: number;
+  isForgotten: boolean;
 }
 
 export function openCachedBlob({remote, ...options}: CacheOptions): Blob {
   const copies = new Copies(options);
   const fetching = new Map<string, Promise<Buffer>>();
 
-  async function fetchWhole(path: string, size: number): Promise<Buffer> {
+  function fetchWhole(path: string, size: number): Promise<Buffer> {
+    let whole = fetching.get(path);
+    if (whole === undefined) {
+      whole = fetched(path, size).finally(() => fetching.delete(path));
+      fetching.set(path, whole);
+    }
+    return whole;
+  }
+
+  async function fetched(path: string, size: number): Promise<Buffer> {
     const bytes = await remote.read(path, 0, size);
     await copies.keep(path, bytes);
     return bytes;
@@ -45,13 +59,18 @@ export function openCachedBlob({remote, ...options}: CacheOptions): Blob {
       if (kept !== undefined) return kept;
       const size = await remote.size(path);
       if (size === undefined || size > options.bytesMax || end > size) return await remote.read(path, start, end);
-      let whole = fetching.get(path);
-      if (whole === undefined) {
-        whole = fetchWhole(path, size).finally(() => fetching.delete(path));
-        fetching.set(path, whole);
-      }
-      return (await whole).subarray(start, end);
+      return (await fetchWhole(path, size)).subarray(start, end);
     },
+    async file(path) {
+      const kept = copies.hold(path);
+      if (kept !== undefined) return kept;
+      const size = await remote.size(path);
+      if (size === undefined) throw missingObject(path);
+      if (size > options.bytesMax) return undefined;
+      await fetchWhole(path, size);
+      return copies.hold(path);
+    },
+    directory: resolve(options.directory),
     size: path => remote.size(path),
     async remove(paths) {
       for (const path of paths) await copies.forget(path);
@@ -118,7 +137,7 @@ class Copies {
       await this.#disk.remove(file).catch(() => undefined);
       return;
     }
-    this.#copies.set(path, {file, bytes: bytes.length});
+    this.#copies.set(path, {file, bytes: bytes.length, holders: 0, isForgotten: false});
     this.#bytes += bytes.length;
   }
 
@@ -127,7 +146,18 @@ class Copies {
     if (copy === undefined) return;
     this.#copies.delete(path);
     this.#bytes -= copy.bytes;
-    await this.#disk.remove(copy.file).catch(() => undefined);
+    copy.isForgotten = true;
+    if (copy.holders === 0) await this.#disk.remove(copy.file).catch(() => undefined);
+  }
+
+  hold(path: string): LocalFile | undefined {
+    const copy = this.#copies.get(path);
+    if (copy === undefined) return undefined;
+    copy.holders++;
+    const release = () => {
+      if (--copy.holders === 0 && copy.isForgotten) void this.#disk.remove(copy.file).catch(() => undefined);
+    };
+    return {path: resolve(copy.file), release};
   }
 
   async #empty(): Promise<void> {

@@ -8,6 +8,7 @@
  * when the object is removed or put again. No path leads out of the base. Folders are made and removed by one caller at a time.
  */
 
+import {resolve} from 'node:path';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {assert} from '../std/assert.ts';
 import type {Disk, DiskFile} from '../std/disk.ts';
@@ -53,6 +54,11 @@ export function openFsBlob(options: {disk: Disk; base: string}): Blob {
         await file.close();
       }
     },
+    async file(path) {
+      checkObjectPath(path);
+      return {path: `${resolve(base)}/${path}`, release() {}};
+    },
+    directory: resolve(base),
     async size(path) {
       checkObjectPath(path);
       return sizeOf(disk, `${base}/${path}`);

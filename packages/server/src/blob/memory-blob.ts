@@ -46,6 +46,8 @@ export function memoryBlob(): MemoryBlob {
       if (bytes.length < end) throw shortObject(path, {end, size: bytes.length});
       return Buffer.from(bytes.subarray(start, end));
     },
+    file: async () => undefined,
+    directory: undefined,
     async size(path) {
       checkObjectPath(path);
       return objects.get(path)?.length;

@@ -85,6 +85,8 @@ export function openS3Blob(options: S3Options): Blob {
       }
       return bytes;
     },
+    file: async () => undefined,
+    directory: undefined,
     size(path) {
       checkObjectPath(path);
       return sizeOf(path);

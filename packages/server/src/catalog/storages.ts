@@ -64,6 +64,11 @@ export class Storages {
     return `${storage.base}/${folder.replace(/\/?\{.*$/, '')}`;
   }
 
+  /** Where objects, or copies of them, lie on this machine. */
+  directories(): string[] {
+    return [...this.#byId.values()].map(({blob}) => blob.directory).filter(directory => directory !== undefined);
+  }
+
   #get(id: string): Storage {
     const storage = this.#byId.get(id);
     if (storage === undefined)

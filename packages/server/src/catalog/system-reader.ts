@@ -8,8 +8,8 @@
 import type {Hot} from '../hot/hot.ts';
 import type {Value} from '../model/datatype.ts';
 import {compareKeys, encodeKey} from '../model/key-codec.ts';
-import type {Row} from '../model/row.ts';
-import {RowView} from '../model/row-codec.ts';
+import type {Row, RowBytes} from '../model/row.ts';
+import {encodeRow, RowView} from '../model/row-codec.ts';
 import type {Schema} from '../model/schema.ts';
 import {toJson} from '../model/values.ts';
 import {assert} from '../std/assert.ts';
@@ -53,6 +53,7 @@ function masked(column: string, value: Value): Value {
 function snapshotOf(schema: Schema, rows: readonly (readonly Value[])[]): TableSnapshot {
   return {
     schema,
+    coldRowCount: 0,
     point(key) {
       const {type} = schema.columns[schema.primaryKey]!;
       const found = rows.find(values => compareKeys(encodeKey(type, values[schema.primaryKey]!), key) === 0);
@@ -64,8 +65,24 @@ function snapshotOf(schema: Schema, rows: readonly (readonly Value[])[]): TableS
       for (const values of ordered) if (!visit(cursor.at(values))) return;
     },
     describe: () => ({hotRows: rows.length, coldRows: 0, segments: []}),
+    parts: () => ({
+      versions: [schema],
+      hotRowCount: rows.length,
+      hot: () => encoded(schema, rows),
+      segments: [],
+      pruned: () => undefined,
+    }),
     close() {},
   };
+}
+
+/** As rows of a log would be, key ranges left aside. */
+function* encoded(schema: Schema, rows: readonly (readonly Value[])[]): Generator<{key: Uint8Array; row: RowBytes}> {
+  const {type} = schema.columns[schema.primaryKey]!;
+  for (const values of rows) {
+    const buffer = encodeRow(schema, values, 0);
+    yield {key: encodeKey(type, values[schema.primaryKey]!), row: {buffer, offset: 0, length: buffer.length}};
+  }
 }
 
 class ValuesRow implements Row {

@@ -8,6 +8,7 @@
 import type {Blob} from '../blob/blob.ts';
 import {compareKeys} from '../model/key-codec.ts';
 import type {Incarnation} from '../model/names.ts';
+import {packRows} from '../model/packed-rows.ts';
 import type {Schema} from '../model/schema.ts';
 import {crc32} from '../std/crc32.ts';
 import type {Cold, ColdRow, SegmentSource} from './cold.ts';
@@ -16,7 +17,6 @@ import {type Encoder, inlineEncoder, threadEncoder} from './encoder.ts';
 import type {Footer} from './footer.ts';
 import {FooterCache} from './footer-cache.ts';
 import type {Manifest, Segment} from './manifest.ts';
-import {packRows} from './packed-rows.ts';
 import {keyBounds, pruneReason} from './prune.ts';
 import type {DecodedGroup} from './row-group.ts';
 import {

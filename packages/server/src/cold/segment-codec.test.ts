@@ -6,11 +6,11 @@ import {test} from 'node:test';
 import {crc32} from 'node:zlib';
 import {DuckDBInstance} from '@duckdb/node-api';
 import type {DataType, Value} from '../model/datatype.ts';
+import {packRows} from '../model/packed-rows.ts';
 import type {Schema} from '../model/schema.ts';
 import {isSameValue} from './column-codec.ts';
 import {parseFooter} from './footer.ts';
 import {mayContain} from './key-filter.ts';
-import {packRows} from './packed-rows.ts';
 import {chunkBytes, DecodedGroup, mapColumns} from './row-group.ts';
 import {type EncodedSegment, encodeSegment, ROWS_PER_GROUP} from './segment-codec.ts';
 import {

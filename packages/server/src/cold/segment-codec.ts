@@ -11,6 +11,7 @@ import type {SchemaElement} from 'hyparquet';
 import {ByteWriter, type ColumnSource, ParquetWriter} from 'hyparquet-writer';
 import type {Value} from '../model/datatype.ts';
 import {compareKeys} from '../model/key-codec.ts';
+import {type PackedRows, unpackRows} from '../model/packed-rows.ts';
 import {RowView} from '../model/row-codec.ts';
 import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
 import {compareValues, toJson} from '../model/values.ts';
@@ -20,7 +21,6 @@ import {annotatedElement, isOrdered, isSameValue, type Physical, toPhysical} fro
 import {FACTS_KEY, FILTER_KEY, type FooterFacts, parseFooter, sealFooter} from './footer.ts';
 import {KeyFilterBuilder} from './key-filter.ts';
 import {COLD_FORMAT_VERSION, type ColumnStats, type Segment} from './manifest.ts';
-import {type PackedRows, unpackRows} from './packed-rows.ts';
 import {chunkBytes, DecodedGroup, mapColumns} from './row-group.ts';
 
 export const ROWS_PER_GROUP = 2000;

@@ -7,6 +7,8 @@
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
+import {castForm, castSql, decimalSumSql, finiteSql, quotientSql} from './duck-forms.ts';
+import type {SqlWriter} from './expr.ts';
 import {
   BIGINT,
   BOOLEAN,
@@ -36,8 +38,22 @@ export interface AggregateFacts {
   /** undefined: not for this type. */
   readonly result: (type: DataType) => DataType | undefined;
   readonly make: (type: DataType) => () => Accumulator;
+  /** How DuckDB computes the same. */
+  readonly duck: (type: DataType) => AggregateForm;
   readonly doc: string;
 }
+
+/** `invoke` writes a call of an aggregate of DuckDB with the DISTINCT, FILTER and OVER of ours. */
+export type AggregateForm = (
+  invoke: (name: string, ...args: string[]) => string,
+  args: readonly string[],
+  out: SqlWriter,
+) => string;
+
+const plain =
+  (name: string): AggregateForm =>
+  (invoke, args) =>
+    invoke(name, ...args);
 
 const TEXT_CHARACTERS_MAX = 16 * 1024 * 1024;
 
@@ -50,36 +66,54 @@ const ROWS: readonly AggregateFacts[] = [
     argCount: 1,
     result: () => BIGINT,
     make: () => () => new Count(),
+    duck: () => plain('count'),
     doc: 'Number of rows, or of values that are not NULL.',
   },
-  {name: 'SUM', argCount: 1, result: sumType, make: sumOf, doc: 'Sum.'},
-  {name: 'AVG', argCount: 1, result: averageType, make: averageOf, doc: 'Mean.'},
-  {name: 'MIN', argCount: 1, result: orderedType, make: type => () => new Extreme(type, -1), doc: 'Least value.'},
-  {name: 'MAX', argCount: 1, result: orderedType, make: type => () => new Extreme(type, 1), doc: 'Greatest value.'},
-  {name: 'BOOL_AND', argCount: 1, result: booleansOnly, make: () => () => new Truth(false), doc: 'Are all true?'},
-  {name: 'EVERY', argCount: 1, result: booleansOnly, make: () => () => new Truth(false), doc: 'Are all true?'},
-  {name: 'BOOL_OR', argCount: 1, result: booleansOnly, make: () => () => new Truth(true), doc: 'Is any true?'},
+  {name: 'SUM', argCount: 1, result: sumType, make: sumOf, duck: sumForm, doc: 'Sum.'},
+  {name: 'AVG', argCount: 1, result: averageType, make: averageOf, duck: averageForm, doc: 'Mean.'},
+  extreme('MIN', -1, 'Least value.'),
+  extreme('MAX', 1, 'Greatest value.'),
+  truth('BOOL_AND', 'bool_and', 'Are all true?'),
+  truth('EVERY', 'bool_and', 'Are all true?'),
+  truth('BOOL_OR', 'bool_or', 'Is any true?'),
   {
     name: 'STRING_AGG',
     argCount: 2,
     result: type => (isTextual(type) ? TEXT : undefined),
     make: () => () => new Joined(),
+    duck: () => plain('string_agg'),
     doc: 'Texts joined with a separator, in the order they are read.',
   },
-  spread('STDDEV', true, Math.sqrt),
-  spread('STDDEV_SAMP', true, Math.sqrt),
-  spread('STDDEV_POP', false, Math.sqrt),
-  spread('VAR', true, value => value),
-  spread('VAR_SAMP', true, value => value),
-  spread('VARIANCE', true, value => value),
-  spread('VAR_POP', false, value => value),
+  spread('STDDEV', 'stddev_samp', Math.sqrt),
+  spread('STDDEV_SAMP', 'stddev_samp', Math.sqrt),
+  spread('STDDEV_POP', 'stddev_pop', Math.sqrt),
+  spread('VAR', 'var_samp', value => value),
+  spread('VAR_SAMP', 'var_samp', value => value),
+  spread('VARIANCE', 'var_samp', value => value),
+  spread('VAR_POP', 'var_pop', value => value),
 ];
 
 export const AGGREGATES: ReadonlyMap<string, AggregateFacts> = new Map(ROWS.map(facts => [facts.name, facts]));
 
-function spread(name: string, isSample: boolean, finish: (variance: number) => number): AggregateFacts {
+function extreme(name: 'MIN' | 'MAX', sign: 1 | -1, doc: string): AggregateFacts {
+  const duck = () => plain(name.toLowerCase());
+  return {name, argCount: 1, result: orderedType, make: type => () => new Extreme(type, sign), duck, doc};
+}
+
+function truth(name: string, duck: 'bool_and' | 'bool_or', doc: string): AggregateFacts {
+  const make = () => () => new Truth(duck === 'bool_or');
+  return {name, argCount: 1, result: booleansOnly, make, duck: () => plain(duck), doc};
+}
+
+function spread(name: string, duck: string, finish: (variance: number) => number): AggregateFacts {
+  const isSample = duck.endsWith('samp');
   const doc = `${name.startsWith('STD') ? 'Standard deviation' : 'Variance'} of ${isSample ? 'a sample' : 'the population'}.`;
-  return {name, argCount: 1, result: numbersOnly, make: type => () => new Spread(type, isSample, finish), doc};
+  const form =
+    (type: DataType): AggregateForm =>
+    (invoke, [value]) =>
+      finiteSql(invoke(duck, toDoubleSql(value!, type)), DOUBLE);
+  const make = (type: DataType) => () => new Spread(type, isSample, finish);
+  return {name, argCount: 1, result: numbersOnly, make, duck: form, doc};
 }
 
 function orderedType(type: DataType): DataType | undefined {
@@ -110,6 +144,31 @@ function averageOf(type: DataType): () => Accumulator {
   const result = averageType(type)!;
   const lift = 10n ** BigInt(scaleOf(result) - type.scale);
   return () => new ExactAverage(lift, result);
+}
+
+function toDoubleSql(value: string, type: DataType): string {
+  return castSql(castForm(type, DOUBLE)!(value), DOUBLE);
+}
+
+function sumForm(type: DataType): AggregateForm {
+  if (isFloating(type)) return (invoke, [value]) => finiteSql(invoke('sum', toDoubleSql(value!, type)), DOUBLE);
+  if (type.name === 'decimal') return (invoke, args) => decimalSumSql(invoke('sum', ...args), type.scale);
+  return (invoke, args) => castSql(invoke('sum', ...args), BIGINT);
+}
+
+/** Sum by count, since DuckDB's own mean of decimals is a double, and that of integers is not always the nearest one. */
+function averageForm(type: DataType): AggregateForm {
+  if (isFloating(type)) {
+    return (invoke, [value]) => {
+      const exact = toDoubleSql(value!, type);
+      return finiteSql(`${invoke('sum', exact)} / ${invoke('count', exact)}`, DOUBLE);
+    };
+  }
+  if (type.name !== 'decimal') {
+    return (invoke, args) => `CAST(CAST(${invoke('sum', ...args)} AS VARCHAR) AS DOUBLE) / ${invoke('count', ...args)}`;
+  }
+  return (invoke, args, out) =>
+    quotientSql(invoke('sum', ...args), decimal(38, type.scale), invoke('count', ...args), out);
 }
 
 class Count implements Accumulator {

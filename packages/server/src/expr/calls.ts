@@ -8,10 +8,12 @@ import {sqlName} from '../model/type-table.ts';
 import type {Call, Expr} from '../parser/ast.ts';
 import {castTo, failAt, fold, implicitly, notSupportedAt, openAs, settled} from './coerce.ts';
 import {compare, unify} from './compare.ts';
+import {castSql, extremeForm, type Form, sqlOf} from './duck-forms.ts';
 import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
 import {FUNCTIONS, type FunctionFacts} from './functions.ts';
 import {DOUBLE, isMoment, isNumeric, isTextual, TEXT, TIMESTAMP} from './numbers.ts';
 import {comparator} from './operators.ts';
+import {datePartForm} from './time-functions.ts';
 
 /** Functions and aggregates of this language that this release does not have. */
 const LATER: ReadonlySet<string> = new Set(
@@ -37,7 +39,21 @@ export function compileCall(call: Call, args: readonly TypedExpr[], scope: Colum
   const types = typed.map(arg => arg.type);
   const type = typeof facts.result === 'function' ? facts.result(types, typed) : facts.result;
   const evaluate = callEval(facts, typed, type);
-  return facts.isVolatile ? {type, eval: evaluate, constant: undefined} : fold(type, evaluate, typed);
+  if (scope.isForDuck && facts.duck === 'none') throw notSupportedAt(scope, call.start, `${call.name}() in this query`);
+  const sql = callSql(facts, typed);
+  if (facts.changes !== undefined) return {type, eval: evaluate, constant: undefined, sql};
+  const folded = fold(type, evaluate, typed);
+  return folded.constant === undefined ? {...folded, sql} : folded;
+}
+
+function callSql(facts: FunctionFacts, typed: readonly TypedExpr[]): TypedExpr['sql'] {
+  const types = typed.map(arg => arg.type);
+  const form = typeof facts.duck === 'function' ? facts.duck(types, typed) : undefined;
+  if (form === undefined) return undefined;
+  const taken = typed.slice(facts.knownArgs ?? 0);
+  // Functions of texts take UUIDs too, which are no texts to DuckDB.
+  return out =>
+    form(...taken.map(arg => (arg.type.name === 'uuid' ? castSql(sqlOf(arg, out), TEXT) : sqlOf(arg, out))));
 }
 
 function checkCount(call: Call, count: number, facts: FunctionFacts, scope: ColumnScope): void {
@@ -105,9 +121,10 @@ const SPECIAL: Readonly<Record<string, Special>> = {
       return null;
     };
     const {type} = typed[0]!;
+    const form: Form = (...sqls) => `coalesce(${sqls.join(', ')})`;
     // What stands behind the first value is not computed, so it may fail.
     if (typed.some(arg => arg.failure !== undefined)) return {type, eval: evaluate, constant: undefined};
-    return fold(type, evaluate, typed);
+    return fold(type, evaluate, typed, form);
   },
   NULLIF: (call, args, scope) => {
     if (args.length !== 2) throw failAt(scope, call, `NULLIF() takes 2 arguments, got ${args.length}`);
@@ -116,7 +133,9 @@ const SPECIAL: Readonly<Record<string, Special>> = {
       left.open !== undefined && right.open === undefined ? openAs(left.open, right.type) : settled(left, scope);
     const same = compare('=', left, right, scope);
     if (same === undefined) throw failAt(scope, call, 'NULLIF arguments cannot be compared');
-    return fold(first.type, (row, env) => (same.eval(row, env) === true ? null : first.eval(row, env)), [first, same]);
+    const evaluate: Eval = (row, env) => (same.eval(row, env) === true ? null : first.eval(row, env));
+    const form: Form = (value, equal) => `CASE WHEN ${equal} THEN NULL ELSE ${value} END`;
+    return fold(first.type, evaluate, [first, same], same.sql && form);
   },
   IFNULL: (call, args, scope) => SPECIAL.COALESCE!(call, args, scope),
   NVL: (call, args, scope) => SPECIAL.COALESCE!(call, args, scope),
@@ -146,7 +165,8 @@ function extreme(call: Call, args: readonly TypedExpr[], scope: ColumnScope, sig
     }
     return best;
   };
-  return fold(typed[0]!.type, evaluate, typed);
+  const form = extremeForm(typed[0]!.type, sign > 0 ? 'greatest' : 'least');
+  return fold(typed[0]!.type, evaluate, typed, form);
 }
 
 /** EXTRACT(field FROM x) is DATE_PART('field', x). */
@@ -165,5 +185,5 @@ export function compileExtract(
     const value = moment.eval(row, env);
     return value === null ? null : facts.eval([field, value], env, [TEXT, TIMESTAMP], DOUBLE);
   };
-  return fold(DOUBLE, evaluate, [moment]);
+  return fold(DOUBLE, evaluate, [moment], time === undefined ? datePartForm(field) : undefined);
 }

@@ -11,7 +11,8 @@ import {sameType, sqlName} from '../model/type-table.ts';
 import {castValue, parseText} from '../model/values.ts';
 import type {Node} from '../parser/ast.ts';
 import {positionAt} from '../parser/tokenizer.ts';
-import type {ColumnScope, Env, Eval, OpenValue, Param, TypedExpr} from './expr.ts';
+import {castForm, type Form, sqlOf} from './duck-forms.ts';
+import type {ColumnScope, Env, Eval, OpenValue, Param, SqlWriter, TypedExpr} from './expr.ts';
 import {
   BIGINT,
   BOOLEAN,
@@ -50,10 +51,13 @@ export function constantOf(type: DataType, value: Value): TypedExpr {
 }
 
 /** Evaluates now what depends on nothing, so that errors of constants come at planning as in PostgreSQL. */
-export function fold(type: DataType, evaluate: Eval, inputs: readonly TypedExpr[]): TypedExpr {
+export function fold(type: DataType, evaluate: Eval, inputs: readonly TypedExpr[], form?: Form): TypedExpr {
   const failure = inputs.find(input => input.failure !== undefined)?.failure;
   if (failure !== undefined) return failing(type, failure);
-  if (inputs.some(input => input.constant === undefined)) return {type, eval: evaluate, constant: undefined};
+  if (inputs.some(input => input.constant === undefined)) {
+    const sql = form && ((out: SqlWriter) => form(...inputs.map(input => sqlOf(input, out))));
+    return {type, eval: evaluate, constant: undefined, sql};
+  }
   try {
     return constantOf(type, evaluate(NO_ROW, NO_ENV));
   } catch (error) {
@@ -100,14 +104,15 @@ export function castTo(expr: TypedExpr, type: DataType): TypedExpr {
   if (sameType(from, type)) return expr;
   const evaluate = expr.eval;
   const convert = conversion(from, type);
-  return fold(
-    type,
-    (row, env) => {
-      const value = evaluate(row, env);
-      return value === null ? null : convert(value);
-    },
-    [expr],
-  );
+  const converted: Eval = (row, env) => {
+    const value = evaluate(row, env);
+    return value === null ? null : convert(value);
+  };
+  if (expr.constant !== undefined) return fold(type, converted, [expr]);
+  const form = castForm(from, type);
+  const sql = (out: SqlWriter) =>
+    form === undefined ? out.convert(sqlOf(expr, out), from, type) : form(sqlOf(expr, out));
+  return {type, eval: converted, constant: undefined, sql};
 }
 
 /** TRY_CAST: null where CAST fails. */
@@ -164,7 +169,7 @@ export function openAs(open: OpenValue, type: DataType): TypedExpr {
     }
     return value;
   };
-  return {type, eval: evaluate, constant: undefined};
+  return {type, eval: evaluate, constant: undefined, sql: out => out.given(type, evaluate(NO_ROW, out.env))};
 }
 
 /** An expression that must have a type: open values become what their parameter is in JSON (a BIGINT or a DOUBLE if a number), else text. */

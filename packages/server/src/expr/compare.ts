@@ -6,9 +6,10 @@
  */
 import type {Value} from '../model/datatype.ts';
 import {castTo, fold, implicitly, missingParam, openAs, settled} from './coerce.ts';
-import type {ColumnScope, Env, Eval, Param, TypedExpr} from './expr.ts';
+import {boundSql, castForm, compareForm, type Form, likeForm, sqlOf} from './duck-forms.ts';
+import type {ColumnScope, Env, Eval, Param, SqlWriter, TypedExpr} from './expr.ts';
 import {likeMatcher} from './like.ts';
-import {BOOLEAN, type Bound, boundOf, commonType, isNumeric, isTextual, TEXT} from './numbers.ts';
+import {BOOLEAN, type Bound, boundOf, commonType, isNumeric, isTextual, rangeSide, TEXT} from './numbers.ts';
 import {type ComparisonOperator, comparator, hashKey, MIRRORED, order, orderTest} from './operators.ts';
 
 /** From this many constants an IN list is a Set. */
@@ -26,7 +27,7 @@ export function compare(
   const compareValues = pair && comparator(pair[0].type, pair[1].type);
   if (pair === undefined || compareValues === undefined) return undefined;
   const [a, b] = pair;
-  return fold(BOOLEAN, comparison(op, a, b, compareValues), [a, b]);
+  return fold(BOOLEAN, comparison(op, a, b, compareValues), [a, b], compareForm(op, a.type, b.type));
 }
 
 /** A number of exact digits: a literal, or a parameter that turned out to be one. */
@@ -70,14 +71,13 @@ function compareBound(op: ComparisonOperator, left: TypedExpr, right: TypedExpr)
   if (right.digits !== undefined) {
     const bound = boundOf(right.digits, type);
     const test = bound.isAbove ? aboveTest(op, bound.value) : exactTest(op, bound.value);
-    return fold(
-      BOOLEAN,
-      (row, env) => {
-        const value = evaluate(row, env);
-        return value === null ? null : test(value);
-      },
-      [left],
-    );
+    const evaluateBound: Eval = (row, env) => {
+      const value = evaluate(row, env);
+      return value === null ? null : test(value);
+    };
+    if (left.constant !== undefined) return fold(BOOLEAN, evaluateBound, [left]);
+    const sql = (out: SqlWriter) => boundSql(op, sqlOf(left, out), type, bound, (...known) => out.value(...known));
+    return {type: BOOLEAN, eval: evaluateBound, constant: undefined, sql};
   }
   const boundFor = paramBound(right, left);
   const test = orderTest(op);
@@ -89,6 +89,11 @@ function compareBound(op: ComparisonOperator, left: TypedExpr, right: TypedExpr)
       const bound = boundFor(env);
       if (value === null || bound === null) return null;
       return test(order(value, bound.value) || (bound.isAbove ? -1 : 0));
+    },
+    sql: out => {
+      const bound = boundFor(out.env);
+      if (bound === null) return out.value(BOOLEAN, null);
+      return boundSql(op, sqlOf(left, out), type, bound, (...given) => out.given(...given));
     },
   };
 }
@@ -145,13 +150,14 @@ export function isDistinct(
 ): TypedExpr | undefined {
   const same = compare('=', left, right, scope);
   if (same === undefined) return undefined;
-  const [a, b] = [settled(left, scope).eval, settled(right, scope).eval];
+  const [a, b] = [settled(left, scope), settled(right, scope)];
   const evaluate: Eval = (row, env) => {
     const outcome = same.eval(row, env);
-    const isSame = outcome === null ? a(row, env) === null && b(row, env) === null : outcome;
+    const isSame = outcome === null ? a.eval(row, env) === null && b.eval(row, env) === null : outcome;
     return isSame === isNegated;
   };
-  return fold(BOOLEAN, evaluate, [settled(left, scope), settled(right, scope)]);
+  const form: Form = (equal, x, y) => `(coalesce(${equal}, ${x} IS NULL AND ${y} IS NULL) = ${isNegated})`;
+  return fold(BOOLEAN, evaluate, [same, a, b], same.sql && form);
 }
 
 export function inList(
@@ -162,7 +168,10 @@ export function inList(
 ): TypedExpr | undefined {
   const target = operand.open === undefined ? operand : settled(operand, scope);
   const set = list.length >= SET_MIN ? constantSet(target, list) : undefined;
-  if (set !== undefined) return fold(BOOLEAN, setTest(target, set, isNegated), [target]);
+  if (set !== undefined) {
+    const tested = fold(BOOLEAN, setTest(target, set, isNegated), [target]);
+    return tested.constant === undefined ? {...tested, sql: out => setSql(target, set, isNegated, out)} : tested;
+  }
   const tests: Eval[] = [];
   const inputs: TypedExpr[] = [];
   for (const item of list) {
@@ -180,11 +189,13 @@ export function inList(
     }
     return answer === null ? null : isNegated;
   };
-  return fold(BOOLEAN, evaluate, inputs);
+  const form: Form = (...same) => `${isNegated ? '(NOT ' : '('}(${same.join(' OR ')}))`;
+  return fold(BOOLEAN, evaluate, inputs, inputs.every(input => input.constant ?? input.sql) ? form : undefined);
 }
 
 interface ConstantSet {
   readonly keys: ReadonlySet<Value>;
+  readonly values: readonly Value[];
   readonly hasNull: boolean;
   readonly keyOf: (value: Value) => Value;
 }
@@ -194,6 +205,12 @@ function constantSet(operand: TypedExpr, list: readonly TypedExpr[]): ConstantSe
   const {type} = operand;
   const keyOf = hashKey(type);
   const keys = new Set<Value>();
+  const values: Value[] = [];
+  const put = (value: Value) => {
+    if (rangeSide(value, type) !== 0) return;
+    keys.add(keyOf(value));
+    values.push(value);
+  };
   let hasNull = false;
   for (const item of list) {
     if (item.open?.kind === 'param' || (item.open === undefined && item.constant === undefined)) return undefined;
@@ -201,7 +218,7 @@ function constantSet(operand: TypedExpr, list: readonly TypedExpr[]): ConstantSe
       hasNull = true;
     } else if (item.digits !== undefined && isNumeric(type)) {
       const bound = boundOf(item.digits, type);
-      if (!bound.isAbove) keys.add(keyOf(bound.value));
+      if (!bound.isAbove) put(bound.value);
     } else {
       const same =
         item.open !== undefined
@@ -210,10 +227,10 @@ function constantSet(operand: TypedExpr, list: readonly TypedExpr[]): ConstantSe
             ? implicitly(item, type)
             : undefined;
       if (same?.constant === undefined) return undefined;
-      keys.add(keyOf(same.constant.value));
+      put(same.constant.value);
     }
   }
-  return {keys, hasNull, keyOf};
+  return {keys, values, hasNull, keyOf};
 }
 
 function setTest(operand: TypedExpr, {keys, hasNull, keyOf}: ConstantSet, isNegated: boolean): Eval {
@@ -224,6 +241,14 @@ function setTest(operand: TypedExpr, {keys, hasNull, keyOf}: ConstantSet, isNega
     if (keys.has(keyOf(value))) return !isNegated;
     return hasNull ? null : isNegated;
   };
+}
+
+function setSql(operand: TypedExpr, {values, hasNull}: ConstantSet, isNegated: boolean, out: SqlWriter): string {
+  const sql = sqlOf(operand, out);
+  // A list of numbers that the type cannot hold: no value equals one of them.
+  if (values.length === 0 && !hasNull) return `CASE WHEN ${sql} IS NOT NULL THEN ${isNegated} END`;
+  const items = (hasNull ? [...values, null] : values).map(value => out.value(operand.type, value));
+  return `(${sql} ${isNegated ? 'NOT IN' : 'IN'} (${items.join(', ')}))`;
 }
 
 export function like(
@@ -251,7 +276,10 @@ export function like(
     }
     return matches(value as string) !== options.isNegated;
   };
-  return fold(BOOLEAN, evaluate, escaper === undefined ? [text, patternText] : [text, patternText, escaper]);
+  const inputs = escaper === undefined ? [text, patternText] : [text, patternText, escaper];
+  const form = options.isCaseless || escaper !== undefined ? undefined : likeForm(patternText, options.isNegated);
+  const toText = castForm(text.type, TEXT)!;
+  return fold(BOOLEAN, evaluate, inputs, form && ((value, wanted) => form(toText(value!), wanted!)));
 }
 
 function asText(expr: TypedExpr): TypedExpr | undefined {

@@ -11,6 +11,7 @@ import {parseSelectText} from '../parser/parser.ts';
 import {NO_ENV} from './coerce.ts';
 import {compileExpr} from './compile.ts';
 import type {ColumnScope, Env, Param} from './expr.ts';
+import {tableSources} from './sources.ts';
 
 const COLUMNS: [name: string, type: DataType, value: Value][] = [
   ['id', {name: 'int'}, 7],
@@ -59,7 +60,7 @@ function evaluate(sql: string, params: readonly Param[] = []): string {
   const text = `SELECT ${sql} FROM t`;
   const item = parseSelectText(text).items[0]!;
   assert(item.kind === 'expr');
-  const scope: ColumnScope = {schema: SCHEMA, alias: undefined, text};
+  const scope: ColumnScope = {sources: tableSources(SCHEMA, undefined), text};
   const env: Env = {...NO_ENV, params, userId: 'u1', role: 'dba', nowMicros: 1_704_164_645_000_000n};
   const typed = compileExpr(item.expr, scope);
   return valueText(typed.type, typed.eval(ROW, env));
@@ -68,7 +69,7 @@ function evaluate(sql: string, params: readonly Param[] = []): string {
 function typeOf(sql: string): string {
   const item = parseSelectText(`SELECT ${sql} FROM t`).items[0]!;
   assert(item.kind === 'expr');
-  return sqlName(compileExpr(item.expr, {schema: SCHEMA, alias: undefined, text: ''}).type);
+  return sqlName(compileExpr(item.expr, {sources: tableSources(SCHEMA, undefined), text: ''}).type);
 }
 
 const values: [why: string, sql: string, expected: string, params?: Param[]][] = [
@@ -274,7 +275,7 @@ test('one plan gives each execution its own parameters', () => {
   const text = 'SELECT id = $1 FROM t';
   const item = parseSelectText(text).items[0]!;
   assert(item.kind === 'expr');
-  const typed = compileExpr(item.expr, {schema: SCHEMA, alias: undefined, text});
+  const typed = compileExpr(item.expr, {sources: tableSources(SCHEMA, undefined), text});
   const run = (number: string) => typed.eval(ROW, {...NO_ENV, params: [{number}]});
   assert.deepEqual([run('7'), run('8'), run('7')], [true, false, true]);
 });

@@ -6,10 +6,10 @@
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
-import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN, TABLE_KINDS} from '../model/schema.ts';
+import {DELETED_INDEX, SEQ_INDEX} from '../model/schema.ts';
 import {resolveType, sqlName} from '../model/type-table.ts';
 import {valueText} from '../model/values.ts';
-import type {BinaryOperator, Expr, Name, Node, TypeRef} from '../parser/ast.ts';
+import type {BinaryOperator, Expr, Node, TypeRef} from '../parser/ast.ts';
 import {AGGREGATES} from './aggregates.ts';
 import {compileCall, compileExtract} from './calls.ts';
 import {
@@ -19,6 +19,7 @@ import {
   fold,
   implicitly,
   located,
+  NO_ROW,
   notSupportedAt,
   openAs,
   saidType,
@@ -26,11 +27,15 @@ import {
   settledRoot,
   tryCastTo,
 } from './coerce.ts';
+
 import {compare, inList, isDistinct, like, unify} from './compare.ts';
-import {type ColumnScope, DELETED_INDEX, type Eval, SEQ_INDEX, type TypedExpr} from './expr.ts';
+import {arithmeticForm, type Form, joinForm, negateForm, sqlOf} from './duck-forms.ts';
+import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
 import {compileJson} from './json.ts';
 import {BIGINT, BOOLEAN, INT, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
 import {type ArithmeticOperator, arithmetic, type ComparisonOperator, negate} from './operators.ts';
+import {noField, resolveColumn} from './sources.ts';
+import {isSteady} from './steady.ts';
 import {WIDER_NAMES} from './walk.ts';
 
 type Of<K extends Expr['kind']> = Extract<Expr, {kind: K}>;
@@ -56,10 +61,21 @@ export function compileOpen(expr: Expr, scope: ColumnScope): TypedExpr {
   const answered = scope.override?.(expr);
   if (answered !== undefined) return answered;
   try {
-    return compileNode(expr, scope);
+    const typed = compileNode(expr, scope);
+    return scope.isForDuck ? withSql(expr, typed, scope) : typed;
   } catch (error) {
     throw located(error, expr, scope);
   }
+}
+
+/** What is known before any row is read goes to DuckDB as a value, what DuckDB cannot say as a call of our own code. */
+function withSql(expr: Expr, typed: TypedExpr, scope: ColumnScope): TypedExpr {
+  if (typed.open !== undefined || typed.constant !== undefined || expr.kind === 'column') return typed;
+  const {type, eval: evaluate, sql} = typed;
+  // What fails only when it is computed must not be computed before.
+  if (isSteady(expr) && typed.failure === undefined)
+    return {...typed, sql: out => out.given(type, evaluate(NO_ROW, out.env))};
+  return sql === undefined ? {...typed, sql: out => out.program(expr, scope, type)} : typed;
 }
 
 function compileNode(expr: Expr, scope: ColumnScope): TypedExpr {
@@ -79,7 +95,7 @@ function compileNode(expr: Expr, scope: ColumnScope): TypedExpr {
     case 'param':
       return {...openAs({kind: 'param', index: expr.index}, TEXT), open: {kind: 'param', index: expr.index}};
     case 'column':
-      return columnExpr(expr.qualifier, expr.column, expr, scope);
+      return columnExpr(expr, scope);
     case 'unary':
       return unary(expr, scope);
     case 'binary':
@@ -165,79 +181,21 @@ function hexBytes(expr: Of<'bytes'>, scope: ColumnScope): Uint8Array {
   return new Uint8Array(Buffer.from(expr.hex, 'hex'));
 }
 
-export interface FoundColumn {
-  /** Index in the schema, or SEQ_INDEX, DELETED_INDEX. */
-  readonly index: number;
-  readonly type: DataType;
-  readonly column: Column | undefined;
-}
-
-export function hasDeleted(schema: Schema): boolean {
-  return TABLE_KINDS[schema.kind].hasDeleted;
-}
-
-export function findColumn(schema: Schema, name: string): FoundColumn | undefined {
-  const index = schema.columns.findIndex(column => column.name === name);
-  if (index >= 0) return {index, type: schema.columns[index]!.type, column: schema.columns[index]};
-  if (name === SEQ_COLUMN && schema.kind !== 'system') return {index: SEQ_INDEX, type: BIGINT, column: undefined};
-  if (name === DELETED_COLUMN && hasDeleted(schema)) return {index: DELETED_INDEX, type: BOOLEAN, column: undefined};
-  return undefined;
-}
-
-/** Does `qualifier.` mean this scope's table? */
-export function isOfScope(qualifier: readonly Name[], scope: ColumnScope): boolean {
-  if (qualifier.length === 0) return true;
-  if (scope.schema === undefined || qualifier.length > 2) return false;
-  const {namespace, table} = scope.schema.name;
-  if (qualifier.length === 1) return qualifier[0]!.name === (scope.alias ?? table);
-  return scope.alias === undefined && qualifier[0]!.name === namespace && qualifier[1]!.name === table;
-}
-
 /** The column as an expression; errors name the nearest candidate. */
-export function columnExpr(qualifier: readonly Name[], name: Name, node: Node, scope: ColumnScope): TypedExpr {
-  const isHere = scope.schema !== undefined && isOfScope(qualifier, scope);
-  const found = isHere ? findColumn(scope.schema!, name.name) : undefined;
-  if (found === undefined) throw noField(qualifier, name, node, scope);
-  return {type: found.type, eval: columnEval(found.index), constant: undefined, column: found.index};
+export function columnExpr(expr: Of<'column'>, scope: ColumnScope): TypedExpr {
+  const found = resolveColumn(expr.qualifier, expr.column, expr, scope);
+  if (found === undefined) throw noField(expr.qualifier, expr.column, expr, scope);
+  // A column of a query around this one is what that query makes of it: behind its GROUP BY, only a grouped one.
+  const answered = found.scope === scope ? undefined : found.scope.override?.(expr);
+  if (answered !== undefined) return answered;
+  const {type, index, sql} = found.column;
+  return {type, eval: columnEval(index), constant: undefined, column: index, sql};
 }
 
 function columnEval(index: number): Eval {
   if (index === SEQ_INDEX) return row => row.seq;
   if (index === DELETED_INDEX) return row => row.isTombstone;
   return row => row.value(index);
-}
-
-function noField(qualifier: readonly Name[], name: Name, node: Node, scope: ColumnScope) {
-  const full = [...qualifier.map(part => part.name), name.name].join('.');
-  const near = nearNames(qualifier, name, scope);
-  const hint = near.length > 0 ? ` Did you mean ${near.slice(0, 3).join(', ')}?` : '';
-  return failAt(scope, node, `No field named ${full}.${hint}`);
-}
-
-/** What the writer may have meant: the column by a name that is valid here, or names that differ by a letter or two. */
-function nearNames(qualifier: readonly Name[], name: Name, {schema, alias}: ColumnScope): string[] {
-  if (schema === undefined) return [];
-  if (qualifier.length > 0 && findColumn(schema, name.name) !== undefined)
-    return [`${alias ?? schema.name.table}.${name.name}`];
-  // Every short name is near every other.
-  const distance = name.name.length < 3 ? 0 : name.name.length < 4 ? 1 : 2;
-  const names = schema.columns.map(column => column.name);
-  return names.filter(candidate => editDistance(candidate, name.name) <= distance);
-}
-
-/** Levenshtein distance; names longer than 64 characters are never near. */
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2 || a.length > 64 || b.length > 64) return 3;
-  let previous = Array.from({length: b.length + 1}, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(change, previous[j]! + 1, current[j - 1]! + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length]!;
 }
 
 function unary(expr: Of<'unary'>, scope: ColumnScope): TypedExpr {
@@ -247,7 +205,7 @@ function unary(expr: Of<'unary'>, scope: ColumnScope): TypedExpr {
       const value = evaluate(row, env);
       return value === null ? null : !value;
     };
-    return fold(BOOLEAN, flip, [{eval: evaluate, ...rest}]);
+    return fold(BOOLEAN, flip, [{eval: evaluate, ...rest}], sql => `(NOT ${sql})`);
   }
   if (expr.op === '-' && expr.operand.kind === 'number') return negativeLiteral(expr.operand.text);
   const operand = compileOpen(expr.operand, scope);
@@ -258,7 +216,8 @@ function unary(expr: Of<'unary'>, scope: ColumnScope): TypedExpr {
     const value = typed.eval(row, env);
     return value === null ? null : change(value);
   };
-  return fold(typed.type, evaluate, [typed]);
+  const form = expr.op === '-' ? negateForm(typed.type) : (sql: string) => sql;
+  return fold(typed.type, evaluate, [typed], form);
 }
 
 function scopeNumber(operand: TypedExpr, scope: ColumnScope): DataType {
@@ -313,11 +272,19 @@ function chain(expr: Of<'binary'>, scope: ColumnScope): TypedExpr {
     if (steps.length === 0) start = step.left;
     steps.push({apply: step.apply, right: step.right.eval});
     if (steps.length === 1 && step.left.constant !== undefined && step.right.constant !== undefined) {
-      current = fold(step.type, stepsEval(start.eval, steps), []);
+      const folded = fold(step.type, stepsEval(start.eval, steps), []);
+      current = folded.failure === undefined ? folded : {...folded, sql: out => out.program(at, scope, step.type)};
       steps = [];
-    } else current = fold(step.type, start.eval, [step.left, step.right]);
+    } else {
+      current = {...fold(step.type, start.eval, [step.left, step.right]), sql: stepSql(step, at, scope)};
+    }
   }
   return steps.length === 0 ? current : {...current, eval: stepsEval(start.eval, steps)};
+}
+
+function stepSql({left, right, type, form}: ChainStep, node: Expr, scope: ColumnScope): TypedExpr['sql'] {
+  if (form !== undefined) return out => form(sqlOf(left, out), sqlOf(right, out));
+  return scope.isForDuck ? out => out.program(node, scope, type) : undefined;
 }
 
 function stepsEval(first: Eval, steps: readonly {apply: (left: Value, right: Value) => Value; right: Eval}[]): Eval {
@@ -344,6 +311,7 @@ interface ChainStep {
   readonly right: TypedExpr;
   readonly type: DataType;
   readonly apply: (left: Value, right: Value) => Value;
+  readonly form?: Form | undefined;
 }
 
 function chainStep(node: Of<'binary'>, left: TypedExpr, right: TypedExpr, scope: ColumnScope): ChainStep {
@@ -352,13 +320,19 @@ function chainStep(node: Of<'binary'>, left: TypedExpr, right: TypedExpr, scope:
     const [a, b] = [settled(left, scope), settled(right, scope)];
     const [aType, bType] = [a.type, b.type];
     if (a.type.name === 'bytes' && b.type.name === 'bytes') {
-      return {left: a, right: b, type: a.type, apply: (x, y) => Buffer.concat([x as Uint8Array, y as Uint8Array])};
+      const apply = (x: Value, y: Value) => Buffer.concat([x as Uint8Array, y as Uint8Array]);
+      return {left: a, right: b, type: a.type, apply, form: joinForm(aType, bType)};
     }
-    return {left: a, right: b, type: TEXT, apply: (x, y) => joined(valueText(aType, x) + valueText(bType, y))};
+    const apply = (x: Value, y: Value) => joined(valueText(aType, x) + valueText(bType, y));
+    return {left: a, right: b, type: TEXT, apply, form: joinForm(aType, bType)};
   }
   const [a, b] = arithmeticPair(left, right, scope);
-  const operator = arithmetic(node.op as ArithmeticOperator, a.type, b.type);
-  if (operator !== undefined) return {left: a, right: b, ...operator};
+  const op = node.op as ArithmeticOperator;
+  const operator = arithmetic(op, a.type, b.type);
+  if (operator !== undefined) {
+    const form = arithmeticForm(op, a.type, b.type, operator.type, b.constant?.value);
+    return {left: a, right: b, ...operator, form};
+  }
   throw failAt(scope, node, `operator does not exist: ${sqlName(a.type)} ${node.op} ${sqlName(b.type)}`);
 }
 
@@ -390,6 +364,7 @@ function logic(op: 'and' | 'or', terms: readonly Expr[], scope: ColumnScope): Ty
   const compiled = terms.map(term => condition(term, scope, op.toUpperCase()));
   const decisive = op === 'or';
   const evals = compiled.map(term => term.eval);
+  const form: Form = (...sqls) => `(${sqls.join(op === 'and' ? ' AND ' : ' OR ')})`;
   if (compiled.some(term => term.constant?.value === decisive)) return constantOf(BOOLEAN, decisive);
   if (evals.length === 2) {
     const [a, b] = evals as [Eval, Eval];
@@ -399,7 +374,7 @@ function logic(op: 'and' | 'or', terms: readonly Expr[], scope: ColumnScope): Ty
       const y = b(row, env);
       return y === decisive ? decisive : x === null || y === null ? null : !decisive;
     };
-    return fold(BOOLEAN, pair, compiled);
+    return fold(BOOLEAN, pair, compiled, form);
   }
   const evaluate: Eval = (row, env) => {
     let isUnknown = false;
@@ -410,17 +385,19 @@ function logic(op: 'and' | 'or', terms: readonly Expr[], scope: ColumnScope): Ty
     }
     return isUnknown ? null : !decisive;
   };
-  return fold(BOOLEAN, evaluate, compiled);
+  return fold(BOOLEAN, evaluate, compiled, form);
 }
 
 function isNull(operand: TypedExpr, isNegated: boolean): TypedExpr {
   const evaluate = operand.eval;
-  return fold(BOOLEAN, (row, env) => (evaluate(row, env) === null) !== isNegated, [operand]);
+  const form: Form = sql => `(${sql} IS ${isNegated ? 'NOT ' : ''}NULL)`;
+  return fold(BOOLEAN, (row, env) => (evaluate(row, env) === null) !== isNegated, [operand], form);
 }
 
 function isBoolean(operand: TypedExpr, wanted: boolean | null, isNegated: boolean): TypedExpr {
   const evaluate = operand.eval;
-  return fold(BOOLEAN, (row, env) => (evaluate(row, env) === wanted) !== isNegated, [operand]);
+  const form: Form = sql => `(${sql} IS ${isNegated ? 'NOT ' : ''}${String(wanted).toUpperCase()})`;
+  return fold(BOOLEAN, (row, env) => (evaluate(row, env) === wanted) !== isNegated, [operand], form);
 }
 
 function between(expr: Of<'between'>, scope: ColumnScope): TypedExpr {
@@ -435,7 +412,13 @@ function between(expr: Of<'between'>, scope: ColumnScope): TypedExpr {
     if (y === false) return expr.isNegated;
     return x === null || y === null ? null : !expr.isNegated;
   };
-  return fold(BOOLEAN, evaluate, [low, high]);
+  const form: Form = (x, y) => `${expr.isNegated ? '(NOT ' : '('}(${x} AND ${y}))`;
+  return fold(
+    BOOLEAN,
+    evaluate,
+    [low, high],
+    (low.constant ?? low.sql) && (high.constant ?? high.sql) ? form : undefined,
+  );
 }
 
 function caseExpr(expr: Of<'case'>, scope: ColumnScope): TypedExpr {
@@ -460,5 +443,14 @@ function caseExpr(expr: Of<'case'>, scope: ColumnScope): TypedExpr {
   const inputs = [...whens, ...outcomes];
   // A branch that fails whenever it is computed is no harm while it is not taken.
   if (inputs.some(input => input.failure !== undefined)) return {type, eval: evaluate, constant: undefined};
-  return fold(type, evaluate, inputs);
+  const form: Form | undefined = whens.every(when => when.constant ?? when.sql) ? caseForm(whens.length) : undefined;
+  return fold(type, evaluate, inputs, form);
+}
+
+/** Arguments: the tests, an outcome for each, and the outcome of ELSE. */
+function caseForm(count: number): Form {
+  return (...sqls) => {
+    const branches = sqls.slice(0, count).map((test, i) => `WHEN ${test} THEN ${sqls[count + i]}`);
+    return `CASE ${branches.join(' ')} ELSE ${sqls.at(-1)} END`;
+  };
 }

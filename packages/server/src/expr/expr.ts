@@ -16,7 +16,7 @@ import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Role} from '../model/session.ts';
-import type {Expr} from '../parser/ast.ts';
+import type {Expr, Node} from '../parser/ast.ts';
 
 /** What an expression may know besides its row. One per statement execution. */
 export interface Env {
@@ -51,6 +51,8 @@ export interface TypedExpr {
   readonly open?: OpenValue;
   /** Exact digits of a numeric literal, signed. */
   readonly digits?: string;
+  /** The same for DuckDB; undefined where DuckDB has no form of exactly this meaning. Of the SQL type that `duckType` names. */
+  readonly sql?: ((out: SqlWriter) => string) | undefined;
 }
 
 export type OpenValue =
@@ -58,19 +60,54 @@ export type OpenValue =
   | {readonly kind: 'string'; readonly text: string}
   | {readonly kind: 'param'; readonly index: number};
 
-export const SEQ_INDEX = -1;
-export const DELETED_INDEX = -2;
+/** Takes part in one execution by DuckDB: gives the SQL of what the text alone cannot say. */
+export interface SqlWriter {
+  readonly env: Env;
+  /** A value of exactly this type that the statement says: digits, or a parameter. */
+  value(type: DataType, value: Value): string;
+  /** The same for a value of this execution: always a parameter, so that the text is the same for the next one. */
+  given(type: DataType, value: Value): string;
+  /** A call of our own code for the expression, on the columns that it names. */
+  program(expr: Expr, scope: ColumnScope, type: DataType): string;
+  /** A call of our own conversion. */
+  convert(sql: string, from: DataType, to: DataType): string;
+}
+
+/** Something in FROM whose columns have names. */
+export interface Source {
+  /** Lower case: the alias, or the table's name; undefined: its columns have no qualifier. */
+  readonly name: string | undefined;
+  /** Of a table without an alias. */
+  readonly namespace: string | undefined;
+  /** Of a table. */
+  readonly schema: Schema | undefined;
+  /** Columns that only a qualifier reaches, since a join merged them. Grows while FROM is read. */
+  readonly hidden?: ReadonlySet<string>;
+  /** Throws when several columns have this name. */
+  find(name: string, node: Node): SourceColumn | undefined;
+  /** In the order of `*`. */
+  names(): readonly string[];
+}
+
+export interface SourceColumn {
+  readonly type: DataType;
+  /** Place in the row; in a table the index of the schema, SEQ_INDEX or DELETED_INDEX. */
+  readonly index: number;
+  readonly sql?: (out: SqlWriter) => string;
+}
 
 /** Which names an expression may use. */
 export interface ColumnScope {
-  /** undefined: no FROM, so no columns. */
-  readonly schema: Schema | undefined;
-  /** Lower case. When given it hides the table's name. */
-  readonly alias: string | undefined;
+  /** Empty without FROM. */
+  readonly sources: readonly Source[];
+  /** Of the query around this one, where it may be looked at. */
+  readonly outer?: ColumnScope | undefined;
   /** The statement, for line and column of errors. */
   readonly text: string;
   /** Types of parameters that no context decides, by index from 0; text when unknown. */
   readonly paramTypes?: readonly (DataType | undefined)[];
   /** Asked first for every node: aggregates and grouped columns are answered by the query that owns them. */
   readonly override?: (expr: Expr) => TypedExpr | undefined;
+  /** The expression will be written as SQL, so every part gets `sql`. */
+  readonly isForDuck?: boolean;
 }

@@ -6,6 +6,7 @@
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
+import {arithmeticForm, type Form} from './duck-forms.ts';
 import type {Env, TypedExpr} from './expr.ts';
 import {JSON_FUNCTIONS} from './json-functions.ts';
 import {
@@ -39,9 +40,16 @@ export interface FunctionFacts {
   readonly isVariadic?: boolean;
   readonly result: DataType | ((types: readonly DataType[], args: readonly TypedExpr[]) => DataType);
   readonly isStrict?: false;
-  /** Depends on more than its arguments, so it is never folded. */
-  readonly isVolatile?: boolean;
+  /** Depends on more than its arguments, so it is never folded: on the execution, or anew on each row. */
+  readonly changes?: 'statement' | 'row';
   readonly eval: (args: readonly Value[], env: Env, types: readonly DataType[], result: DataType) => Value;
+  /**
+   * How DuckDB says it, if it means exactly the same; without a form DuckDB calls `eval`. 'none': it needs what only this process has, so
+   * queries that DuckDB runs cannot use it.
+   */
+  readonly duck?: 'none' | ((types: readonly DataType[], args: readonly TypedExpr[]) => Form | undefined);
+  /** So many first arguments are in the form already and are not given to it. */
+  readonly knownArgs?: number;
   readonly doc: string;
 }
 
@@ -52,7 +60,7 @@ const CONTEXT_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'NOW',
     args: [],
     result: TIMESTAMP,
-    isVolatile: true,
+    changes: 'statement',
     eval: (_, env) => env.nowMicros,
     doc: 'Statement time, UTC.',
   },
@@ -60,7 +68,7 @@ const CONTEXT_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'CURRENT_TIMESTAMP',
     args: [],
     result: TIMESTAMP,
-    isVolatile: true,
+    changes: 'statement',
     eval: (_, env) => env.nowMicros,
     doc: 'Statement time, UTC.',
   },
@@ -68,7 +76,8 @@ const CONTEXT_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'SNOWFLAKE_ID',
     args: [],
     result: BIGINT,
-    isVolatile: true,
+    changes: 'row',
+    duck: 'none',
     eval: (_, env) => env.nextSnowflake(),
     doc: 'A new time-ordered id per row.',
   },
@@ -76,16 +85,25 @@ const CONTEXT_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'UUID_V7',
     args: [],
     result: TEXT,
-    isVolatile: true,
+    changes: 'row',
+    duck: 'none',
     eval: (_, env) => env.uuidV7(),
     doc: 'A new UUID version 7 per row.',
   },
-  {name: 'ULID', args: [], result: TEXT, isVolatile: true, eval: (_, env) => env.ulid(), doc: 'A new ULID per row.'},
+  {
+    name: 'ULID',
+    args: [],
+    result: TEXT,
+    changes: 'row',
+    duck: 'none',
+    eval: (_, env) => env.ulid(),
+    doc: 'A new ULID per row.',
+  },
   {
     name: 'CURRENT_USER',
     args: [],
     result: TEXT,
-    isVolatile: true,
+    changes: 'statement',
     eval: (_, env) => env.userId,
     doc: 'Id of the effective user.',
   },
@@ -93,7 +111,7 @@ const CONTEXT_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'CURRENT_USER_ID',
     args: [],
     result: TEXT,
-    isVolatile: true,
+    changes: 'statement',
     eval: (_, env) => env.userId,
     doc: 'Id of the effective user.',
   },
@@ -101,7 +119,7 @@ const CONTEXT_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'CURRENT_ROLE',
     args: [],
     result: TEXT,
-    isVolatile: true,
+    changes: 'statement',
     eval: (_, env) => env.role,
     doc: 'Role of the effective user.',
   },
@@ -110,7 +128,8 @@ const CONTEXT_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'RANDOM',
     args: [],
     result: DOUBLE,
-    isVolatile: true,
+    changes: 'row',
+    duck: () => () => 'random()',
     eval: (_, env) => env.random(),
     doc: 'A number in [0, 1).',
   },
@@ -121,6 +140,7 @@ const MATH_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'ABS',
     args: ['number'],
     result: sameAsFirst,
+    duck: () => sql => `abs(${sql})`,
     eval: ([value], _env, [type]) => (signOf(value!) < 0 ? negate(type!)!(value!) : value!),
     doc: 'Absolute value.',
   },
@@ -128,6 +148,7 @@ const MATH_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'SIGN',
     args: ['number'],
     result: INT,
+    duck: () => sql => `CAST(sign(${sql}) AS INTEGER)`,
     eval: ([value]) => signOf(value!),
     doc: '-1, 0 or 1.',
   },
@@ -135,6 +156,7 @@ const MATH_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'CEIL',
     args: ['number'],
     result: wholeType,
+    duck: wholeForm('ceil'),
     eval: ([value], _env, [type]) => toward(value!, type!, 1),
     doc: 'Next integer up.',
   },
@@ -142,6 +164,7 @@ const MATH_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'CEILING',
     args: ['number'],
     result: wholeType,
+    duck: wholeForm('ceil'),
     eval: ([value], _env, [type]) => toward(value!, type!, 1),
     doc: 'Next integer up.',
   },
@@ -149,6 +172,7 @@ const MATH_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'FLOOR',
     args: ['number'],
     result: wholeType,
+    duck: wholeForm('floor'),
     eval: ([value], _env, [type]) => toward(value!, type!, -1),
     doc: 'Next integer down.',
   },
@@ -156,6 +180,7 @@ const MATH_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'TRUNC',
     args: ['number'],
     result: wholeType,
+    duck: wholeForm('trunc'),
     eval: ([value], _env, [type]) => truncated(value!, type!),
     doc: 'Integer part.',
   },
@@ -172,6 +197,7 @@ const MATH_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'MOD',
     args: ['number', 'number'],
     result: ([a, b]) => arithmetic('%', a!, b!)!.type,
+    duck: ([a, b], [, divisor]) => arithmeticForm('%', a!, b!, arithmetic('%', a!, b!)!.type, divisor!.constant?.value),
     eval: ([a, b], _env, [x, y]) => arithmetic('%', x!, y!)!.apply(a!, b!),
     doc: 'Remainder with the sign of the dividend.',
   },
@@ -228,6 +254,10 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionFacts> = new Map(
 
 function real(name: string, apply: (value: number) => number, doc: string): FunctionFacts {
   return {name, args: ['double'], result: DOUBLE, eval: ([value]) => finite(apply(value as number)), doc};
+}
+
+function wholeForm(name: string): NonNullable<FunctionFacts['duck']> {
+  return ([type]) => (isInteger(type!) ? sql => sql! : isFloating(type!) ? sql => `${name}(${sql})` : undefined);
 }
 
 function signOf(value: Value): number {

@@ -8,6 +8,7 @@ import {parseSelectText} from '../parser/parser.ts';
 import {NO_ENV} from './coerce.ts';
 import type {Param} from './expr.ts';
 import {keyFacts} from './key-range.ts';
+import {tableSources} from './sources.ts';
 
 const TEXT: DataType = {name: 'text'};
 
@@ -29,7 +30,10 @@ const SCHEMA: Schema = {
 /** Which keys may match: `empty`, `a` for one, `a,b` for some, `[a..b]` for a range. */
 function keysOf(where: string, params: readonly Param[]): string {
   const text = `SELECT 1 FROM t WHERE ${where}`;
-  const facts = keyFacts(parseSelectText(text).where, {schema: SCHEMA, alias: undefined, text})({...NO_ENV, params});
+  const facts = keyFacts(parseSelectText(text).where, {sources: tableSources(SCHEMA, undefined), text})({
+    ...NO_ENV,
+    params,
+  });
   const show = (key: Uint8Array | undefined) => (key === undefined ? '' : Buffer.from(key).toString('utf8'));
   if (facts.isEmpty) return 'empty';
   if (facts.points !== undefined) return facts.points.map(show).join(',');
@@ -72,7 +76,10 @@ for (const [why, where, expected, params = []] of cases) {
 test('integer keys beyond the type are decided without encoding', () => {
   const schema: Schema = {...SCHEMA, columns: [{...SCHEMA.columns[0]!, type: {name: 'int'}}, SCHEMA.columns[1]!]};
   const factsOf = (where: string) =>
-    keyFacts(parseSelectText(`SELECT 1 FROM t WHERE ${where}`).where, {schema, alias: undefined, text: ''})(NO_ENV);
+    keyFacts(parseSelectText(`SELECT 1 FROM t WHERE ${where}`).where, {
+      sources: tableSources(schema, undefined),
+      text: '',
+    })(NO_ENV);
   assert.equal(factsOf('k = 3000000000').isEmpty, true);
   assert.equal(factsOf('k > 3000000000').isEmpty, true);
   assert.equal(factsOf('k < -3000000000').isEmpty, true);

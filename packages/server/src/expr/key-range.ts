@@ -9,15 +9,17 @@ import type {ColdFilter} from '../cold/cold.ts';
 import type {KeyRange} from '../hot/hot.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {encodeKey, KEY_BYTES_MAX} from '../model/key-codec.ts';
+import type {Schema} from '../model/schema.ts';
 import {sameType} from '../model/type-table.ts';
 import type {Expr} from '../parser/ast.ts';
 import {NO_ROW, openAs} from './coerce.ts';
 import {paramBound} from './compare.ts';
-import {compileOpen, findColumn, isOfScope} from './compile.ts';
-import type {ColumnScope, Env, TypedExpr} from './expr.ts';
-import {type Bound, boundOf, isInteger, isNumeric} from './numbers.ts';
-import {type ComparisonOperator, MIRRORED, order} from './operators.ts';
-import {someExpr, WIDER_NAMES} from './walk.ts';
+import {compileOpen} from './compile.ts';
+import type {ColumnScope, Env, Source, TypedExpr} from './expr.ts';
+import {type Bound, boundOf, isInteger, isNumeric, rangeSide} from './numbers.ts';
+import {type ComparisonOperator, MIRRORED} from './operators.ts';
+import {resolveColumn} from './sources.ts';
+import {isSteady} from './steady.ts';
 
 export interface KeyFacts {
   readonly keys: KeyRange;
@@ -40,21 +42,33 @@ type Fact =
   | {readonly kind: 'compare'; readonly column: number; readonly op: ComparisonOperator; readonly value: ValueOf}
   | {readonly kind: 'points'; readonly values: readonly ValueOf[]};
 
-/** Reads the facts of a WHERE tree; call the result once per execution. */
-export function keyFacts(where: Expr | undefined, scope: ColumnScope): (env: Env) => KeyFacts {
-  const {schema} = scope;
+/** Reads what a WHERE tree says of one table; call the result once per execution. Without a source the only one is meant. */
+export function keyFacts(
+  where: Expr | undefined,
+  scope: ColumnScope,
+  source: Source | undefined = scope.sources[0],
+): (env: Env) => KeyFacts {
+  const schema = source?.schema;
   // Rows of a stream lie in the order of their coming, not in that of their key.
   if (where === undefined || schema === undefined || schema.kind === 'stream') return () => NO_FACTS;
   const terms = andTerms(where);
   if (terms.some(term => isNever(term, scope))) return () => EMPTY;
-  const facts = terms.flatMap(term => factsOf(term, scope));
+  const place: Place = {scope, source: source!, schema};
+  const facts = terms.flatMap(term => factsOf(term, place));
   if (facts.length === 0) return () => NO_FACTS;
-  return env => valued(facts, scope, env);
+  return env => valued(facts, schema, env);
+}
+
+/** The table that facts are read for, and the scope of the condition. */
+interface Place {
+  readonly scope: ColumnScope;
+  readonly source: Source;
+  readonly schema: Schema;
 }
 
 /** `FALSE`, `NULL`, `1 = 2`: tools ask so for the columns alone. */
 function isNever(term: Expr, scope: ColumnScope): boolean {
-  if (someExpr([term], expr => expr.kind === 'column' || expr.kind === 'param')) return false;
+  if (!isSteady(term)) return false;
   const {constant} = compileOpen(term, scope);
   return constant !== undefined && constant.value !== true;
 }
@@ -72,74 +86,51 @@ function andTerms(where: Expr): Expr[] {
 
 const OPERATORS: ReadonlySet<string> = new Set(Object.keys(MIRRORED));
 
-function factsOf(term: Expr, scope: ColumnScope): Fact[] {
+function factsOf(term: Expr, place: Place): Fact[] {
   if (term.kind === 'binary' && OPERATORS.has(term.op) && term.op !== '<>') {
     const op = term.op as ComparisonOperator;
     return (
-      compareFact(term.left, op, term.right, scope) ?? compareFact(term.right, MIRRORED[op], term.left, scope) ?? []
+      compareFact(term.left, op, term.right, place) ?? compareFact(term.right, MIRRORED[op], term.left, place) ?? []
     );
   }
   if (term.kind === 'between' && !term.isNegated) {
     return [
-      ...(compareFact(term.operand, '>=', term.low, scope) ?? []),
-      ...(compareFact(term.operand, '<=', term.high, scope) ?? []),
+      ...(compareFact(term.operand, '>=', term.low, place) ?? []),
+      ...(compareFact(term.operand, '<=', term.high, place) ?? []),
     ];
   }
   if (term.kind === 'in' && !term.isNegated) {
-    const pairs = term.list.map(item => compareFact(term.operand, '=', item, scope));
-    return pointsFact(pairs, scope);
+    const pairs = term.list.map(item => compareFact(term.operand, '=', item, place));
+    return pointsFact(pairs, place);
   }
   if (term.kind === 'logic' && term.op === 'or') {
     return pointsFact(
       term.terms.map(part => {
         if (part.kind !== 'binary' || part.op !== '=') return undefined;
-        return compareFact(part.left, '=', part.right, scope) ?? compareFact(part.right, '=', part.left, scope);
+        return compareFact(part.left, '=', part.right, place) ?? compareFact(part.right, '=', part.left, place);
       }),
-      scope,
+      place,
     );
   }
   return [];
 }
 
-function pointsFact(parts: readonly (Fact[] | undefined)[], scope: ColumnScope): Fact[] {
+function pointsFact(parts: readonly (Fact[] | undefined)[], place: Place): Fact[] {
   const values: ValueOf[] = [];
   for (const part of parts) {
     const fact = part?.[0];
-    if (fact?.kind !== 'compare' || fact.column !== scope.schema!.primaryKey) return [];
+    if (fact?.kind !== 'compare' || fact.column !== place.schema.primaryKey) return [];
     values.push(fact.value);
   }
   return [{kind: 'points', values}];
 }
 
-function compareFact(
-  columnSide: Expr,
-  op: ComparisonOperator,
-  valueSide: Expr,
-  scope: ColumnScope,
-): Fact[] | undefined {
-  if (columnSide.kind !== 'column' || !isOfScope(columnSide.qualifier, scope) || !isRowFree(valueSide))
-    return undefined;
-  const found = findColumn(scope.schema!, columnSide.column.name);
-  if (found === undefined || found.index < 0) return undefined;
-  const value = valueIn(compileOpen(valueSide, scope), found.type);
-  return value && [{kind: 'compare', column: found.index, op, value}];
-}
-
-const STEADY_CALLS: ReadonlySet<string> = new Set([
-  'NOW',
-  'CURRENT_TIMESTAMP',
-  'CURRENT_DATE',
-  'CURRENT_USER',
-  'CURRENT_USER_ID',
-]);
-
-/** Has the same value for all rows of an execution. */
-function isRowFree(expr: Expr): boolean {
-  return !someExpr(
-    [expr],
-    part =>
-      part.kind === 'column' || part.kind in WIDER_NAMES || (part.kind === 'call' && !STEADY_CALLS.has(part.name)),
-  );
+function compareFact(columnSide: Expr, op: ComparisonOperator, valueSide: Expr, place: Place): Fact[] | undefined {
+  if (columnSide.kind !== 'column' || !isSteady(valueSide)) return undefined;
+  const found = resolveColumn(columnSide.qualifier, columnSide.column, columnSide, place.scope);
+  if (found?.source !== place.source || found.column.index < 0) return undefined;
+  const value = valueIn(compileOpen(valueSide, place.scope), found.column.type);
+  return value && [{kind: 'compare', column: found.column.index, op, value}];
 }
 
 /** The value in the column's type; undefined when that could lose something. */
@@ -165,8 +156,7 @@ function valueIn(value: TypedExpr, type: DataType): ValueOf | undefined {
 
 const EMPTY: KeyFacts = {...NO_FACTS, keys: EMPTY_RANGE, isEmpty: true};
 
-function valued(facts: readonly Fact[], scope: ColumnScope, env: Env): KeyFacts {
-  const schema = scope.schema!;
+function valued(facts: readonly Fact[], schema: Schema, env: Env): KeyFacts {
   const keyType = schema.columns[schema.primaryKey]?.type;
   const bounds = new Map<number, {columnId: number; min?: Value; max?: Value}>();
   let points: Uint8Array[] | undefined;
@@ -235,23 +225,6 @@ function pointKeys(values: readonly ValueOf[], type: DataType, env: Env): Uint8A
 function isTooLong(value: Value): boolean {
   if (typeof value === 'string') return value.length * 3 > KEY_BYTES_MAX && Buffer.byteLength(value) > KEY_BYTES_MAX;
   return value instanceof Uint8Array && value.length > KEY_BYTES_MAX;
-}
-
-/** 1 above everything the type can hold, -1 below, 0 inside. */
-function rangeSide(value: Value, type: DataType): -1 | 0 | 1 {
-  const limit = limitOf(type);
-  if (limit === undefined || value === null) return 0;
-  if (order(value, limit) >= 0) return 1;
-  const least = type.name === 'decimal' ? 1n - limit : -limit;
-  return order(value, least) < 0 ? -1 : 0;
-}
-
-/** First value above the range of an exact type. */
-function limitOf(type: DataType): bigint | undefined {
-  if (type.name === 'smallint') return 2n ** 15n;
-  if (type.name === 'int') return 2n ** 31n;
-  if (type.name === 'bigint') return 2n ** 63n;
-  return type.name === 'decimal' ? 10n ** BigInt(type.precision) : undefined;
 }
 
 function addBound(

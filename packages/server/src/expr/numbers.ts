@@ -51,7 +51,7 @@ export function scaleOf(type: DataType): number {
 }
 
 /** Integer digits that a type can hold. */
-function wholeDigits(type: DataType): number {
+export function wholeDigits(type: DataType): number {
   if (type.name === 'decimal') return type.precision - type.scale;
   return type.name === 'smallint' ? 5 : type.name === 'int' ? 10 : 19;
 }
@@ -133,6 +133,23 @@ export function integerOf(value: bigint, type: DataType): Value {
   const [low, high] = INT_RANGES[type.name as keyof typeof INT_RANGES];
   if (value < low || value > high) throw outOfRange(type);
   return narrow(value, type);
+}
+
+/** 1 above everything the type can hold, -1 below, 0 inside. */
+export function rangeSide(value: Value, type: DataType): -1 | 0 | 1 {
+  const limit = limitOf(type);
+  if (limit === undefined || value === null) return 0;
+  if ((value as bigint) >= limit) return 1;
+  const least = type.name === 'decimal' ? 1n - limit : -limit;
+  return (value as bigint) < least ? -1 : 0;
+}
+
+/** First value above the range of an exact type. */
+function limitOf(type: DataType): bigint | undefined {
+  if (type.name === 'smallint') return 2n ** 15n;
+  if (type.name === 'int') return 2n ** 31n;
+  if (type.name === 'bigint') return 2n ** 63n;
+  return type.name === 'decimal' ? 10n ** BigInt(type.precision) : undefined;
 }
 
 export function decimalOf(unscaled: bigint, type: DataType): bigint {

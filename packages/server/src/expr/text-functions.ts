@@ -34,6 +34,7 @@ export const TEXT_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'OCTET_LENGTH',
     args: ['text'],
     result: INT,
+    duck: () => sql => `CAST(strlen(${sql}) AS INTEGER)`,
     eval: ([value]) => Buffer.byteLength(value as string),
     doc: 'Bytes of the text in UTF-8.',
   },
@@ -85,6 +86,7 @@ export const TEXT_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'STARTS_WITH',
     args: ['text', 'text'],
     result: BOOLEAN,
+    duck: () => (value, prefix) => `starts_with(${value}, ${prefix})`,
     eval: ([value, prefix]) => (value as string).startsWith(prefix as string),
     doc: 'Does the first text begin with the second?',
   },
@@ -124,6 +126,7 @@ function length(name: string): FunctionFacts {
     name,
     args: ['text'],
     result: INT,
+    duck: () => sql => `CAST(length(${sql}) AS INTEGER)`,
     eval: ([value]) => countCharacters(value as string),
     doc: 'Number of characters.',
   };

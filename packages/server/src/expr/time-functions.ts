@@ -3,6 +3,8 @@
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {Value} from '../model/datatype.ts';
+import type {Form} from './duck-forms.ts';
+import type {TypedExpr} from './expr.ts';
 import type {FunctionFacts} from './functions.ts';
 import {clip, DOUBLE, TIMESTAMP} from './numbers.ts';
 
@@ -16,7 +18,7 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'CURRENT_DATE',
     args: [],
     result: {name: 'date'},
-    isVolatile: true,
+    changes: 'statement',
     eval: (_, env) => Number(floorDivide(env.nowMicros, DAY)),
     doc: 'Date of the statement, UTC.',
   },
@@ -24,7 +26,7 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'CURRENT_TIME',
     args: [],
     result: {name: 'time'},
-    isVolatile: true,
+    changes: 'statement',
     eval: (_, env) => env.nowMicros - floorDivide(env.nowMicros, DAY) * DAY,
     doc: 'Time of day of the statement, UTC.',
   },
@@ -32,6 +34,8 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'DATE_TRUNC',
     args: ['text', 'moment'],
     result: TIMESTAMP,
+    duck: (_types, [unit]) => fieldForm(unit!, DUCK_UNITS, name => sql => `date_trunc('${name}', ${sql})`),
+    knownArgs: 1,
     eval: ([unit, moment]) => truncate((unit as string).toLowerCase(), moment as bigint),
     doc: 'Start of the microsecond … millennium that holds the moment.',
   },
@@ -39,6 +43,8 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'DATE_PART',
     args: ['text', 'moment'],
     result: DOUBLE,
+    duck: (_types, [field]) => fieldForm(field!, DUCK_FIELDS, datePartForm),
+    knownArgs: 1,
     eval: ([field, moment]) => datePart((field as string).toLowerCase(), moment as bigint),
     doc: 'One field of a moment: year, month, day, hour, dow, epoch …',
   },
@@ -50,6 +56,35 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     doc: 'Seconds since the epoch as a timestamp.',
   },
 ];
+
+/** Units and fields that DuckDB cuts and counts as we do. */
+const DUCK_UNITS: ReadonlySet<string> = new Set([
+  'second',
+  'minute',
+  'hour',
+  'day',
+  'week',
+  'month',
+  'quarter',
+  'year',
+]);
+const DUCK_FIELDS: ReadonlySet<string> = new Set([
+  ...['year', 'quarter', 'month', 'week', 'day', 'dow', 'isodow', 'doy', 'hour', 'minute'],
+]);
+
+export function datePartForm(field: string): Form | undefined {
+  return DUCK_FIELDS.has(field) ? sql => `CAST(date_part('${field}', ${sql}) AS DOUBLE)` : undefined;
+}
+
+/** `name` is a known constant of the set; the form takes the moment alone. */
+function fieldForm(
+  name: TypedExpr,
+  known: ReadonlySet<string>,
+  form: (name: string) => Form | undefined,
+): Form | undefined {
+  const text = name.constant === undefined ? undefined : String(name.constant.value).toLowerCase();
+  return text !== undefined && known.has(text) ? form(text) : undefined;
+}
 
 function checked(micros: bigint): bigint {
   if (micros > MICROS_MAX || micros < -MICROS_MAX) throw fail.execution('timestamp out of range');

@@ -89,7 +89,7 @@ function widerChildren(expr: Extract<Expr, {kind: keyof typeof WIDER_NAMES}>): r
 
 const ordered = (items: readonly OrderItem[]): Expr[] => items.map(item => item.expr);
 
-function windowParts({partitionBy, orderBy, frame}: WindowSpec): Expr[] {
+export function windowParts({partitionBy, orderBy, frame}: WindowSpec): Expr[] {
   const bounds = [frame?.from, frame?.to].map(bound =>
     bound !== undefined && 'offset' in bound ? bound.offset : undefined,
   );

@@ -78,3 +78,6 @@ export const COLUMNS_MAX = 1000;
 
 export const SEQ_COLUMN = '_seq';
 export const DELETED_COLUMN = '_deleted';
+/** Where the index of a column is wanted, the system columns have these. */
+export const SEQ_INDEX = -1;
+export const DELETED_INDEX = -2;

@@ -10,12 +10,13 @@
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import {NO_ROW} from '../expr/coerce.ts';
-import {findColumn} from '../expr/compile.ts';
-import {DELETED_INDEX, type Env, SEQ_INDEX, type TypedExpr} from '../expr/expr.ts';
+import type {Env, TypedExpr} from '../expr/expr.ts';
 import type {KeyFacts} from '../expr/key-range.ts';
 import {comparator} from '../expr/operators.ts';
+import {findColumn} from '../expr/sources.ts';
 import type {Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
+import {DELETED_INDEX, SEQ_INDEX} from '../model/schema.ts';
 import {toJson} from '../model/values.ts';
 import type {TableSnapshot} from '../table/table.ts';
 import {Grouping} from './group.ts';
@@ -32,6 +33,8 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** Order when the statement has none; undefined = key order. */
   readonly implicitOrder: {readonly column: string; readonly isDescending: boolean} | undefined;
+  /** A scan of more cold rows is left to the analytic executor. */
+  readonly coldRowsMax: number;
 }
 
 export interface SelectResult {
@@ -39,6 +42,27 @@ export interface SelectResult {
   /** Each one JSON array. */
   readonly rows: string[];
   readonly isTruncated: boolean;
+  /** The scan met more rows than `coldRowsMax` before it had enough: the result is none. */
+  readonly isUnfinished?: boolean;
+}
+
+/** Must the query read more cold rows than it may? One that can stop early is tried first. */
+export function isLargeScan(plan: SelectPlan, snapshot: TableSnapshot, env: Env, {coldRowsMax}: RunOptions): boolean {
+  if (canStopEarly(plan)) return false;
+  const facts = plan.facts(env);
+  if (isBounded(facts) || snapshot.coldRowCount <= coldRowsMax) return false;
+  const {segments} = snapshot.describe(scanRequest(plan, facts));
+  const wanted = segments.reduce((sum, {rowCount, pruned}) => (pruned === undefined ? sum + rowCount : sum), 0);
+  return wanted > coldRowsMax;
+}
+
+/** Rows are answered as they are met, so that a LIMIT ends the scan. */
+function canStopEarly({group, order, isDistinct}: SelectPlan): boolean {
+  return group === undefined && order.length === 0 && !isDistinct;
+}
+
+function isBounded({isEmpty, point, points}: KeyFacts): boolean {
+  return isEmpty || point !== undefined || points !== undefined;
 }
 
 export function runSelect(
@@ -51,21 +75,27 @@ export function runSelect(
   const sink = makeSink(plan, env, window, options);
   const finish = (): SelectResult => sink.finish(plan.columns);
   if (window.take === 0 && !window.isCapped) return finish();
+  const budget = {rowsLeft: Number.POSITIVE_INFINITY};
   const done =
     plan.group === undefined
-      ? feedRows(plan, snapshot, env, options, sink)
+      ? feedRows(plan, snapshot, env, options, sink, budget)
       : feedGroups(plan, snapshot, env, options, sink);
-  return done === undefined ? finish() : done.then(finish);
+  const settle = () => (budget.rowsLeft < 0 ? UNFINISHED : finish());
+  return done === undefined ? settle() : done.then(settle);
 }
 
-interface Window {
+/** What a direct run answers that gave up. */
+export const UNFINISHED: SelectResult = {columns: [], rows: [], isTruncated: false, isUnfinished: true};
+
+export interface Window {
   readonly skip: number;
   readonly take: number;
   /** `take` is not what the statement asked for: look whether there is one row more. */
   readonly isCapped: boolean;
 }
 
-function windowOf(plan: SelectPlan, env: Env, options: RunOptions): Window {
+/** Which rows of the answer are wanted. */
+export function windowOf(plan: Pick<SelectPlan, 'limit' | 'offset'>, env: Env, options: RunOptions): Window {
   const asked = countOf(plan.limit?.(NO_ROW, env), 'LIMIT');
   const skip = countOf(plan.offset?.(NO_ROW, env), 'OFFSET') ?? 0;
   const allowed = (limit: number) => (limit === 0 ? Number.POSITIVE_INFINITY : limit);
@@ -74,7 +104,8 @@ function windowOf(plan: SelectPlan, env: Env, options: RunOptions): Window {
   return {skip, take, isCapped: take < (asked ?? Number.POSITIVE_INFINITY)};
 }
 
-function countOf(value: Value | undefined, clause: string): number | undefined {
+/** The value of LIMIT or OFFSET; undefined: NULL, or no such clause. */
+export function countOf(value: Value | undefined, clause: string): number | undefined {
   if (value === undefined || value === null) return undefined;
   if ((value as bigint) < 0n) throw fail.execution(`${clause} must not be negative`);
   return Number(value);
@@ -88,8 +119,9 @@ function feedRows(
   env: Env,
   options: RunOptions,
   sink: Sink,
+  budget: {rowsLeft: number},
 ): void | Promise<void> {
-  return scanRows(plan, snapshot, env, options, row => sink.add(row));
+  return scanRows(plan, snapshot, env, options, row => sink.add(row), budget);
 }
 
 function feedGroups(
@@ -121,6 +153,7 @@ function scanRows(
   env: Env,
   options: RunOptions,
   visit: Visit,
+  budget?: {rowsLeft: number},
 ): void | Promise<void> {
   const {where} = plan;
   const offer: Visit = where === undefined ? visit : row => (where(row, env) === true ? visit(row) : true);
@@ -132,7 +165,11 @@ function scanRows(
   if (facts.isEmpty) return;
   const points = facts.point !== undefined ? [facts.point] : facts.points;
   if (points !== undefined) return visitPoints(plan, snapshot, points, offer, options.signal);
-  return snapshot.scan(scanRequest(plan, facts), offer, options.signal);
+  const request = scanRequest(plan, facts);
+  if (budget === undefined || !canStopEarly(plan) || snapshot.coldRowCount <= options.coldRowsMax)
+    return snapshot.scan(request, offer, options.signal);
+  budget.rowsLeft = options.coldRowsMax + snapshot.describe(request).hotRows;
+  return snapshot.scan(request, row => --budget.rowsLeft >= 0 && offer(row), options.signal);
 }
 
 export function scanRequest(plan: SelectPlan, facts: KeyFacts) {

@@ -4,12 +4,15 @@
 
 import type {Env} from '../expr/expr.ts';
 import {tableText} from '../model/names.ts';
+import {DELETED_COLUMN, SEQ_COLUMN, SEQ_INDEX} from '../model/schema.ts';
 import type {TableSnapshot} from '../table/table.ts';
+import type {OpenTable} from './analytic.ts';
 import {scanRequest} from './direct.ts';
 import type {SelectPlan} from './plan.ts';
+import type {RelationReads} from './relations.ts';
 
 export interface ExplainLine {
-  readonly plan_type: 'logical_plan' | 'physical_plan';
+  readonly plan_type: 'logical_plan' | 'physical_plan' | 'generated_sql';
   readonly plan: string;
 }
 
@@ -69,6 +72,45 @@ function physicalLines(plan: SelectPlan, snapshot: TableSnapshot | undefined, en
     `segments: ${read} of ${segments.length} read`,
     ...segments.map(
       ({name, rowCount, pruned}) => `  ${name}: ${rowCount} rows${pruned === undefined ? '' : `, pruned: ${pruned}`}`,
+    ),
+  ];
+}
+
+/** Of a query that DuckDB runs. `sql` is what it is told; it holds no values of the statement and no paths. */
+export function explainAnalytic(tables: readonly OpenTable[], reason: string, sql: string): ExplainLine[] {
+  const logical = tables.map(({relation}) => {
+    const {schema, includeTombstones, uses} = relation;
+    const columns = [...new Set(uses.flatMap(use => [...use.columns]))].sort((a, b) => a - b);
+    const names = columns.map(
+      index => schema.columns[index]?.name ?? (index === SEQ_INDEX ? SEQ_COLUMN : DELETED_COLUMN),
+    );
+    const often = uses.length > 1 ? `, ${uses.length} times` : '';
+    const deleted = includeTombstones ? ', deleted rows too' : '';
+    return `TableScan: ${tableText(schema.name)} columns=[${names.join(', ')}]${often}${deleted}`;
+  });
+  const physical = tables.flatMap(({relation, reads}) => relationLines(tableText(relation.schema.name), reads));
+  return [
+    {plan_type: 'logical_plan', plan: logical.length === 0 ? 'EmptyRelation' : logical.join('\n')},
+    {
+      plan_type: 'physical_plan',
+      plan: ['executor: analytic (DuckDB)', `because of: ${reason}`, ...physical].join('\n'),
+    },
+    {plan_type: 'generated_sql', plan: sql},
+  ];
+}
+
+function relationLines(name: string, {hotRange, hotRowCount, segments}: RelationReads): string[] {
+  const read = segments.filter(segment => segment.pruned === undefined);
+  const coldRows = read.reduce((sum, {rowCount, dead}) => sum + rowCount - dead.length, 0);
+  const isRange = hotRange.from !== undefined || hotRange.to !== undefined;
+  return [
+    `table: ${name}`,
+    `  hot rows: ${hotRowCount}${isRange ? ', a key range of them' : ''}`,
+    `  cold rows: ${coldRows}`,
+    `  segments: ${read.length} of ${segments.length} read`,
+    ...segments.map(
+      ({name: file, rowCount, pruned}) =>
+        `    ${file}: ${rowCount} rows${pruned === undefined ? '' : `, pruned: ${pruned}`}`,
     ),
   ];
 }

@@ -7,10 +7,11 @@
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {type Accumulator, AGGREGATES} from '../expr/aggregates.ts';
 import {failAt, settled} from '../expr/coerce.ts';
-import {compileCondition, compileExpr, compileOpen, findColumn} from '../expr/compile.ts';
+import {compileCondition, compileExpr, compileOpen} from '../expr/compile.ts';
 import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
 import {TEXT} from '../expr/numbers.ts';
 import {hashKey} from '../expr/operators.ts';
+import {resolveColumn} from '../expr/sources.ts';
 import {exprKey, someExpr} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
@@ -77,7 +78,7 @@ export function planGroups(select: DirectSelect, scope: ColumnScope): GroupPlan 
 }
 
 /** GROUP BY takes an ordinal, a column of the table, the name of an output, or any expression, in this order. */
-function groupedExpr(expr: Expr, select: Select, scope: ColumnScope): Expr {
+export function groupedExpr(expr: Expr, select: Pick<Select, 'items'>, scope: ColumnScope): Expr {
   if (expr.kind === 'number') {
     const item = /^\d{1,9}$/.test(expr.text) ? select.items[Number(expr.text) - 1] : undefined;
     if (item?.kind !== 'expr') throw failAt(scope, expr, `GROUP BY position ${expr.text} is not in select list`);
@@ -85,7 +86,7 @@ function groupedExpr(expr: Expr, select: Select, scope: ColumnScope): Expr {
   }
   if (expr.kind !== 'column' || expr.qualifier.length > 0) return expr;
   const {name} = expr.column;
-  if (scope.schema !== undefined && findColumn(scope.schema, name) !== undefined) return expr;
+  if (resolveColumn([], expr.column, expr, scope) !== undefined) return expr;
   const item = select.items.find(each => each.kind === 'expr' && each.alias?.name === name);
   return item?.kind === 'expr' ? item.expr : expr;
 }

@@ -8,27 +8,19 @@
  *
  * A plan holds no values of an execution, so it may be kept per (text, schema version) and run again with other parameters.
  */
-import type {DataTypeJson, ResultColumn} from '@kalamdb/protocol/values.ts';
+import type {ColumnFlag, ResultColumn} from '@kalamdb/protocol/values.ts';
 import {failAt, implicitly} from '../expr/coerce.ts';
-import {
-  columnExpr,
-  compileCondition,
-  compileExpr,
-  compileOpen,
-  findColumn,
-  hasDeleted,
-  isOfScope,
-} from '../expr/compile.ts';
-import type {Env} from '../expr/expr.ts';
-import {type ColumnScope, DELETED_INDEX, type Eval, SEQ_INDEX, type TypedExpr} from '../expr/expr.ts';
+import {compileCondition, compileExpr, compileOpen} from '../expr/compile.ts';
+import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
 import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
 import {BIGINT} from '../expr/numbers.ts';
 import {comparator} from '../expr/operators.ts';
+import {findColumn, hasDeleted, isOfSource, tableSources} from '../expr/sources.ts';
 import {exprKey, someExpr, walk} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
-import {DELETED_COLUMN, SEQ_COLUMN} from '../model/schema.ts';
+import {DELETED_COLUMN, DELETED_INDEX, SEQ_INDEX} from '../model/schema.ts';
 import {typeJson} from '../model/type-table.ts';
 import type {Expr, Name, OrderItem, Query} from '../parser/ast.ts';
 import {type GroupPlan, isAggregated, planGroups} from './group.ts';
@@ -108,7 +100,7 @@ export function planSelect(query: Query, schema: Schema | undefined, options: Pl
 
 export function scopeOf(schema: Schema | undefined, alias: Name | undefined, options: PlanOptions): ColumnScope {
   const {text = '', paramTypes = []} = options;
-  return {schema, alias: alias?.name, text, paramTypes};
+  return {sources: tableSources(schema, alias?.name), text, paramTypes};
 }
 
 export function mentionsDeleted(where: Expr | undefined, schema: Schema | undefined): boolean {
@@ -117,22 +109,19 @@ export function mentionsDeleted(where: Expr | undefined, schema: Schema | undefi
 }
 
 function starOutputs(qualifier: readonly Name[], node: {start: number; end: number}, scope: ColumnScope): Output[] {
-  const {schema} = scope;
-  if (schema === undefined) throw failAt(scope, node, 'SELECT * needs a FROM');
-  if (!isOfScope(qualifier, scope))
+  const source = scope.sources[0];
+  if (source === undefined) throw failAt(scope, node, 'SELECT * needs a FROM');
+  if (!isOfSource(qualifier, source))
     throw failAt(scope, node, `No table named ${qualifier.map(part => part.name).join('.')}`);
-  const names = schema.columns.map(column => column.name);
-  if (schema.kind !== 'system') names.push(SEQ_COLUMN);
-  if (hasDeleted(schema)) names.push(DELETED_COLUMN);
-  return names.map(name => {
+  return source.names().map(name => {
     const column: Name = {...node, name, text: name, isQuoted: false};
     const expr: Expr = {...node, kind: 'column', qualifier: [], column};
-    return {name, expr, typed: scope.override?.(expr) ?? columnExpr([], column, node, scope)};
+    return {name, expr, typed: compileOpen(expr, scope)};
   });
 }
 
 /** As PostgreSQL names columns: the alias, the column, the function in lower case, else `?column?`. */
-function outputName(expr: Expr, alias: Name | undefined): string {
+export function outputName(expr: Expr, alias: Name | undefined): string {
   if (alias !== undefined) return alias.isQuoted ? alias.text : alias.name;
   switch (expr.kind) {
     case 'column':
@@ -144,21 +133,27 @@ function outputName(expr: Expr, alias: Name | undefined): string {
     case 'extract':
       return 'extract';
     case 'case':
-      return 'case';
+    case 'exists':
+      return expr.kind;
+    case 'window':
+      return outputName(expr.call, undefined);
     default:
       return '?column?';
   }
 }
 
-function resultColumn(output: Output, index: number, schema: Schema | undefined): ResultColumn {
-  const data_type: DataTypeJson = typeJson(output.typed.type);
-  const column = output.typed.column;
-  if (column === undefined || schema === undefined) return {name: output.name, data_type, index};
-  if (column === schema.primaryKey) return {name: output.name, data_type, index, flags: ['nn', 'pk', 'uq']};
-  if (column === SEQ_INDEX || column === DELETED_INDEX || !schema.columns[column]!.isNullable) {
-    return {name: output.name, data_type, index, flags: ['nn']};
-  }
-  return {name: output.name, data_type, index};
+function resultColumn({name, typed}: Output, index: number, schema: Schema | undefined): ResultColumn {
+  const column: ResultColumn = {name, data_type: typeJson(typed.type), index};
+  const flags = columnFlags(typed, schema);
+  return flags === undefined ? column : {...column, flags};
+}
+
+/** What is known of a column that is shown as it stands in its table. */
+export function columnFlags({column}: TypedExpr, schema: Schema | undefined): ColumnFlag[] | undefined {
+  if (column === undefined || schema === undefined) return undefined;
+  if (column === schema.primaryKey) return ['nn', 'pk', 'uq'];
+  const isNeverNull = column === SEQ_INDEX || column === DELETED_INDEX || !schema.columns[column]!.isNullable;
+  return isNeverNull ? ['nn'] : undefined;
 }
 
 /** ORDER BY takes an ordinal, the name of an output, or any expression, in this order. */
@@ -191,7 +186,7 @@ function orderKeys(
   scope: ColumnScope,
   isPlain: boolean,
 ): OrderKey[] {
-  const {schema} = scope;
+  const schema = scope.sources[0]?.schema;
   if (orderBy.length > 0 || schema?.kind !== 'stream' || !isPlain) {
     return orderBy.map(({item, typed}) => orderKey(item, typed, scope));
   }
@@ -252,9 +247,10 @@ export function columnsRead(exprs: readonly Expr[], schema: Schema): number[] {
   return [...found].sort((a, b) => a - b);
 }
 
-function countExpr(expr: Expr | undefined, scope: ColumnScope, clause: string): Eval | undefined {
+/** LIMIT or OFFSET: a whole number that no row decides. */
+export function countExpr(expr: Expr | undefined, scope: ColumnScope, clause: string): Eval | undefined {
   if (expr === undefined) return undefined;
-  const typed = implicitly(compileOpen(expr, {schema: undefined, alias: undefined, text: scope.text}), BIGINT);
+  const typed = implicitly(compileOpen(expr, {sources: [], text: scope.text}), BIGINT);
   if (typed === undefined) throw failAt(scope, expr, `argument of ${clause} must be a whole number`);
   return typed.eval;
 }

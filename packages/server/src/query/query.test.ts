@@ -14,7 +14,7 @@ import {TokenCursor} from '../parser/cursor.ts';
 import {parseDelete, parseInsert, parseUpdate} from '../parser/dml.ts';
 import {parseSelectText} from '../parser/parser.ts';
 import {splitStatements} from '../parser/split.ts';
-import type {ScanRequest, TableSnapshot} from '../table/table.ts';
+import type {ScanRequest, TableParts, TableSnapshot} from '../table/table.ts';
 import {type RunOptions, runSelect, type SelectResult} from './direct.ts';
 import {planDelete, planInsert, planUpdate} from './dml.ts';
 import {explainText} from './explain.ts';
@@ -95,6 +95,10 @@ class FakeSnapshot implements TableSnapshot {
     }
     if (this.isCold) return Promise.resolve();
   }
+  readonly coldRowCount = 0;
+  parts(): TableParts {
+    throw new Error('only another executor asks for parts');
+  }
   describe() {
     return {hotRows: 5, coldRows: 9, segments: [{name: 'batch-0', rowCount: 9, pruned: 'key range'}]};
   }
@@ -106,6 +110,7 @@ const OPTIONS: RunOptions = {
   maxLimit: 1000,
   signal: new AbortController().signal,
   implicitOrder: undefined,
+  coldRowsMax: Number.POSITIVE_INFINITY,
 };
 
 function select(

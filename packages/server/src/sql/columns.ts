@@ -111,9 +111,7 @@ function defaultCall(name: string, column: string, type: DataType): ColumnDefaul
 }
 
 function literalValue(expr: Expr, column: string, type: DataType) {
-  const typed = someExpr([expr], one => one.kind === 'column')
-    ? undefined
-    : compileExpr(expr, {schema: undefined, alias: undefined, text: ''});
+  const typed = someExpr([expr], one => one.kind === 'column') ? undefined : compileExpr(expr, {sources: [], text: ''});
   if (typed?.constant === undefined) {
     throw fail.invalidOperation(
       `DEFAULT of column '${column}' must be a literal or one of ${Object.keys(DEFAULT_FUNCTIONS).join(', ')}`,

@@ -5,10 +5,12 @@
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
+import type {LocalFile} from '../blob/blob.ts';
 import type {Catalog} from '../catalog/catalog.ts';
 import type {Ddl} from '../catalog/ddl.ts';
 import type {StorageOpener} from '../catalog/storage-opener.ts';
 import type {Storages} from '../catalog/storages.ts';
+import type {Duck} from '../duck/duck.ts';
 import type {Env, Param} from '../expr/expr.ts';
 import type {Compactions} from '../jobs/compactions.ts';
 import type {Flushes} from '../jobs/flushes.ts';
@@ -59,7 +61,16 @@ export interface Services {
   /** Rows of a system table at this moment. */
   readonly openSystem: (schema: Schema) => TableSnapshot;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read' | 'write') => Scope;
-  readonly limits: {readonly defaultRows: number; readonly maxRows: number; readonly retentionHours: number};
+  readonly duck: Duck;
+  /** A file of this machine that holds a segment; undefined: there can be none. */
+  readonly fileOf: (storageId: string, path: string) => Promise<LocalFile | undefined>;
+  readonly limits: {
+    readonly defaultRows: number;
+    readonly maxRows: number;
+    readonly retentionHours: number;
+    /** Cold rows of one scan beyond which the analytic executor takes over. */
+    readonly handOverRows: number;
+  };
   /** Waited for before an answer that may show ids which stand in no batch. */
   readonly secureIds: () => Promise<unknown> | undefined;
   readonly newEnv: (session: Session, params: readonly Param[]) => Env;
@@ -73,7 +84,11 @@ export interface StatementContext {
   /** Namespace for unqualified names. */
   readonly namespace: string;
   readonly text: string;
+  /** For tests: which executor runs the query; undefined: the one that fits. */
+  readonly executor: Executor | undefined;
 }
+
+export type Executor = 'direct' | 'analytic';
 
 export interface StatementKind<Tree = unknown> {
   /** Canonical name for logs and errors. */

@@ -16,7 +16,7 @@ import {splitStatements} from '../parser/split.ts';
 import {positionAt} from '../parser/tokenizer.ts';
 import {Lru} from '../std/lru.ts';
 import {throwIfOver} from '../table/merge.ts';
-import type {Services, StatementContext, StatementKind, StatementResult} from './define.ts';
+import type {Executor, Services, StatementContext, StatementKind, StatementResult} from './define.ts';
 import {matchHead} from './heads.ts';
 import {redactSecrets} from './redact.ts';
 
@@ -30,6 +30,8 @@ export interface SqlRequest {
   readonly namespace: string | undefined;
   readonly session: Session;
   readonly signal: AbortSignal;
+  /** For tests of one executor against the other. */
+  readonly executor?: Executor;
 }
 
 interface Parsed {
@@ -124,6 +126,7 @@ function execute(
     signal: request.signal,
     namespace: request.namespace ?? 'default',
     text: statement.text,
+    executor: request.executor,
   };
   const secure = (result: StatementResult) => services.secureIds()?.then(() => result) ?? result;
   let attempt = 0;

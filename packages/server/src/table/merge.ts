@@ -8,15 +8,16 @@
  */
 
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import type {Cold, ColdRow} from '../cold/cold.ts';
+import type {Cold, ColdFilter, ColdRow} from '../cold/cold.ts';
 import type {Manifest} from '../cold/manifest.ts';
+import {pruneReason} from '../cold/prune.ts';
 import type {Hot, HotSnapshot, KeyRange} from '../hot/hot.ts';
 import {compareKeys} from '../model/key-codec.ts';
 import type {ScopeKey} from '../model/names.ts';
 import type {Row, RowBytes} from '../model/row.ts';
 import {RowView} from '../model/row-codec.ts';
 import type {Schema} from '../model/schema.ts';
-import type {ScanRequest, TableSnapshot} from './table.ts';
+import type {ScanRequest, TableParts, TableSnapshot} from './table.ts';
 
 /** A scan gives the loop back after so many rows. */
 const ROWS_PER_BREATH = 8192;
@@ -38,6 +39,9 @@ export function openSnapshot(options: {
   const view = new RowView(schema, schemaOf);
   return {
     schema,
+    get coldRowCount() {
+      return coldRowCount(manifest);
+    },
     point(key, includeTombstones) {
       const found = hot.get(key);
       if (found !== undefined) return visible(view.at(found), includeTombstones);
@@ -52,20 +56,44 @@ export function openSnapshot(options: {
       return scanMerged({schema, schemaOf, hot, cold: isCold ? cold : undefined, manifest}, request, visit, signal);
     },
     describe(request) {
+      const filter = filterOf(request);
       const segments = manifest.segments.map(segment => ({
         name: segment.name,
         rowCount: segment.rowCount,
-        pruned: prunedByKeys(segment, request.keys),
+        pruned: pruneReason(segment, filter, schema, schemaOf(segment.schemaVersion)),
       }));
-      const dead = [...manifest.vectors.values()].reduce((sum, vector) => sum + vector.length, 0);
-      return {
-        hotRows: hot.rowCount,
-        coldRows: segments.reduce((sum, segment) => sum + segment.rowCount, 0) - dead,
-        segments,
-      };
+      return {hotRows: hot.rowCount, coldRows: coldRowCount(manifest), segments};
     },
+    parts: () => partsOf(schema, schemaOf, hot, manifest),
     close: options.release,
   };
+}
+
+function coldRowCount({segments, vectors}: Manifest): number {
+  let count = 0;
+  for (const segment of segments) count += segment.rowCount;
+  for (const vector of vectors.values()) count -= vector.length;
+  return count;
+}
+
+const NONE_DEAD = new Uint32Array(0);
+
+function partsOf(schema: Schema, schemaOf: SchemaOf, hot: HotSnapshot, manifest: Manifest): TableParts {
+  const byName = new Map(manifest.segments.map(segment => [segment.name, segment]));
+  return {
+    versions: Array.from({length: schema.version}, (_, i) => schemaOf(i + 1)),
+    hotRowCount: hot.rowCount,
+    hot: range => hot.rows(range),
+    segments: manifest.segments.map(({name, storageId, path, schemaVersion, rowCount, checksum}) => {
+      const dead = manifest.vectors.get(name) ?? NONE_DEAD;
+      return {name, storageId, path, schemaVersion, rowCount, checksum, dead};
+    }),
+    pruned: (part, filter) => pruneReason(byName.get(part.name)!, filter, schema, schemaOf(part.schemaVersion)),
+  };
+}
+
+function filterOf({keys, bounds}: Pick<ScanRequest, 'keys' | 'bounds'>): ColdFilter {
+  return {keys, ...(bounds === undefined ? {} : {bounds})};
 }
 
 function visible(row: Row, includeTombstones: boolean): Row | undefined {
@@ -90,9 +118,8 @@ async function scanMerged(
   const cursor = new HotCursor(source.hot, request.keys, request.isReverse);
   const breath = new Breath(signal);
   const show = (row: Row): boolean => (row.isTombstone && !request.includeTombstones ? true : visit(row));
-  const filter = {keys: request.keys, ...(request.bounds === undefined ? {} : {bounds: request.bounds})};
   const batches: AsyncIterable<ColdRow[]> | Iterable<ColdRow[]> =
-    source.cold?.scan(source.schema, source.manifest, filter, request.columns, request.isReverse) ?? [];
+    source.cold?.scan(source.schema, source.manifest, filterOf(request), request.columns, request.isReverse) ?? [];
   for await (const batch of batches) {
     for (const cold of batch) {
       for (; cursor.key !== undefined; cursor.next()) {
@@ -185,12 +212,4 @@ export function throwIfOver(signal: AbortSignal): void {
   if (!signal.aborted) return;
   if (signal.reason instanceof DbError) throw signal.reason;
   throw new DbError('STATEMENT_TIMEOUT', 'The statement was stopped.');
-}
-
-function prunedByKeys(segment: Manifest['segments'][number], keys: KeyRange): string | undefined {
-  const min = Buffer.from(segment.minKey, 'base64url');
-  const max = Buffer.from(segment.maxKey, 'base64url');
-  if (keys.from !== undefined && compareKeys(max, keys.from) < 0) return 'all keys below the range';
-  if (keys.to !== undefined && compareKeys(min, keys.to) > 0) return 'all keys above the range';
-  return undefined;
 }

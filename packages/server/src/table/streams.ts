@@ -54,11 +54,13 @@ export class Streams {
       release() {},
     });
     const from = boundaryAt(this.#oldestMs(schema));
+    const {hot: rows} = whole.parts();
     return {
       ...whole,
       // The key of a row is nothing a statement can name.
       point: () => undefined,
       scan: (request, visit, signal) => whole.scan({...request, keys: {from}}, visit, signal),
+      parts: () => ({...whole.parts(), hot: () => rows({from})}),
     };
   }
 

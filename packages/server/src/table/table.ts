@@ -11,7 +11,7 @@
 import type {ColdFilter} from '../cold/cold.ts';
 import type {KeyRange} from '../hot/hot.ts';
 import type {Value} from '../model/datatype.ts';
-import type {Row} from '../model/row.ts';
+import type {Row, RowBytes} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Scope} from '../model/session.ts';
 
@@ -28,6 +28,8 @@ export interface ScanRequest {
 /** One table at one moment. Hold it for one statement. */
 export interface TableSnapshot {
   readonly schema: Schema;
+  /** Rows of segments that are not dead; hot rows may hide some of them. */
+  readonly coldRowCount: number;
   /** Newest version of the key: a live row, or undefined. Synchronous when the key is hot or nothing was flushed. */
   point(key: Uint8Array, includeTombstones: boolean): Row | undefined | Promise<Row | undefined>;
   /**
@@ -41,8 +43,35 @@ export interface TableSnapshot {
     coldRows: number;
     segments: {name: string; rowCount: number; pruned: string | undefined}[];
   };
+  /** The same moment as what it is made of, for an executor that reads files itself. */
+  parts(): TableParts;
   /** Ends the hold on segment files. */
   close(): void;
+}
+
+/** Segments minus dead rows minus keys that are hot, plus hot rows. Good until the snapshot is closed. */
+export interface TableParts {
+  /** Every schema version that rows may have been written with. */
+  readonly versions: readonly Schema[];
+  readonly hotRowCount: number;
+  /** In key order, with their keys, tombstones included. */
+  hot(range: KeyRange): Iterable<{key: Uint8Array; row: RowBytes}>;
+  readonly segments: readonly SegmentPart[];
+  /** Why a segment holds no wanted row; undefined when it must be read. */
+  pruned(segment: SegmentPart, filter: ColdFilter): string | undefined;
+}
+
+export interface SegmentPart {
+  readonly name: string;
+  readonly storageId: string;
+  /** Below the storage's base. */
+  readonly path: string;
+  readonly schemaVersion: number;
+  readonly rowCount: number;
+  /** CRC-32 of the whole file. */
+  readonly checksum: number;
+  /** Positions of dead rows, sorted. */
+  readonly dead: Uint32Array;
 }
 
 /** What an UPDATE or DELETE decides for one newest row: new values in column order, 'delete', or undefined = leave. */

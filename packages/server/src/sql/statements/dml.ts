@@ -9,7 +9,7 @@ import {planDelete, planInsert, planUpdate} from '../../query/dml.ts';
 import type {PlanOptions} from '../../query/plan.ts';
 import {defineStatement, type StatementContext} from '../define.ts';
 import {planOnce} from '../plan-memo.ts';
-import {findTable} from './select.ts';
+import {findTable} from '../read.ts';
 
 export const insertRows = defineStatement<Insert>({
   name: 'INSERT',

@@ -3,9 +3,8 @@ import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {Query} from '../../parser/ast.ts';
 import {beginsQuery} from '../../parser/brackets.ts';
 import {parseQuery} from '../../parser/query.ts';
-import {explainText} from '../../query/explain.ts';
 import {defineStatement} from '../define.ts';
-import {openTable, planOf, tableOf} from './select.ts';
+import {explainQuery} from '../read.ts';
 
 const COLUMNS: readonly ResultColumn[] = [
   {name: 'plan_type', data_type: 'Text', index: 0},
@@ -26,18 +25,7 @@ export const explain = defineStatement<Query>({
     return parseQuery(cursor);
   },
   run(tree, context) {
-    const schema = tableOf(tree, context);
-    const snapshot = schema === undefined ? undefined : openTable(context, schema);
-    try {
-      const plans = explainText(
-        planOf(tree, schema, context),
-        snapshot,
-        context.services.newEnv(context.session, context.params),
-      );
-      const rows = plans.map(line => JSON.stringify([line.plan_type, line.plan]));
-      return {columns: COLUMNS, rows, rowCount: rows.length, asUser: context.session.userId};
-    } finally {
-      snapshot?.close();
-    }
+    const rows = explainQuery(tree, context).map(line => JSON.stringify([line.plan_type, line.plan]));
+    return {columns: COLUMNS, rows, rowCount: rows.length, asUser: context.session.userId};
   },
 });

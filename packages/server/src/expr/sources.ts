@@ -1,0 +1,141 @@
+/**
+ * Sources: which column a name means, among the tables and queries that stand in FROM and around it.
+ *
+ * The innermost query that knows a name owns it; two sources of one query that both know it make it ambiguous, as in PostgreSQL.
+ */
+import type {DbError} from '@kalamdb/protocol/errors.ts';
+import type {DataType} from '../model/datatype.ts';
+import {
+  type Column,
+  DELETED_COLUMN,
+  DELETED_INDEX,
+  type Schema,
+  SEQ_COLUMN,
+  SEQ_INDEX,
+  TABLE_KINDS,
+} from '../model/schema.ts';
+import type {Name, Node} from '../parser/ast.ts';
+import {failAt} from './coerce.ts';
+import type {ColumnScope, Source, SourceColumn} from './expr.ts';
+import {BIGINT, BOOLEAN} from './numbers.ts';
+
+export interface FoundColumn {
+  /** Index in the schema, or SEQ_INDEX, DELETED_INDEX. */
+  readonly index: number;
+  readonly type: DataType;
+  readonly column: Column | undefined;
+}
+
+export function hasDeleted(schema: Schema): boolean {
+  return TABLE_KINDS[schema.kind].hasDeleted;
+}
+
+export function findColumn(schema: Schema, name: string): FoundColumn | undefined {
+  const index = schema.columns.findIndex(column => column.name === name);
+  if (index >= 0) return {index, type: schema.columns[index]!.type, column: schema.columns[index]};
+  if (name === SEQ_COLUMN && schema.kind !== 'system') return {index: SEQ_INDEX, type: BIGINT, column: undefined};
+  if (name === DELETED_COLUMN && hasDeleted(schema)) return {index: DELETED_INDEX, type: BOOLEAN, column: undefined};
+  return undefined;
+}
+
+/** Names of all columns of a table, in the order of `*`. */
+export function columnNames(schema: Schema): string[] {
+  const names = schema.columns.map(column => column.name);
+  if (schema.kind !== 'system') names.push(SEQ_COLUMN);
+  if (hasDeleted(schema)) names.push(DELETED_COLUMN);
+  return names;
+}
+
+/** A table as the only source: without a table there are no columns. */
+export function tableSources(schema: Schema | undefined, alias: string | undefined): readonly Source[] {
+  if (schema === undefined) return [];
+  return [
+    {
+      name: alias ?? schema.name.table,
+      namespace: alias === undefined ? schema.name.namespace : undefined,
+      schema,
+      find: name => {
+        const found = findColumn(schema, name);
+        return found && {type: found.type, index: found.index};
+      },
+      names: () => columnNames(schema),
+    },
+  ];
+}
+
+/** Does `qualifier.` mean this source? */
+export function isOfSource(qualifier: readonly Name[], source: Source): boolean {
+  if (qualifier.length === 0) return true;
+  if (source.name === undefined || qualifier.length > 2) return false;
+  if (qualifier.length === 1) return qualifier[0]!.name === source.name;
+  return (
+    source.namespace !== undefined && qualifier[0]!.name === source.namespace && qualifier[1]!.name === source.name
+  );
+}
+
+export interface ResolvedColumn {
+  readonly source: Source;
+  readonly column: SourceColumn;
+  /** The query that owns it. */
+  readonly scope: ColumnScope;
+}
+
+/** undefined: no source knows the name. Throws when it is ambiguous. */
+export function resolveColumn(
+  qualifier: readonly Name[],
+  name: Name,
+  node: Node,
+  scope: ColumnScope,
+): ResolvedColumn | undefined {
+  for (let at: ColumnScope | undefined = scope; at !== undefined; at = at.outer) {
+    let found: ResolvedColumn | undefined;
+    for (const source of at.sources) {
+      if (!isOfSource(qualifier, source) || (qualifier.length === 0 && source.hidden?.has(name.name))) continue;
+      const column = source.find(name.name, node);
+      if (column === undefined) continue;
+      if (found !== undefined)
+        throw failAt(scope, node, `column reference "${fullName(qualifier, name)}" is ambiguous`);
+      found = {source, column, scope: at};
+    }
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function fullName(qualifier: readonly Name[], name: Name): string {
+  return [...qualifier.map(part => part.name), name.name].join('.');
+}
+
+/** The error of a name that nobody knows, with the nearest candidates. */
+export function noField(qualifier: readonly Name[], name: Name, node: Node, scope: ColumnScope): DbError {
+  const near = nearNames(qualifier, name, scope);
+  const hint = near.length > 0 ? ` Did you mean ${near.slice(0, 3).join(', ')}?` : '';
+  return failAt(scope, node, `No field named ${fullName(qualifier, name)}.${hint}`);
+}
+
+/** What the writer may have meant: the column by a name that is valid here, or names that differ by a letter or two. */
+function nearNames(qualifier: readonly Name[], name: Name, {sources}: ColumnScope): string[] {
+  if (qualifier.length > 0) {
+    const holders = sources.filter(source => source.name !== undefined && source.names().includes(name.name));
+    if (holders.length > 0) return holders.map(source => `${source.name}.${name.name}`);
+  }
+  // Every short name is near every other.
+  const distance = name.name.length < 3 ? 0 : name.name.length < 4 ? 1 : 2;
+  const names = new Set(sources.flatMap(source => source.names()));
+  return [...names].filter(candidate => editDistance(candidate, name.name) <= distance);
+}
+
+/** Levenshtein distance; names longer than 64 characters are never near. */
+function editDistance(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > 2 || a.length > 64 || b.length > 64) return 3;
+  let previous = Array.from({length: b.length + 1}, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      current.push(Math.min(change, previous[j]! + 1, current[j - 1]! + 1));
+    }
+    previous = current;
+  }
+  return previous[b.length]!;
+}

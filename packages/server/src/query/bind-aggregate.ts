@@ -1,0 +1,89 @@
+/** Aggregates, bound: types and checks as in the direct executor, written for DuckDB by the table of aggregates. */
+import {AGGREGATES} from '../expr/aggregates.ts';
+import {failAt, notSupportedAt, settled} from '../expr/coerce.ts';
+import {compileCondition, compileExpr, compileOpen} from '../expr/compile.ts';
+import {castForm, sqlOf} from '../expr/duck-forms.ts';
+import type {ColumnScope, SqlWriter, TypedExpr} from '../expr/expr.ts';
+import {TEXT} from '../expr/numbers.ts';
+import {comparator} from '../expr/operators.ts';
+import {resolveColumn} from '../expr/sources.ts';
+import {walk} from '../expr/walk.ts';
+import type {DataType} from '../model/datatype.ts';
+import {sqlName} from '../model/type-table.ts';
+import type {Call} from '../parser/ast.ts';
+import type {FromSource} from './bind-from.ts';
+import type {Binder} from './bound.ts';
+import {directionSql} from './tail.ts';
+
+export interface BoundAggregate {
+  readonly type: DataType;
+  /** `over`: ` OVER (…)`, or nothing. */
+  sql(out: SqlWriter, over: string): string;
+}
+
+/** `table`: the only table of the query; it gives the order in which texts are joined when the call names none. */
+export function bindAggregate(
+  binder: Binder,
+  call: Call,
+  scope: ColumnScope,
+  table: FromSource | undefined,
+): BoundAggregate {
+  const facts = AGGREGATES.get(call.name)!;
+  if (call.isStar && call.name !== 'COUNT') throw failAt(binder, call, `${call.name}(*) does not exist`);
+  if (call.args.length !== (call.isStar ? 0 : facts.argCount)) {
+    const counts = `takes ${facts.argCount} argument${facts.argCount > 1 ? 's' : ''}, got ${call.args.length}`;
+    throw failAt(binder, call, `${call.name}() ${counts}`);
+  }
+  refuseOuter(binder, call, scope);
+  const args = call.args.map(arg => settled(compileOpen(arg, scope), scope));
+  const inputType = args[0]?.type ?? TEXT;
+  const type = facts.result(inputType);
+  if (type === undefined) throw failAt(binder, call, `${call.name}() does not exist for ${sqlName(inputType)}`);
+  const form = facts.duck(inputType);
+  const filter = call.filter && compileCondition(call.filter, scope, 'FILTER');
+  const order = orderOf(binder, call, scope);
+  return {
+    type,
+    sql: (out, over) => {
+      const sqls = args.map(arg => argumentSql(arg, facts.name, out));
+      const keys = order.map(({typed, direction}) => `${sqlOf(typed, out)}${direction}`);
+      if (keys.length === 0 && call.name === 'STRING_AGG' && !call.isDistinct && over === '')
+        keys.push(...keyOf(table, out));
+      const orderBy = keys.length === 0 || call.name !== 'STRING_AGG' ? '' : ` ORDER BY ${keys.join(', ')}`;
+      const where = filter === undefined ? '' : ` FILTER (WHERE ${sqlOf(filter, out)})`;
+      const distinct = call.isDistinct ? 'DISTINCT ' : '';
+      const invoke = (name: string, ...values: string[]) =>
+        `${name}(${distinct}${values.join(', ')}${orderBy})${where}${over}`;
+      return form(invoke, call.isStar ? ['*'] : sqls, out);
+    },
+  };
+}
+
+function argumentSql(arg: TypedExpr, name: string, out: SqlWriter): string {
+  const text = name === 'STRING_AGG' ? castForm(arg.type, TEXT) : undefined;
+  return text === undefined ? sqlOf(arg, out) : text(sqlOf(arg, out));
+}
+
+/** An aggregate of nothing but outer columns would belong to the query around this one. */
+function refuseOuter(binder: Binder, call: Call, scope: ColumnScope): void {
+  let [own, outer] = [0, 0];
+  walk(call.args, expr => {
+    if (expr.kind !== 'column') return;
+    if (resolveColumn(expr.qualifier, expr.column, expr, scope)?.scope === scope) own++;
+    else outer++;
+  });
+  if (outer > 0 && own === 0) throw notSupportedAt(binder, call.start, 'aggregates over columns of an outer query');
+}
+
+function orderOf(binder: Binder, call: Call, scope: ColumnScope): {typed: TypedExpr; direction: string}[] {
+  return call.orderBy.map(item => {
+    const typed = compileExpr(item.expr, scope);
+    if (comparator(typed.type, typed.type) === undefined) throw failAt(binder, item, 'this type has no order');
+    return {typed, direction: directionSql(item)};
+  });
+}
+
+function keyOf(table: FromSource | undefined, out: SqlWriter): string[] {
+  const key = table?.schema?.primaryKey ?? -1;
+  return key < 0 ? [] : [table!.at(key).sql!(out)];
+}

@@ -1,0 +1,164 @@
+/**
+ * Read: runs a query for a session, by the executor that fits.
+ *
+ *     one table or none, nothing wider ─ direct ─ … too many cold rows ─┐
+ *     everything else ──────────────────────────────────────────────────┴─ analytic
+ *
+ * Law: a table is found and opened here and nowhere else, for the session that asks, however deep the statement names it.
+ */
+import {fail} from '@kalamdb/protocol/errors.ts';
+import type {Env} from '../expr/expr.ts';
+import {tableText} from '../model/names.ts';
+import type {Schema} from '../model/schema.ts';
+import type {Query, TableRef} from '../parser/ast.ts';
+import {type AnalyticPlan, openTables, planAnalytic, runAnalytic} from '../query/analytic.ts';
+import {isLargeScan, type RunOptions, runSelect, type SelectResult, UNFINISHED} from '../query/direct.ts';
+import {type ExplainLine, explainAnalytic, explainText} from '../query/explain.ts';
+import {planSelect, type SelectPlan} from '../query/plan.ts';
+import {DuckSqlWriter} from '../query/sql-writer.ts';
+import {type DirectSelect, widerThanDirect} from '../query/wider.ts';
+import {JOBS} from '../system/jobs.ts';
+import type {TableSnapshot} from '../table/table.ts';
+import {resolveName, type StatementContext, type StatementResult} from './define.ts';
+import {planOnce} from './plan-memo.ts';
+
+/** System tables are lists people page through by hand: no default limit, only the cap. */
+const SYSTEM_ROWS_MAX = 1000;
+const NEWEST_FIRST = {column: 'created_at', isDescending: true} as const;
+
+type OpenTable = (schema: Schema) => TableSnapshot;
+
+export function runQuery(
+  tree: Query,
+  context: StatementContext,
+  open: OpenTable = schema => openTable(context, schema),
+): StatementResult | Promise<StatementResult> {
+  if (context.executor === 'analytic' || !isDirect(tree)) return runWide(tree, context, open);
+  return runDirect(tree, context, open);
+}
+
+/** Trees that were seen to be no wider than the direct executor. */
+const directTrees = new WeakSet<Query>();
+/** A tree keeps the plan of its last run; it is good while every table is the same version of the same life. */
+const widePlans = new WeakMap<Query, AnalyticPlan>();
+
+function isDirect(tree: Query): tree is DirectSelect {
+  if (directTrees.has(tree)) return true;
+  if (widePlans.has(tree) || widerThanDirect(tree) !== undefined) return false;
+  directTrees.add(tree);
+  return true;
+}
+
+function runDirect(
+  tree: DirectSelect,
+  context: StatementContext,
+  open: OpenTable,
+): StatementResult | Promise<StatementResult> {
+  const {schema, plan} = directPlan(tree, context);
+  const env = context.services.newEnv(context.session, context.params);
+  const options = optionsOf(context, schema === undefined ? [] : [schema]);
+  const snapshot = schema === undefined ? undefined : open(schema);
+  const answer = (result: SelectResult): StatementResult | Promise<StatementResult> => {
+    snapshot?.close();
+    return result.isUnfinished === true ? runWide(tree, context, open) : resultOf(result, context);
+  };
+  try {
+    const isLarge = snapshot !== undefined && isLargeScan(plan, snapshot, env, options);
+    const result = isLarge ? UNFINISHED : runSelect(plan, snapshot, env, options);
+    if (!(result instanceof Promise)) return answer(result);
+    return result.then(answer, error => {
+      snapshot?.close();
+      throw error;
+    });
+  } catch (error) {
+    snapshot?.close();
+    throw error;
+  }
+}
+
+async function runWide(tree: Query, context: StatementContext, open: OpenTable): Promise<StatementResult> {
+  const {services} = context;
+  const plan = widePlan(tree, context);
+  const env = services.newEnv(context.session, context.params);
+  const {duck, fileOf} = services;
+  const options = optionsOf(
+    context,
+    plan.uses.map(use => use.schema),
+  );
+  return resultOf(await runAnalytic(plan, env, {duck, fileOf, open}, options), context);
+}
+
+function optionsOf({services, signal, executor}: StatementContext, schemas: readonly Schema[]): RunOptions {
+  const {limits} = services;
+  const isSystem = schemas.length > 0 && schemas.every(schema => schema.kind === 'system');
+  const isJobs = schemas.length === 1 && schemas[0]!.incarnation === JOBS.schema.incarnation;
+  return {
+    defaultLimit: isSystem ? 0 : limits.defaultRows,
+    maxLimit: isSystem ? SYSTEM_ROWS_MAX : limits.maxRows,
+    signal,
+    implicitOrder: isJobs ? NEWEST_FIRST : undefined,
+    coldRowsMax: executor === 'direct' ? Number.POSITIVE_INFINITY : limits.handOverRows,
+  };
+}
+
+function resultOf({columns, rows, isTruncated}: SelectResult, {session}: StatementContext): StatementResult {
+  const result = {columns, rows, rowCount: rows.length, asUser: session.userId};
+  return isTruncated ? {...result, isTruncated} : result;
+}
+
+/** What `runQuery` would do. */
+export function explainQuery(tree: Query, context: StatementContext): ExplainLine[] {
+  const env = context.services.newEnv(context.session, context.params);
+  if (!isDirect(tree)) return explainWide(tree, context, env, widerThanDirect(tree)!.what);
+  const {schema, plan} = directPlan(tree, context);
+  const snapshot = schema === undefined ? undefined : openTable(context, schema);
+  try {
+    const isLarge = snapshot !== undefined && isLargeScan(plan, snapshot, env, optionsOf(context, [snapshot.schema]));
+    if (isLarge) return explainWide(tree, context, env, 'many flushed rows');
+    return explainText(plan, snapshot, env);
+  } finally {
+    snapshot?.close();
+  }
+}
+
+function explainWide(tree: Query, context: StatementContext, env: Env, reason: string): ExplainLine[] {
+  const plan = widePlan(tree, context);
+  const out = new DuckSqlWriter(env);
+  const sql = plan.query.sql(out, plan.types);
+  const {tables, close} = openTables(plan, env, {open: schema => openTable(context, schema)});
+  close();
+  return explainAnalytic(tables, reason, sql);
+}
+
+function directPlan(tree: DirectSelect, context: StatementContext): {schema: Schema | undefined; plan: SelectPlan} {
+  const schema = tree.from.length === 0 ? undefined : findTable(context, tree.from[0].table);
+  return {schema, plan: planOnce(tree, schema, context, planSelect)};
+}
+
+function widePlan(tree: Query, context: StatementContext): AnalyticPlan {
+  const known = widePlans.get(tree);
+  if (known?.uses.every(({ref, schema}) => findTable(context, ref) === schema)) return known;
+  const plan = planAnalytic(tree, context.text, ref => {
+    const schema = findTable(context, ref);
+    context.services.scopeFor(context.session, schema, 'read');
+    return schema;
+  });
+  widePlans.set(tree, plan);
+  return plan;
+}
+
+/** The rows this session may read, at this moment. */
+function openTable(context: StatementContext, schema: Schema): TableSnapshot {
+  const {services, session} = context;
+  const scope = services.scopeFor(session, schema, 'read');
+  return schema.kind === 'system' ? services.openSystem(schema) : services.tables.snapshot(scope, schema);
+}
+
+export function findTable(context: StatementContext, ref: TableRef): Schema {
+  const name = resolveName(context, ref);
+  const schema = context.services.catalog.find(name);
+  if (schema !== undefined) return schema;
+  if (name.namespace === 'information_schema') throw fail.notSupported('information_schema; see system.tables');
+  // Clients look for this very text, catalog name and all.
+  throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found`);
+}
