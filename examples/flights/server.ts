@@ -3,6 +3,7 @@
  */
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
+import {rmSync} from 'node:fs';
 import {mkdtemp, rm} from 'node:fs/promises';
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
@@ -27,6 +28,8 @@ export async function runSql(url: string, user: string, sql: string): Promise<Re
     method: 'POST',
     headers: {'Content-Type': 'application/json', 'X-USER-ID': user},
     body: JSON.stringify({sql}),
+  }).catch(error => {
+    throw new Error(`No KalamDB answers at ${url}: ${error.cause?.message ?? error.message}`, {cause: error});
   });
   const {status, results, error} = (await response.json()) as {
     status: string;
@@ -41,7 +44,11 @@ export class Server {
   readonly directory: string;
   #process: ChildProcess | undefined;
   #url = '';
-  readonly #onExit = () => this.#process?.kill('SIGKILL');
+  /** However this process ends, it leaves no server and no data behind. */
+  readonly #onExit = () => {
+    this.#process?.kill('SIGKILL');
+    rmSync(this.directory, {recursive: true, force: true});
+  };
 
   constructor(directory: string) {
     this.directory = directory;

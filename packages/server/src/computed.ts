@@ -95,6 +95,10 @@ function stats(options: ComputedOptions): Record<string, string | number | bigin
     cold_scopes: all.length,
     cold_segments: segments.length,
     cold_rows: segments.reduce((sum, segment) => sum + segment.rowCount, 0),
+    cold_dead_rows: all.reduce(
+      (sum, {vectors}) => sum + vectors.values().reduce((rows, one) => rows + one.length, 0),
+      0,
+    ),
     cold_bytes: segments.reduce((sum, segment) => sum + segment.sizeBytes, 0),
     cold_footers_cached: coldStats.cachedFooters,
     cold_footer_cache_bytes: coldStats.cacheBytes,

@@ -100,6 +100,22 @@ export const OPTIONS = {
     range: [1, DAY_S],
     about: 'Small scopes are flushed at this age.',
   },
+  'compaction.check_interval_seconds': {
+    default: 60,
+    unit: 's',
+    range: [0, DAY_S],
+    about: 'How often tables are looked at for compaction; 0 = never by itself.',
+  },
+  'compaction.min_segments': {
+    default: 4,
+    range: [2, 64],
+    about: 'Small segments of about the same size in one scope that are merged by themselves.',
+  },
+  'compaction.dead_percent': {
+    default: 20,
+    range: [0, 99],
+    about: 'Segments with a larger share of dead rows are rewritten by themselves.',
+  },
   'memory.soft_limit_bytes': {
     default: 512 * MIB,
     unit: 'bytes',

@@ -11,7 +11,7 @@ import {scopeFor} from './auth/auth.ts';
 import {openFsBlob} from './blob/fs-blob.ts';
 import {firstRows} from './catalog/bootstrap.ts';
 import {Catalog} from './catalog/catalog.ts';
-import {Ddl, firstFreeIncarnation, scopeOf, systemRow, textKey} from './catalog/ddl.ts';
+import {Ddl, firstFreeIncarnation} from './catalog/ddl.ts';
 import {createFold} from './catalog/fold.ts';
 import {announcedFiles, pendingFiles} from './catalog/pending-files.ts';
 import {type StorageOpener, storageOpener} from './catalog/storage-opener.ts';
@@ -20,22 +20,24 @@ import {createSystemReader} from './catalog/system-reader.ts';
 import type {Cold} from './cold/cold.ts';
 import {createCold} from './cold/cold-store.ts';
 import {computedTables, storedStorages} from './computed.ts';
+import {checkFormat} from './data-format.ts';
 import {type Duck, openDuck} from './duck/duck.ts';
 import type {Env, Param} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
 import {MemoryWatch} from './hot/memory-watch.ts';
+import {Compactions} from './jobs/compactions.ts';
 import {Flushes} from './jobs/flushes.ts';
-import type {JobRecord} from './jobs/job.ts';
+import {openJobStore} from './jobs/job-store.ts';
 import {createJobs, type Jobs} from './jobs/jobs.ts';
 import {cleanupJob} from './jobs/kinds/cleanup.ts';
+import {compactJob} from './jobs/kinds/compact.ts';
 import {flushJob} from './jobs/kinds/flush.ts';
 import {evictStreams, streamEvictionJob} from './jobs/kinds/stream-eviction.ts';
-import {createSchedule} from './jobs/schedule.ts';
+import {createSchedule, type Schedule} from './jobs/schedule.ts';
 import {openFileLog} from './log/file-log.ts';
 import type {Durability, Log} from './log/log.ts';
 import type {Incarnation} from './model/names.ts';
-import {RowView} from './model/row-codec.ts';
 import {type FlushPolicy, TABLE_KINDS} from './model/schema.ts';
 import type {Session} from './model/session.ts';
 import type {Services} from './sql/define.ts';
@@ -46,15 +48,14 @@ import {lockDirectory, type Unlock} from './std/directory-lock.ts';
 import type {Disk} from './std/disk.ts';
 import {newUlid, newUuidV7, randomUnit} from './std/ids.ts';
 import {SYSTEM_TABLES} from './system/index.ts';
-import {JOBS} from './system/jobs.ts';
 import {loadCheckpoint, removeLeftovers as removeCheckpointLeftovers} from './table/checkpoint.ts';
 import {Checkpointer, type LoadedCheckpoint} from './table/checkpointer.ts';
 import {Commit} from './table/commit.ts';
 import {Files} from './table/files.ts';
-import type {FlushOptions} from './table/flush.ts';
 import {Latches} from './table/latches.ts';
 import {Manifests} from './table/manifests.ts';
 import {createTables} from './table/rows.ts';
+import type {OutputOptions} from './table/segment-output.ts';
 import {Streams} from './table/streams.ts';
 
 export interface DatabaseOptions {
@@ -86,6 +87,8 @@ export interface DatabaseOptions {
     /** Cold rows of one scan beyond which DuckDB takes over. */
     readonly handOverRows: number;
   };
+  /** Of compaction by itself; `checkMs` 0 = never. */
+  readonly compaction: {checkMs: number; minSegments: number; deadPercent: number};
   readonly jobs: {maxConcurrent: number; maxRetries: number; retryBackoffMs: number; keepFinishedDays: number};
   readonly streams: {scopeRowsMax: number; tableBytesMax: number; evictMs: number};
   /** Bytes of local copies of one remote storage. */
@@ -106,7 +109,6 @@ export interface Database {
 
 /** Of the product, as clients and people see it. */
 export const VERSION = '0.1.0';
-const FORMAT_VERSION = '1';
 const LEASE_MS = 30_000;
 const CLOSE_JOBS_MS = 30_000;
 const PRUNE_EVERY_MS = 3_600_000;
@@ -116,7 +118,7 @@ const QUERY_KILL_MS = 1000;
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const unlock = await lock(options);
   try {
-    await checkFormat(options);
+    await checkFormat(options.disk, options.directory);
     const core = await openCore(options);
     return await openServices(options, core, unlock);
   } catch (error) {
@@ -136,25 +138,6 @@ async function lock(options: DatabaseOptions): Promise<Unlock | undefined> {
     'INVALID_INPUT',
     `The data directory ${options.directory} is in use by another KalamDB server. Stop it first, or choose another with KALAMDB_DATA_DIR.`,
   );
-}
-
-async function checkFormat({disk, directory}: DatabaseOptions): Promise<void> {
-  const path = `${directory}/FORMAT`;
-  const found = (await disk.list(directory)).includes('FORMAT')
-    ? (await disk.readFile(path)).toString().trim()
-    : undefined;
-  if (found === FORMAT_VERSION) return;
-  if (found !== undefined) {
-    throw new DbError(
-      'DATA_CORRUPTED',
-      `The data directory ${directory} has format version '${found}'; this release reads version ${FORMAT_VERSION}. Use the release that wrote it.`,
-    );
-  }
-  const file = await disk.open(path, 'create');
-  await file.write(Buffer.from(`${FORMAT_VERSION}\n`), 0);
-  await file.datasync();
-  await file.close();
-  await disk.syncDirectory(directory);
 }
 
 /** What records are folded into. */
@@ -178,7 +161,7 @@ interface Core extends State {
 }
 
 function createState(options: DatabaseOptions): State {
-  const {disk, directory, clock} = options;
+  const {disk, directory} = options;
   const catalog = new Catalog(SYSTEM_TABLES);
   const storages = new Storages();
   const cacheDirectory = `${directory}/cache`;
@@ -193,8 +176,8 @@ function createState(options: DatabaseOptions): State {
   });
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
-  const hot = createHot({clock, ...(options.hotSlabBytes === undefined ? {} : {slabBytes: options.hotSlabBytes})});
-  return {hot, cold, manifests: new Manifests(), catalog, storages, openStorage};
+  const slabBytes = options.hotSlabBytes === undefined ? {} : {slabBytes: options.hotSlabBytes};
+  return {hot: createHot(slabBytes), cold, manifests: new Manifests(), catalog, storages, openStorage};
 }
 
 async function openCore(options: DatabaseOptions): Promise<Core> {
@@ -229,6 +212,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     syncLog: () => log.sync(),
     blobOf: id => storages.blob(id),
     forget: paths => cold.forget(paths),
+    unused: paths => manifests.withoutMirrorsInUse(paths),
   });
   if (catalog.namespace('default') === undefined) await commit.write({rows: firstRows(options)});
   return {...state, latches: new Latches(), commit, log, files, checkpointer, memory};
@@ -256,37 +240,32 @@ async function replay(options: DatabaseOptions, commit: Commit): Promise<{log: L
 }
 
 async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock | undefined): Promise<Database> {
-  const {hot, cold, catalog, storages, commit, log} = core;
+  const {hot, cold, catalog, commit, log} = core;
   const {clock} = options;
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const streams = new Streams({hot, cold, commit, clock, schemaOf, ...options.streams});
-  const {jobs, flushes} = await openJobs(options, core, streams);
+  const work = await openJobs(options, core, streams);
   const startedMs = clock.monotonicMs();
   const computed = computedTables({
     ...core,
-    jobs,
-    flushes,
+    ...work,
     settings: options.settings,
     version: VERSION,
     uptimeMs: () => clock.monotonicMs() - startedMs,
     memory: () => process.memoryUsage(),
   });
-  const duck = openAnalytic(options, storages);
+  const duck = openAnalytic(options, core.storages);
   const openSystem = createSystemReader({hot, computed});
-  const services = createServices(options, core, streams, {jobs, flushes, duck, openSystem});
-  const schedules = createSchedules(options, core, {jobs, flushes, streams});
-  core.memory.onHigh = () => schedules.flush.wake();
-  await jobs.start();
-  if (options.flushCheckMs > 0) schedules.flush.start();
-  schedules.prune.start();
-  schedules.evict.start();
+  const services = createServices(options, core, streams, {...work, duck, openSystem});
+  await work.jobs.start();
+  const stopSchedules = startSchedules(options, core, work, streams);
   return {
     runSql: createRunSql(services),
     describeStart: () => describeStart(options, core),
     async close() {
-      await Promise.all(Object.values(schedules).map(schedule => schedule.stop()));
+      await stopSchedules();
       await duck.close();
-      await jobs.stop(CLOSE_JOBS_MS);
+      await work.jobs.stop(CLOSE_JOBS_MS);
       await core.checkpointer.settle();
       await log.close();
       await unlock?.();
@@ -298,7 +277,7 @@ function createServices(
   options: DatabaseOptions,
   core: Core,
   streams: Streams,
-  made: Pick<Services, 'jobs' | 'flushes' | 'duck' | 'openSystem'>,
+  made: Work & Pick<Services, 'duck' | 'openSystem'>,
 ): Services {
   const {hot, cold, manifests, catalog, storages, latches, commit} = core;
   const {clock, memoryHardBytes, defaultRows, maxRows, retentionHours, analytic} = options;
@@ -339,42 +318,51 @@ function openAnalytic({analytic, logger}: DatabaseOptions, storages: Storages): 
   });
 }
 
-function createSchedules(
-  options: DatabaseOptions,
-  {hot, manifests, files, catalog}: Core,
-  {jobs, flushes, streams}: {jobs: Jobs; flushes: Flushes; streams: Streams},
-) {
-  const every = (everyMs: number, tick: () => Promise<unknown>) =>
-    createSchedule({
-      clock: options.clock,
+interface Work {
+  readonly jobs: Jobs;
+  readonly flushes: Flushes;
+  readonly compactions: Compactions;
+}
+
+/** What is looked at again and again. Returns what ends it. */
+function startSchedules(options: DatabaseOptions, core: Core, work: Work, streams: Streams): () => Promise<void> {
+  const {hot, manifests, files, catalog, memory} = core;
+  const {jobs, flushes, compactions} = work;
+  const schedules: Schedule[] = [];
+  const every = (everyMs: number, tick: (signal: AbortSignal) => Promise<unknown>): Schedule => {
+    const {clock, logger} = options;
+    const schedule = createSchedule({
+      clock,
       everyMs,
-      logger: options.logger,
-      async tick() {
-        await tick();
+      logger,
+      async tick(signal) {
+        await tick(signal);
       },
     });
-  return {
-    flush: every(options.flushCheckMs, async () => {
-      await flushes.tick();
-      await files.delete(manifests.takeRemovable());
-      // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
-      while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
-    }),
-    prune: every(PRUNE_EVERY_MS, () => jobs.prune()),
-    evict: every(options.streams.evictMs, () => evictStreams({jobs, streams, tables: catalog.tables()})),
+    schedules.push(schedule);
+    if (everyMs > 0) schedule.start();
+    return schedule;
+  };
+  const flush = every(options.flushCheckMs, async () => {
+    await flushes.tick();
+    await files.delete(manifests.takeRemovable());
+    // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
+    while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
+  });
+  memory.onHigh = () => flush.wake();
+  every(options.compaction.checkMs, signal => compactions.tick(signal));
+  every(options.streams.evictMs, () => evictStreams({jobs, streams, tables: catalog.tables()}));
+  every(PRUNE_EVERY_MS, () => jobs.prune());
+  return async () => {
+    await Promise.all(schedules.map(schedule => schedule.stop()));
   };
 }
 
-async function openJobs(
-  options: DatabaseOptions,
-  core: Core,
-  streams: Streams,
-): Promise<{jobs: Jobs; flushes: Flushes}> {
+async function openJobs(options: DatabaseOptions, core: Core, streams: Streams): Promise<Work> {
   const {hot, cold, manifests, catalog, storages, commit, files} = core;
   const {clock, ids, logger} = options;
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
-  const flush: FlushOptions = {
-    hot,
+  const output: OutputOptions = {
     cold,
     commit,
     manifests,
@@ -389,22 +377,40 @@ async function openJobs(
   // Files that a crash left behind: named in the log, listed by no manifest.
   await files.delete(announcedFiles(hot));
   let flushes: Flushes;
+  let compactions: Compactions;
   const flushKind = flushJob({
-    flush,
+    flush: {...output, hot},
     clock,
     current,
     scopes: (schema, trigger) => flushes.scopes(schema, trigger),
     location: schema => storages.location(schema),
   });
+  const compactKind = compactJob({
+    output,
+    manifests,
+    current,
+    policy: (schema, trigger) => compactions.policy(schema, trigger),
+    sweep: () => files.delete(manifests.takeRemovable()),
+    warn: text => logger.warn(text),
+  });
   const jobs = createJobs({
-    store: jobStore(hot, commit),
+    store: openJobStore(hot, commit),
     clock,
     ids,
     ...options.jobs,
     leaseMs: LEASE_MS,
     nodeId: 1n,
     logger,
-    kinds: [flushKind, cleanupJob({manifests, files, clock}), streamEvictionJob({streams, current})],
+    kinds: [flushKind, compactKind, cleanupJob({manifests, files, clock}), streamEvictionJob({streams, current})],
+  });
+  compactions = new Compactions({
+    jobs,
+    manifests,
+    clock,
+    tables: () => catalog.tables(),
+    ...options.compaction,
+    isMemoryShort: () => hot.bytes() > options.memorySoftBytes,
+    newestSeq: () => commit.watermark,
   });
   flushes = new Flushes({
     jobs,
@@ -417,28 +423,7 @@ async function openJobs(
     smallScopeAgeSeconds: options.smallScopeAgeSeconds,
     memorySoftBytes: options.memorySoftBytes,
   });
-  return {jobs, flushes};
-}
-
-function jobStore(hot: Hot, commit: Commit) {
-  const scope = scopeOf(JOBS.schema);
-  return {
-    load(): JobRecord[] {
-      const view = new RowView(JOBS.schema, () => JOBS.schema);
-      const records: JobRecord[] = [];
-      hot.snapshot(scope).scan({}, false, row => {
-        records.push(JOBS.fromRow(view.at(row)) as JobRecord);
-        return true;
-      });
-      return records;
-    },
-    async write(record: JobRecord, isUrgent = false): Promise<void> {
-      await commit.write({rows: [systemRow(JOBS.schema, JOBS.toValues(record), textKey(record.job_id))], isUrgent});
-    },
-    async remove(jobIds: string[]): Promise<void> {
-      await commit.write({removes: jobIds.map(id => ({scope, key: textKey(id)})), isUrgent: true});
-    },
-  };
+  return {jobs, flushes, compactions};
 }
 
 function newEnv({clock, ids}: DatabaseOptions, commit: Commit, session: Session, params: readonly Param[]): Env {

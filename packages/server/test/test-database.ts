@@ -19,16 +19,16 @@ export type Cell = string | number | boolean | null;
 export interface SqlOptions {
   readonly user?: string;
   readonly params?: readonly Param[];
-  readonly executor?: Executor;
   readonly signal?: AbortSignal;
+  readonly executor?: Executor;
 }
 
 /** One statement's result, its rows parsed. */
 export interface Result {
   readonly columns: readonly string[];
+  /** Undefined for a statement without rows. */
+  readonly schema: readonly ResultColumn[] | undefined;
   readonly rows: readonly (readonly Cell[])[];
-  /** Columns as they stand on the wire. */
-  readonly schema: readonly ResultColumn[];
   /** The rows as they are sent: numbers in all their digits. */
   readonly json: readonly string[];
   readonly rowCount: number;
@@ -39,6 +39,8 @@ export interface TestDatabase {
   readonly directory: string;
   /** The result of the last statement of the text. */
   sql(text: string, options?: SqlOptions): Promise<Result>;
+  /** As the HTTP edge calls it. */
+  readonly runSql: Database['runSql'];
   /** Closes and opens again on the same directory. */
   restart(): Promise<void>;
   /** Closes without removing the directory; `restart` opens it again. */
@@ -50,7 +52,7 @@ export interface TestDatabase {
 /** On a directory of its own, or on the one that is given. */
 export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): Promise<TestDatabase> {
   const directory = changes.directory ?? (await mkdtemp(join(tmpdir(), 'kalamdb-test-')));
-  const options: DatabaseOptions = {...DEFAULTS, ...changes, directory};
+  const options: DatabaseOptions = {...TEST_OPTIONS, ...changes, directory};
   let database: Database | undefined = await openDatabase(options);
   const close = async () => {
     const open = database;
@@ -59,25 +61,13 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
   };
   return {
     directory,
-    async sql(text, {user = 'root', params = [], executor, signal = new AbortController().signal} = {}) {
+    async sql(text, sqlOptions) {
       if (database === undefined) throw new Error('the test database is closed');
-      const results = await database.runSql({
-        sql: text,
-        params,
-        namespace: undefined,
-        session: developmentSession(user === 'root' ? undefined : user),
-        signal,
-        ...(executor === undefined ? {} : {executor}),
-      });
-      const last = results[results.length - 1]!;
-      return {
-        columns: (last.columns ?? []).map(column => column.name),
-        rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
-        schema: last.columns ?? [],
-        json: last.rows ?? [],
-        rowCount: last.rowCount,
-        message: last.message ?? '',
-      };
+      return await runOne(database, text, sqlOptions);
+    },
+    runSql(request) {
+      if (database === undefined) throw new Error('the test database is closed');
+      return database.runSql(request);
     },
     close,
     async restart() {
@@ -91,7 +81,32 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
   };
 }
 
-const DEFAULTS: Omit<DatabaseOptions, 'directory'> = {
+/** The result of the last statement of the text. */
+export async function runOne(
+  database: Database,
+  text: string,
+  {user = 'root', params = [], signal = new AbortController().signal, executor}: SqlOptions = {},
+): Promise<Result> {
+  const results = await database.runSql({
+    sql: text,
+    params,
+    namespace: undefined,
+    session: developmentSession(user === 'root' ? undefined : user),
+    signal,
+    ...(executor === undefined ? {} : {executor}),
+  });
+  const last = results[results.length - 1]!;
+  return {
+    columns: (last.columns ?? []).map(column => column.name),
+    schema: last.columns,
+    rows: (last.rows ?? []).map(row => JSON.parse(row) as Cell[]),
+    json: last.rows ?? [],
+    rowCount: last.rowCount,
+    message: last.message ?? '',
+  };
+}
+
+export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   disk: realDisk,
   clock: systemClock,
   ids: systemIds,
@@ -108,6 +123,7 @@ const DEFAULTS: Omit<DatabaseOptions, 'directory'> = {
   flushDefaultPolicy: null,
   flushCheckMs: 3_600_000,
   smallScopeAgeSeconds: 3600,
+  compaction: {checkMs: 0, minSegments: 4, deadPercent: 20},
   jobs: {maxConcurrent: 4, maxRetries: 0, retryBackoffMs: 1, keepFinishedDays: 7},
   streams: {scopeRowsMax: 1000, tableBytesMax: 16 * 1024 * 1024, evictMs: 3_600_000},
   storageCacheBytes: 64 * 1024 * 1024,
@@ -143,5 +159,13 @@ export async function jobRow(database: TestDatabase, jobId: string): Promise<Rec
 export async function flush(database: TestDatabase, table: string): Promise<Record<string, Cell>> {
   const job = await jobEnd(database, jobIdOf(await database.sql(`FLUSH TABLE ${table}`)));
   if (job['status'] !== 'completed') throw new Error(`flush of ${table} ended ${job['status']}: ${job['message']}`);
+  return job;
+}
+
+/** STORAGE COMPACT TABLE, to its end; must complete. */
+export async function compact(database: TestDatabase, table: string): Promise<Record<string, Cell>> {
+  const job = await jobEnd(database, jobIdOf(await database.sql(`STORAGE COMPACT TABLE ${table}`)));
+  if (job['status'] !== 'completed')
+    throw new Error(`compaction of ${table} ended ${job['status']}: ${job['message']}`);
   return job;
 }

@@ -11,7 +11,10 @@ export interface Blob {
   /** Bytes [start, end) of the object. Throws DATA_CORRUPTED naming the path if it is missing or shorter. */
   read(path: string, start: number, end: number): Promise<Buffer>;
   size(path: string): Promise<number | undefined>;
-  /** Resolves when it is durable that the objects, and what interrupted puts of them left, are gone. No error for one that was not there. */
+  /**
+   * Resolves when it is durable that the objects, and what interrupted puts of them left, are gone. No error for one that was not there. A folder
+   * that is left empty goes too, where there are folders.
+   */
   remove(paths: readonly string[]): Promise<void>;
   /**
    * A file of this machine that holds the object, for programs that read files themselves, until it is released; undefined when there is none

@@ -6,6 +6,8 @@ import {after, describe, test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Disk} from '../std/disk.ts';
 import {realDisk} from '../std/real-disk.ts';
+import {seededRandom} from '../std/sim-clock.ts';
+import {SimDisk} from '../std/sim-disk.ts';
 import type {Blob} from './blob.ts';
 import {openCachedBlob} from './cached-blob.ts';
 import {openFsBlob} from './fs-blob.ts';
@@ -191,4 +193,28 @@ test('a full disk is an error that a retry can heal', async () => {
   const {blob, failNextPut} = fileBench();
   failNextPut();
   await assert.rejects(blob.put('a', Buffer.from('abc')), hasCode('DISK_FULL', /No space/));
+});
+
+test('what was put stays and what was removed stays away, whatever a power loss does', async () => {
+  for (let seed = 1; seed <= 30; seed++) {
+    const disk = new SimDisk();
+    const blob = openFsBlob({disk, base: 'storage'});
+    await blob.put('t/kept', Buffer.from('k'));
+    await blob.put('t/gone', Buffer.from('g'));
+    await blob.remove(['t/gone']);
+    disk.crash(seededRandom(seed));
+    assert.deepEqual(await blob.list(''), ['t/kept'], `seed ${seed}`);
+  }
+});
+
+test('a removal that a dead process began is made durable by the next one', async () => {
+  for (let seed = 1; seed <= 30; seed++) {
+    const disk = new SimDisk();
+    await openFsBlob({disk, base: 'storage'}).put('t/gone', Buffer.from('g'));
+    await disk.remove('storage/t/gone');
+    disk.kill();
+    await openFsBlob({disk, base: 'storage'}).remove(['t/gone']);
+    disk.crash(seededRandom(seed));
+    assert.deepEqual(await disk.list('storage/t'), [], `seed ${seed}`);
+  }
 });

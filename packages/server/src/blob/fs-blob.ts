@@ -2,9 +2,10 @@
  * File-system blob: objects are files below one base folder.
  *
  *     put = create `<path>.tmp` → write → datasync → rename → sync folder       (folders that were missing: made and synced first)
+ *     remove = unlink → sync folder → remove the folder and those above it, while they are empty and nobody puts anything below them
  *
  * Laws: an object is never seen under its name before its bytes are durable. What a crash leaves is the name with `.tmp`: it is never listed, and goes
- * when the object is removed or put again. No path leads out of the base.
+ * when the object is removed or put again. No path leads out of the base. Folders are made and removed by one caller at a time.
  */
 
 import {resolve} from 'node:path';
@@ -21,23 +22,25 @@ const KNOWN_FOLDERS_MAX = 20_000;
 export function openFsBlob(options: {disk: Disk; base: string}): Blob {
   const {disk} = options;
   const base = options.base.length > 1 ? options.base.replace(/\/+$/, '') : options.base;
-  const knownFolders = new Set<string>();
+  const folders = new Folders(disk, base);
 
   return {
     async put(path, bytes) {
       checkOwnName(path);
       assert((await sizeOf(disk, `${base}/${path}`)) === undefined, `an object name is used once: ${path}`);
-      await makeFolders(disk, folderOf(`${base}/${path}`), knownFolders);
-      await writeObject(disk, `${base}/${path}`, bytes);
-      await nameObject(disk, `${base}/${path}`).catch(async error => {
-        throw await afterCleanup(disk, `${base}/${path}`, error);
+      await folders.use(folderOf(`${base}/${path}`), async () => {
+        await writeObject(disk, `${base}/${path}`, bytes);
+        await nameObject(disk, `${base}/${path}`).catch(async error => {
+          throw await afterCleanup(disk, `${base}/${path}`, error);
+        });
       });
     },
     async replace(path, bytes) {
       checkOwnName(path);
-      await makeFolders(disk, folderOf(`${base}/${path}`), knownFolders);
-      await writeObject(disk, `${base}/${path}`, bytes);
-      await nameObject(disk, `${base}/${path}`);
+      await folders.use(folderOf(`${base}/${path}`), async () => {
+        await writeObject(disk, `${base}/${path}`, bytes);
+        await nameObject(disk, `${base}/${path}`);
+      });
     },
     async read(path, start, end) {
       checkObjectPath(path);
@@ -62,13 +65,15 @@ export function openFsBlob(options: {disk: Disk; base: string}): Blob {
     },
     async remove(paths) {
       for (const path of paths) checkObjectPath(path);
-      const folders = new Set<string>();
       for (const path of paths) {
-        const isGone = await removeIfThere(disk, `${base}/${path}`);
-        const isLeftoverGone = await removeIfThere(disk, `${base}/${path}${LEFTOVER}`);
-        if (isGone || isLeftoverGone) folders.add(folderOf(`${base}/${path}`));
+        await removeIfThere(disk, `${base}/${path}`);
+        await removeIfThere(disk, `${base}/${path}${LEFTOVER}`);
       }
-      for (const folder of folders) await disk.syncDirectory(folder);
+      // Also where nothing was: an earlier life may have removed it and not lived to see that durable.
+      for (const folder of new Set(paths.map(path => folderOf(`${base}/${path}`)))) {
+        await syncIfThere(disk, folder);
+        await folders.removeEmpty(folder);
+      }
     },
     async list(prefix) {
       checkPrefix(prefix);
@@ -115,21 +120,90 @@ async function afterCleanup(disk: Disk, path: string, error: unknown): Promise<u
   return new DbError('DISK_FULL', `No space left to write '${path}'.`, {cause: error});
 }
 
-/** Makes the missing folders from the top down; each is durable in its parent before anything is put into it. */
-async function makeFolders(disk: Disk, folder: string, known: Set<string>): Promise<void> {
-  if (folder === '' || folder === '.' || folder === '/' || known.has(folder)) return;
-  const parent = folderOf(folder);
-  await makeFolders(disk, parent, known);
-  const isNew = await disk.makeDirectory(folder).then(
-    () => true,
-    error => {
-      if (errorCode(error) === 'EEXIST') return false;
-      throw error;
-    },
-  );
-  if (isNew) await disk.syncDirectory(parent === '' ? '/' : parent);
-  if (known.size >= KNOWN_FOLDERS_MAX) known.clear();
-  known.add(folder);
+/** The folders below one base: made when something is put into them, removed when nothing is left. */
+class Folders {
+  readonly #disk: Disk;
+  readonly #base: string;
+  readonly #known = new Set<string>();
+  /** How many puts are under way below a folder: such a folder stays. */
+  readonly #users = new Map<string, number>();
+  /** Makes and removals, one after the other. */
+  #changes: Promise<unknown> = Promise.resolve();
+
+  constructor(disk: Disk, base: string) {
+    this.#disk = disk;
+    this.#base = base;
+  }
+
+  /** Does the work while the folder exists; it is made and durable before. */
+  async use(folder: string, work: () => Promise<void>): Promise<void> {
+    const path = this.#upToBase(folder);
+    for (const one of path) this.#users.set(one, (this.#users.get(one) ?? 0) + 1);
+    try {
+      if (!this.#known.has(folder)) await this.#alone(() => this.#make(folder));
+      await work();
+    } finally {
+      for (const one of path) {
+        const left = this.#users.get(one)! - 1;
+        if (left > 0) this.#users.set(one, left);
+        else this.#users.delete(one);
+      }
+    }
+  }
+
+  /** Removes the folder if it is empty, then the one above it, up to the base. A failure leaves folders behind, no more. */
+  async removeEmpty(folder: string): Promise<void> {
+    await this.#alone(async () => {
+      for (const one of this.#upToBase(folder)) {
+        if (one === this.#base || this.#users.has(one) || !(await this.#remove(one))) return;
+      }
+    });
+  }
+
+  async #remove(folder: string): Promise<boolean> {
+    // Forgotten first: a put that begins meanwhile must make it anew.
+    const wasKnown = this.#known.delete(folder);
+    try {
+      await this.#disk.removeDirectory(folder);
+      return true;
+    } catch (error) {
+      if (wasKnown && ['ENOTEMPTY', 'EEXIST'].includes(errorCode(error) ?? '')) this.#known.add(folder);
+      return false;
+    }
+  }
+
+  /** The folder and those above it, ending with the base. */
+  #upToBase(folder: string): string[] {
+    const path = [folder];
+    for (let one = folder; one !== this.#base && one.startsWith(`${this.#base}/`); ) {
+      one = folderOf(one);
+      path.push(one);
+    }
+    return path;
+  }
+
+  async #alone(change: () => Promise<void>): Promise<void> {
+    const turn = this.#changes.then(change);
+    this.#changes = turn.catch(() => undefined);
+    await turn;
+  }
+
+  /** Makes the missing folders from the top down; each is durable in its parent before anything is put into it. */
+  async #make(folder: string): Promise<void> {
+    if (folder === '' || folder === '.' || folder === '/' || this.#known.has(folder)) return;
+    const parent = folderOf(folder);
+    await this.#make(parent);
+    const isNew = await this.#disk.makeDirectory(folder).then(
+      () => true,
+      error => {
+        if (errorCode(error) === 'EEXIST') return false;
+        throw error;
+      },
+    );
+    if (isNew) await this.#disk.syncDirectory(parent === '' ? '/' : parent);
+    if (this.#known.size >= KNOWN_FOLDERS_MAX) this.#known.clear();
+    this.#known.add(folder);
+  }
 }
 
 /** Paths relative to `base` of all files below `prefix`. The contract of Disk has no stat: a folder is what can be listed. */
@@ -187,6 +261,14 @@ async function removeIfThere(disk: Disk, path: string): Promise<boolean> {
   } catch (error) {
     if (errorCode(error) !== 'ENOENT') throw error;
     return false;
+  }
+}
+
+async function syncIfThere(disk: Disk, folder: string): Promise<void> {
+  try {
+    await disk.syncDirectory(folder);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
   }
 }
 

@@ -28,6 +28,8 @@ export interface Segment {
   readonly schemaVersion: number;
   readonly rowCount: number;
   readonly sizeBytes: number;
+  /** Of its rows as memory holds them; not kept by release 0.1.0. */
+  readonly rowBytes?: number;
   /** CRC-32 of the whole file. */
   readonly checksum: number;
   readonly footerBytes: number;

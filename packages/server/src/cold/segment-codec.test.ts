@@ -111,6 +111,11 @@ test('the facts of a segment are those of its rows', async () => {
   assert.equal(facts.maxSeq, 10_000n);
   assert.equal(facts.checksum, crc32(bytes));
   assert.equal(facts.sizeBytes, bytes.length);
+  const lengths = Array.from(encodedRows(schema, rows), ({row}) => row.length);
+  assert.equal(
+    facts.rowBytes,
+    lengths.reduce((sum, length) => sum + length, 0),
+  );
   assert.equal(facts.minKey, Buffer.from(rows[0]!.key).toString('base64url'));
   assert.equal(facts.maxKey, Buffer.from(rows.at(-1)!.key).toString('base64url'));
   assert.deepEqual(facts.columnStats[7], {min: '"n1"', max: '"n9"', nullCount: 2001});

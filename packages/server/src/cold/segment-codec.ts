@@ -56,6 +56,7 @@ export function encodeSegment(input: SegmentInput): EncodedSegment {
     view.at(row);
     const values = rowValues(schema, view);
     tally.add(key, view, values);
+    tally.rowBytes += row.length;
     addToGroup(group, schema, view, values);
     if (group.seqs.length < ROWS_PER_GROUP) continue;
     writer.write(group);
@@ -164,6 +165,7 @@ function columnSource(column: Column, data: Physical[]): ColumnSource {
 class SegmentTally {
   readonly filter = new KeyFilterBuilder();
   readonly firstKeys: Uint8Array[] = [];
+  rowBytes = 0;
   readonly #schema: Schema;
   readonly #mins: Value[];
   readonly #maxs: Value[];
@@ -218,6 +220,7 @@ class SegmentTally {
       schemaVersion: this.#schema.version,
       rowCount: this.#rowCount,
       sizeBytes: bytes.length,
+      rowBytes: this.rowBytes,
       checksum: crc32(bytes),
       footerBytes,
       minSeq: this.#minSeq,

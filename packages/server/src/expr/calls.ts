@@ -6,7 +6,7 @@
 import type {DataType, Value} from '../model/datatype.ts';
 import {sqlName} from '../model/type-table.ts';
 import type {Call, Expr} from '../parser/ast.ts';
-import {castTo, failAt, fold, implicitly, notSupportedAt, settled} from './coerce.ts';
+import {castTo, failAt, fold, implicitly, notSupportedAt, openAs, settled, unfolded} from './coerce.ts';
 import {compare, unify} from './compare.ts';
 import {castSql, extremeForm, type Form, sqlOf} from './duck-forms.ts';
 import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
@@ -15,6 +15,13 @@ import {DOUBLE, isMoment, isNumeric, isTextual, TEXT, TIMESTAMP} from './numbers
 import {comparator} from './operators.ts';
 import {datePartForm} from './time-functions.ts';
 
+/** Functions and aggregates of this language that this release does not have. */
+const LATER: ReadonlySet<string> = new Set(
+  `APPROX_DISTINCT ARRAY_AGG DATE_BIN DECODE ENCODE MEDIAN REGEXP_LIKE REGEXP_MATCH REGEXP_REPLACE VECTOR_SEARCH`.split(
+    ' ',
+  ),
+);
+
 export function compileCall(call: Call, args: readonly TypedExpr[], scope: ColumnScope): TypedExpr {
   if (call.isStar || call.isDistinct || call.orderBy.length > 0 || call.filter !== undefined) {
     throw failAt(scope, call, `${call.name} is not an aggregate function`);
@@ -22,6 +29,7 @@ export function compileCall(call: Call, args: readonly TypedExpr[], scope: Colum
   const special = SPECIAL[call.name];
   if (special !== undefined) return special(call, args, scope);
   const facts = FUNCTIONS.get(call.name);
+  if (LATER.has(call.name)) throw notSupportedAt(scope, call.start, `the function ${call.name}`);
   if (facts === undefined)
     throw failAt(scope, call, `Invalid function '${call.name.toLowerCase()}': it does not exist`);
   checkCount(call, args.length, facts, scope);
@@ -30,7 +38,7 @@ export function compileCall(call: Call, args: readonly TypedExpr[], scope: Colum
   );
   const types = typed.map(arg => arg.type);
   const type = typeof facts.result === 'function' ? facts.result(types, typed) : facts.result;
-  const evaluate = callEval(facts, typed, types);
+  const evaluate = callEval(facts, typed, type);
   if (scope.isForDuck && facts.duck === 'none') throw notSupportedAt(scope, call.start, `${call.name}() in this query`);
   const sql = callSql(facts, typed);
   if (facts.changes !== undefined) return {type, eval: evaluate, constant: undefined, sql};
@@ -82,11 +90,12 @@ function argumentAs(arg: TypedExpr, want: FunctionFacts['args'][number], scope: 
   }
 }
 
-function callEval(facts: FunctionFacts, typed: readonly TypedExpr[], types: readonly DataType[]): Eval {
+function callEval(facts: FunctionFacts, typed: readonly TypedExpr[], result: DataType): Eval {
+  const types = typed.map(arg => arg.type);
   const evals = typed.map(arg => arg.eval);
   const run = facts.eval;
   const isStrict = facts.isStrict !== false;
-  if (evals.length === 0) return (_row, env) => run([], env, types);
+  if (evals.length === 0) return (_row, env) => run([], env, types, result);
   return (row, env) => {
     const values: Value[] = new Array(evals.length);
     for (let i = 0; i < evals.length; i++) {
@@ -94,7 +103,7 @@ function callEval(facts: FunctionFacts, typed: readonly TypedExpr[], types: read
       if (value === null && isStrict) return null;
       values[i] = value;
     }
-    return run(values, env, types);
+    return run(values, env, types, result);
   };
 }
 
@@ -111,11 +120,18 @@ const SPECIAL: Readonly<Record<string, Special>> = {
       }
       return null;
     };
-    return fold(typed[0]!.type, evaluate, typed, (...sqls) => `coalesce(${sqls.join(', ')})`);
+    const {type} = typed[0]!;
+    const form: Form = (...sqls) => `coalesce(${sqls.join(', ')})`;
+    // What stands behind the first value is not computed, so it may fail.
+    if (typed.some(arg => arg.failure !== undefined)) return unfolded(type, evaluate, typed, form);
+    return fold(type, evaluate, typed, form);
   },
   NULLIF: (call, args, scope) => {
     if (args.length !== 2) throw failAt(scope, call, `NULLIF() takes 2 arguments, got ${args.length}`);
-    const [first, same] = [settled(args[0]!, scope), compare('=', args[0]!, args[1]!, scope)];
+    const [left, right] = args as readonly [TypedExpr, TypedExpr];
+    const first =
+      left.open !== undefined && right.open === undefined ? openAs(left.open, right.type) : settled(left, scope);
+    const same = compare('=', left, right, scope);
     if (same === undefined) throw failAt(scope, call, 'NULLIF arguments cannot be compared');
     const evaluate: Eval = (row, env) => (same.eval(row, env) === true ? null : first.eval(row, env));
     const form: Form = (value, equal) => `CASE WHEN ${equal} THEN NULL ELSE ${value} END`;
@@ -167,7 +183,7 @@ export function compileExtract(
   const field = expr.field.toLowerCase();
   const evaluate: Eval = (row, env) => {
     const value = moment.eval(row, env);
-    return value === null ? null : facts.eval([field, value], env, [TEXT, TIMESTAMP]);
+    return value === null ? null : facts.eval([field, value], env, [TEXT, TIMESTAMP], DOUBLE);
   };
   return fold(DOUBLE, evaluate, [moment], time === undefined ? datePartForm(field) : undefined);
 }

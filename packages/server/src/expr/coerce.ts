@@ -11,9 +11,23 @@ import {sameType, sqlName} from '../model/type-table.ts';
 import {castValue, parseText} from '../model/values.ts';
 import type {Node} from '../parser/ast.ts';
 import {positionAt} from '../parser/tokenizer.ts';
-import {castForm, type Form, sqlOf} from './duck-forms.ts';
+import {castForm, type Form, failureSql, sqlOf} from './duck-forms.ts';
 import type {ColumnScope, Env, Eval, OpenValue, Param, SqlWriter, TypedExpr} from './expr.ts';
-import {clip, integerOf, isInteger, isMoment, isNumeric, isTextual, numberAs, parseDigits, TEXT} from './numbers.ts';
+import {
+  BIGINT,
+  BOOLEAN,
+  clip,
+  DOUBLE,
+  integerOf,
+  isInteger,
+  isMoment,
+  isNumeric,
+  isTextual,
+  literalType,
+  numberAs,
+  parseDigits,
+  TEXT,
+} from './numbers.ts';
 
 /** A row for expressions that read none. */
 export const NO_ROW: Row = {seq: 0n, isTombstone: false, value: () => null, json: () => 'null'};
@@ -38,9 +52,35 @@ export function constantOf(type: DataType, value: Value): TypedExpr {
 
 /** Evaluates now what depends on nothing, so that errors of constants come at planning as in PostgreSQL. */
 export function fold(type: DataType, evaluate: Eval, inputs: readonly TypedExpr[], form?: Form): TypedExpr {
-  if (inputs.every(input => input.constant !== undefined)) return constantOf(type, evaluate(NO_ROW, NO_ENV));
+  const failure = inputs.find(input => input.failure !== undefined)?.failure;
+  if (failure !== undefined) return failing(type, failure);
+  if (inputs.some(input => input.constant === undefined)) return unfolded(type, evaluate, inputs, form);
+  try {
+    return constantOf(type, evaluate(NO_ROW, NO_ENV));
+  } catch (error) {
+    if (error instanceof DbError) return failing(type, error);
+    throw error;
+  }
+}
+
+/** Left to the rows. */
+export function unfolded(type: DataType, evaluate: Eval, inputs: readonly TypedExpr[], form?: Form): TypedExpr {
   const sql = form && ((out: SqlWriter) => form(...inputs.map(input => sqlOf(input, out))));
   return {type, eval: evaluate, constant: undefined, sql};
+}
+
+function failing(type: DataType, failure: DbError): TypedExpr {
+  const evaluate: Eval = () => {
+    throw failure;
+  };
+  const sql = (out: SqlWriter) => failureSql(type, failure, out);
+  return {type, eval: evaluate, constant: undefined, failure, sql};
+}
+
+/** For the root of an expression, which is evaluated in any case. */
+export function settledRoot(expr: TypedExpr): TypedExpr {
+  if (expr.failure !== undefined) throw expr.failure;
+  return expr;
 }
 
 /** Reads the expression as `type` without losing anything; undefined when only a CAST could. */
@@ -130,11 +170,25 @@ export function openAs(open: OpenValue, type: DataType): TypedExpr {
   return {type, eval: evaluate, constant: undefined, sql: out => out.given(type, evaluate(NO_ROW, out.env))};
 }
 
-/** An expression that must have a type: open values become what their parameter says, else text. */
+/** An expression that must have a type: open values become what their parameter is in JSON (a BIGINT or a DOUBLE if a number), else text. */
 export function settled(expr: TypedExpr, scope: ColumnScope): TypedExpr {
   if (expr.open === undefined) return expr;
-  const said = expr.open.kind === 'param' ? scope.paramTypes?.[expr.open.index - 1] : undefined;
-  return openAs(expr.open, said ?? TEXT);
+  const said = saidType(expr, scope);
+  const type = said === undefined ? TEXT : isInteger(said) ? BIGINT : said.name === 'decimal' ? DOUBLE : said;
+  return openAs(expr.open, type);
+}
+
+/** The exact type of a parameter, if it is known. */
+export function saidType({open}: TypedExpr, scope: ColumnScope): DataType | undefined {
+  return open?.kind === 'param' ? scope.paramTypes?.[open.index - 1] : undefined;
+}
+
+/** What each parameter says of its own type: that of a literal written so. A text or NULL says nothing. */
+export function paramTypes(params: readonly Param[]): (DataType | undefined)[] {
+  return params.map(param => {
+    if (typeof param === 'boolean') return BOOLEAN;
+    return typeof param === 'object' && param !== null ? literalType(param.number.replace('-', '')) : undefined;
+  });
 }
 
 export function missingParam(index: number): DbError {

@@ -153,7 +153,7 @@ const values: [why: string, sql: string, expected: string, params?: Param[]][] =
   ['SPLIT_PART from the end', "SPLIT_PART('a,b,c', ',', -1)", 'c'],
   ['MD5', "MD5('a')", '0cc175b9c0f1b6a831c399e269772661'],
   ['ROUND of decimals goes away from zero', 'ROUND(2.5) - ROUND(-2.5)', '6'],
-  ['ROUND to places', 'ROUND(1.2345, 2)', '1.2300'],
+  ['ROUND to places', 'ROUND(1.2345, 2)', '1.23'],
   ['ROUND of an integer to tens', 'ROUND(155, -1)', '160'],
   ['ROUND of a double is half to even', 'ROUND(ratio)', '0'],
   ['CEIL and FLOOR of negative decimals', 'CEIL(-1.5) * 10 + FLOOR(-1.5)', '-12'],
@@ -191,6 +191,13 @@ const values: [why: string, sql: string, expected: string, params?: Param[]][] =
   ['parameters in IN', 'id IN ($1, $2)', 'true', [{number: '1'}, {number: '7'}]],
   ['a parameter before IN', '$1 IN (1, 7)', 'true', [{number: '7'}]],
   ['a parameter as pattern', 'name LIKE $1', 'true', ['K%']],
+  ['a branch that is not taken may fail', 'CASE WHEN TRUE THEN 1 ELSE 1 / 0 END', '1'],
+  ['a branch that is not taken for this row may fail', 'CASE WHEN id = 7 THEN id ELSE id / 0 END', '7'],
+  ['what follows the first value may fail', 'COALESCE(id, 1 / 0)', '7'],
+  ['a term behind a decisive one may fail', 'TRUE OR 1 / 0 = 1', 'true'],
+  ['EXTRACT of ages', 'EXTRACT(MILLENNIUM FROM at) + EXTRACT(CENTURY FROM at) + EXTRACT(DECADE FROM at)', '226'],
+  ['year 0 is of the century before the first', "EXTRACT(CENTURY FROM DATE '0000-01-01')", '-1'],
+  ['numbers are numbers in JSON', 'JSON_FROM_SCALAR(price)', '12.50'],
 ];
 
 for (const [why, sql, expected, params] of values) {
@@ -217,6 +224,12 @@ const failures: [why: string, sql: string, expected: RegExp, params?: Param[]][]
   ['a text that is no number', "id = 'x'", /cast/i],
   ['bounded REPEAT', "REPEAT('xxxxxxxxxx', 10000000)", /16 MB/],
   ['missing parameter', 'id = $2', /Parameter \$2 was not given/, [null]],
+  ['a constant that fails fails with the statement', 'id + 1 / 0', /division by zero/],
+  ['a condition that fails is no branch', 'CASE WHEN 1 / 0 = 1 THEN 1 END', /division by zero/],
+  ['a known function that is not built', "ENCODE('a', 'hex')", /^Not supported: the function ENCODE$/],
+  ['intervals', "at - INTERVAL '1 day'", /^Not supported: INTERVAL$/],
+  ['no guess at names of one letter', 'x', /No field named x\.$/],
+  ['a column of another table is one of this', 'other.name', /No field named other\.name\. Did you mean t\.name\?/],
   ['vectors', "COSINE_DISTANCE(doc, '[1]')", /Not supported: vector functions/],
 ];
 
@@ -238,6 +251,9 @@ const types: [why: string, sql: string, expected: string][] = [
   ['small integers stay', 'small + small', 'SMALLINT'],
   ['a lone string is TEXT', "'a'", 'TEXT'],
   ['-> is JSON', "doc->'a'", 'JSON'],
+  ['ROUND to constant digits has as many', 'ROUND(1.2345, 2)', 'DECIMAL(4, 2)'],
+  ['ROUND to digits that a column tells keeps the scale', 'ROUND(1.2345, small)', 'DECIMAL(6, 4)'],
+  ['NULLIF of an open value takes the type of the other', 'NULLIF(NULL, 1)', 'INT'],
 ];
 
 for (const [why, sql, expected] of types) test(`type: ${why}`, () => assert.equal(typeOf(sql), expected));

@@ -4,12 +4,12 @@
  * Names and types are settled here, once per plan; what stays for each row is a call per node. Constants are folded. Lists of AND and OR
  * terms and chains of one arithmetic operator are loops, so that thousands of terms are no depth; other depth is bounded by the parser.
  */
-import {fail} from '@kalamdb/protocol/errors.ts';
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {DELETED_INDEX, SEQ_INDEX} from '../model/schema.ts';
 import {resolveType, sqlName} from '../model/type-table.ts';
 import {valueText} from '../model/values.ts';
-import type {BinaryOperator, Expr, Node} from '../parser/ast.ts';
+import type {BinaryOperator, Expr, Node, TypeRef} from '../parser/ast.ts';
 import {AGGREGATES} from './aggregates.ts';
 import {compileCall, compileExtract} from './calls.ts';
 import {
@@ -21,12 +21,15 @@ import {
   NO_ROW,
   notSupportedAt,
   openAs,
+  saidType,
   settled,
+  settledRoot,
   tryCastTo,
+  unfolded,
 } from './coerce.ts';
 import {compare, inList, isDistinct, like, unify} from './compare.ts';
-import {arithmeticForm, type Form, joinForm, negateForm, sqlOf} from './duck-forms.ts';
-import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
+import {arithmeticForm, type Form, failureSql, joinForm, negateForm, sqlOf} from './duck-forms.ts';
+import type {ColumnScope, Eval, SqlWriter, TypedExpr} from './expr.ts';
 import {compileJson} from './json.ts';
 import {BIGINT, BOOLEAN, INT, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
 import {type ArithmeticOperator, arithmetic, type ComparisonOperator, negate} from './operators.ts';
@@ -38,11 +41,15 @@ type Of<K extends Expr['kind']> = Extract<Expr, {kind: K}>;
 
 /** Every part has a type afterwards: open values became text or what their parameter says. */
 export function compileExpr(expr: Expr, scope: ColumnScope): TypedExpr {
-  return settled(compileOpen(expr, scope), scope);
+  return settledRoot(settled(compileOpen(expr, scope), scope));
 }
 
 /** A condition: boolean, with NULL as unknown. */
 export function compileCondition(expr: Expr, scope: ColumnScope, clause: string): TypedExpr {
+  return settledRoot(condition(expr, scope, clause));
+}
+
+function condition(expr: Expr, scope: ColumnScope, clause: string): TypedExpr {
   const compiled = implicitly(compileOpen(expr, scope), BOOLEAN);
   if (compiled === undefined) throw failAt(scope, expr, `argument of ${clause} must be type boolean`);
   return compiled;
@@ -58,10 +65,23 @@ export function compileOpen(expr: Expr, scope: ColumnScope): TypedExpr {
 
 /** What is known before any row is read goes to DuckDB as a value, what DuckDB cannot say as a call of our own code. */
 function withSql(expr: Expr, typed: TypedExpr, scope: ColumnScope): TypedExpr {
-  if (typed.open !== undefined || typed.constant !== undefined || expr.kind === 'column') return typed;
-  const {type, eval: evaluate, sql} = typed;
-  if (isSteady(expr)) return {...typed, sql: out => out.given(type, evaluate(NO_ROW, out.env))};
+  const isKnown = typed.open !== undefined || typed.constant !== undefined || typed.failure !== undefined;
+  if (isKnown || expr.kind === 'column') return typed;
+  const {type, sql} = typed;
+  if (isSteady(expr)) return {...typed, sql: out => steadySql(typed, out)};
   return sql === undefined ? {...typed, sql: out => out.program(expr, scope, type)} : typed;
+}
+
+/** A value that cannot be computed is an error only where it is needed. */
+function steadySql({type, eval: evaluate}: TypedExpr, out: SqlWriter): string {
+  let value: Value;
+  try {
+    value = evaluate(NO_ROW, out.env);
+  } catch (error) {
+    if (error instanceof DbError) return failureSql(type, error, out);
+    throw error;
+  }
+  return out.given(type, value);
 }
 
 function compileNode(expr: Expr, scope: ColumnScope): TypedExpr {
@@ -77,7 +97,7 @@ function compileNode(expr: Expr, scope: ColumnScope): TypedExpr {
     case 'bytes':
       return constantOf({name: 'bytes'}, hexBytes(expr, scope));
     case 'typed':
-      return openAs({kind: 'string', text: expr.value}, resolveType(expr.type.name, expr.type.args));
+      return openAs({kind: 'string', text: expr.value}, valueType(expr.type, scope));
     case 'param':
       return {...openAs({kind: 'param', index: expr.index}, TEXT), open: {kind: 'param', index: expr.index}};
     case 'column':
@@ -112,7 +132,7 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
     case 'isNull':
       return isNull(settled(sub(expr.operand), scope), expr.isNegated);
     case 'isBoolean':
-      return isBoolean(compileCondition(expr.operand, scope, 'IS'), expr.value, expr.isNegated);
+      return isBoolean(condition(expr.operand, scope, 'IS'), expr.value, expr.isNegated);
     case 'isDistinct':
       return met(isDistinct(sub(expr.left), sub(expr.right), expr.isNegated, scope), expr, scope, 'IS DISTINCT FROM');
     case 'in':
@@ -126,7 +146,7 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
     case 'case':
       return caseExpr(expr, scope);
     case 'cast': {
-      const type = resolveType(expr.type.name, expr.type.args);
+      const type = valueType(expr.type, scope);
       return expr.isTry ? tryCastTo(sub(expr.operand), type) : castTo(sub(expr.operand), type);
     }
     case 'call':
@@ -144,6 +164,11 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
     default:
       return expr satisfies never;
   }
+}
+
+function valueType(ref: TypeRef, scope: ColumnScope): DataType {
+  if (ref.name === 'INTERVAL') throw notSupportedAt(scope, ref.start, 'INTERVAL');
+  return resolveType(ref.name, ref.args);
 }
 
 function met(compiled: TypedExpr | undefined, node: Node, scope: ColumnScope, what: string): TypedExpr {
@@ -181,7 +206,7 @@ function columnEval(index: number): Eval {
 
 function unary(expr: Of<'unary'>, scope: ColumnScope): TypedExpr {
   if (expr.op === 'not') {
-    const {eval: evaluate, ...rest} = compileCondition(expr.operand, scope, 'NOT');
+    const {eval: evaluate, ...rest} = condition(expr.operand, scope, 'NOT');
     const flip: Eval = (row, env) => {
       const value = evaluate(row, env);
       return value === null ? null : !value;
@@ -255,7 +280,7 @@ function chain(expr: Of<'binary'>, scope: ColumnScope): TypedExpr {
     if (steps.length === 1 && step.left.constant !== undefined && step.right.constant !== undefined) {
       current = fold(step.type, stepsEval(start.eval, steps), []);
       steps = [];
-    } else current = {type: step.type, eval: start.eval, constant: undefined, sql: stepSql(step, at, scope)};
+    } else current = {...fold(step.type, start.eval, [step.left, step.right]), sql: stepSql(step, at, scope)};
   }
   return steps.length === 0 ? current : {...current, eval: stepsEval(start.eval, steps)};
 }
@@ -324,21 +349,22 @@ function joined(text: string): string {
 function arithmeticPair(left: TypedExpr, right: TypedExpr, scope: ColumnScope): [TypedExpr, TypedExpr] {
   const pick = (open: TypedExpr, other: TypedExpr): TypedExpr => {
     if (open.open === undefined) return open;
-    const said = settled(open, scope).type;
-    const type = isNumeric(said)
-      ? said
-      : other.open !== undefined
-        ? BIGINT
-        : other.type.name === 'date'
-          ? INT
-          : other.type;
+    const said = saidType(open, scope);
+    const type =
+      said !== undefined && isNumeric(said)
+        ? said
+        : other.open !== undefined
+          ? BIGINT
+          : other.type.name === 'date'
+            ? INT
+            : other.type;
     return openAs(open.open, type);
   };
   return [pick(left, right), pick(right, left)];
 }
 
 function logic(op: 'and' | 'or', terms: readonly Expr[], scope: ColumnScope): TypedExpr {
-  const compiled = terms.map(term => compileCondition(term, scope, op.toUpperCase()));
+  const compiled = terms.map(term => condition(term, scope, op.toUpperCase()));
   const decisive = op === 'or';
   const evals = compiled.map(term => term.eval);
   const form: Form = (...sqls) => `(${sqls.join(op === 'and' ? ' AND ' : ' OR ')})`;
@@ -402,7 +428,7 @@ function caseExpr(expr: Of<'case'>, scope: ColumnScope): TypedExpr {
   const operand = expr.operand && compileOpen(expr.operand, scope);
   const whens = expr.branches.map(({when}) =>
     operand === undefined
-      ? compileCondition(when, scope, 'CASE WHEN')
+      ? condition(when, scope, 'CASE WHEN')
       : met(compare('=', operand, compileOpen(when, scope), scope), when, scope, 'CASE'),
   );
   const otherwise: TypedExpr = expr.otherwise
@@ -416,8 +442,12 @@ function caseExpr(expr: Of<'case'>, scope: ColumnScope): TypedExpr {
     for (let i = 0; i < tests.length; i++) if (tests[i]!(row, env) === true) return results[i]!(row, env);
     return results[tests.length]!(row, env);
   };
+  const {type} = outcomes[0]!;
+  const inputs = [...whens, ...outcomes];
   const form: Form | undefined = whens.every(when => when.constant ?? when.sql) ? caseForm(whens.length) : undefined;
-  return fold(outcomes[0]!.type, evaluate, [...whens, ...outcomes], form);
+  // A branch that fails whenever it is computed is no harm while it is not taken.
+  if (inputs.some(input => input.failure !== undefined)) return unfolded(type, evaluate, inputs, form);
+  return fold(type, evaluate, inputs, form);
 }
 
 /** Arguments: the tests, an outcome for each, and the outcome of ELSE. */

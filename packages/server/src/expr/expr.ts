@@ -11,6 +11,7 @@
  *                                    └ aggregates.ts                     aggregate functions as a table
  *     WHERE tree + env ─ key-range.ts ─ which keys and segments can hold wanted rows
  */
+import type {DbError} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
@@ -42,6 +43,8 @@ export interface TypedExpr {
   readonly eval: Eval;
   /** Known without a row or an env. */
   readonly constant: {readonly value: Value} | undefined;
+  /** What `eval` throws whenever it is called. Told when the plan is made, unless the expression stands in a branch that may not be taken. */
+  readonly failure?: DbError;
   /** Index of the column this is, plain; SEQ_INDEX and DELETED_INDEX for the system columns. */
   readonly column?: number;
   /** Has no type of its own yet and takes that of its surroundings, like PostgreSQL's `unknown`. */

@@ -13,6 +13,7 @@ import {
   BIGINT,
   DOUBLE,
   decimal,
+  decimalOf,
   INT,
   integerOf,
   isFloating,
@@ -41,7 +42,7 @@ export interface FunctionFacts {
   readonly isStrict?: false;
   /** Depends on more than its arguments, so it is never folded: on the execution, or anew on each row. */
   readonly changes?: 'statement' | 'row';
-  readonly eval: (args: readonly Value[], env: Env, types: readonly DataType[]) => Value;
+  readonly eval: (args: readonly Value[], env: Env, types: readonly DataType[], result: DataType) => Value;
   /**
    * How DuckDB says it, if it means exactly the same; without a form DuckDB calls `eval`. 'none': it needs what only this process has, so
    * queries that DuckDB runs cannot use it.
@@ -188,7 +189,8 @@ const MATH_FUNCTIONS: readonly FunctionFacts[] = [
     args: ['number', 'int'],
     optional: 1,
     result: roundType,
-    eval: ([value, digits], _env, types) => rounded(value!, types, (digits as number | undefined) ?? 0),
+    eval: ([value, digits], _env, [type], result) =>
+      rounded(value!, (digits as number | undefined) ?? 0, type!, result),
     doc: 'Rounds half away from zero; doubles without digits round half to even.',
   },
   {
@@ -300,21 +302,20 @@ function truncated(value: Value, type: DataType): Value {
   return isFloating(type) ? Math.trunc(value as number) : (value as bigint) / 10n ** BigInt(scaleOf(type));
 }
 
-/** The scale of a decimal result is known only for constant digits; otherwise the scale stays and the digits behind become 0. */
-function roundType(types: readonly DataType[], args: readonly TypedExpr[]): DataType {
-  const [type] = types;
+/** Constant digits are the scale of a decimal result; otherwise the scale stays and the digits behind become 0. */
+function roundType([type]: readonly DataType[], args: readonly TypedExpr[]): DataType {
   if (type?.name !== 'decimal') return type!;
-  return args.length === 1 ? decimal(type.precision - type.scale + 1, 0) : decimal(type.precision + 1, type.scale);
+  const digits = args.length === 1 ? 0 : args[1]!.constant?.value;
+  const scale = typeof digits === 'number' ? Math.min(Math.max(digits, 0), type.scale) : type.scale;
+  return decimal(type.precision - type.scale + scale + 1, scale);
 }
 
-function rounded(value: Value, types: readonly DataType[], digits: number): Value {
-  const type = types[0]!;
+function rounded(value: Value, digits: number, type: DataType, result: DataType): Value {
   if (isFloating(type)) return digits === 0 ? halfEven(value as number) : roundDouble(value as number, digits);
   const scale = scaleOf(type);
   const places = Math.max(-40, Math.min(digits, scale));
-  const resultScale = types.length === 1 ? 0 : scale;
-  const exact = rescale(BigInt(value as bigint), scale, places) * 10n ** BigInt(resultScale - places);
-  return type.name === 'decimal' ? exact : integerOf(exact, type);
+  const exact = rescale(BigInt(value as bigint), scale, places) * 10n ** BigInt(scaleOf(result) - places);
+  return type.name === 'decimal' ? decimalOf(exact, result) : integerOf(exact, type);
 }
 
 function halfEven(value: number): number {

@@ -2,7 +2,7 @@
  * JSON functions of the function table: a document and a path of keys and indexes. What is missing or of another type is NULL.
  */
 import type {DataType, Value} from '../model/datatype.ts';
-import {toJson} from '../model/values.ts';
+import {toJson, valueText} from '../model/values.ts';
 import type {FunctionFacts} from './functions.ts';
 import {type Json, jsonLength, jsonStep, jsonText, parseJson} from './json.ts';
 import {BIGINT, BOOLEAN, DOUBLE, TEXT} from './numbers.ts';
@@ -35,7 +35,9 @@ export const JSON_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'JSON_FROM_SCALAR',
     args: ['any'],
     result: JSON_TYPE,
-    eval: ([value], _env, [type]) => (type!.name === 'bigint' ? `${value}` : toJson(type!, value!)),
+    // A number is a number in JSON, though the wire quotes the exact ones.
+    eval: ([value], _env, [type]) =>
+      type!.name === 'bigint' || type!.name === 'decimal' ? valueText(type!, value!) : toJson(type!, value!),
     doc: 'A value as JSON.',
   },
 ];

@@ -70,6 +70,9 @@ export function commonType(a: DataType, b: DataType): DataType | undefined {
   return undefined;
 }
 
+/** What most numbers are: no fraction, no exponent, few digits. */
+const PLAIN_INTEGER = /^-?\d{1,20}$/;
+
 /** A decimal number as digits: `unscaled / 10^scale`. */
 export interface Digits {
   readonly unscaled: bigint;
@@ -112,6 +115,7 @@ export interface Bound {
 export function boundOf(text: string, type: DataType): Bound {
   if (type.name === 'double') return {value: Number(text), isAbove: false};
   if (type.name === 'float') return {value: Math.fround(Number(text)), isAbove: false};
+  if (isInteger(type) && PLAIN_INTEGER.test(text)) return {value: narrow(BigInt(text), type), isAbove: false};
   const {unscaled, scale} = parseDigits(text);
   const target = scaleOf(type);
   if (target >= scale) return {value: narrow(unscaled * 10n ** BigInt(target - scale), type), isAbove: false};
@@ -163,6 +167,7 @@ function overflows(unscaled: bigint, precision: number): boolean {
 /** The type of an unsigned numeric literal: the smallest of int, bigint, decimal that holds it; double beyond 38 digits or with exponent. */
 export function literalType(text: string): DataType {
   if (/^\d+$/.test(text)) {
+    if (text.length < 10) return INT;
     const value = BigInt(text);
     if (value <= INT_RANGES.int[1]) return INT;
     if (value <= INT_RANGES.bigint[1]) return BIGINT;
@@ -180,6 +185,7 @@ export function numberAs(text: string, type: DataType): Value {
     if (!Number.isFinite(value)) throw outOfRange(type);
     return value;
   }
+  if (isInteger(type) && PLAIN_INTEGER.test(text)) return integerOf(BigInt(text), type);
   const {unscaled, scale} = parseDigits(text);
   if (type.name === 'decimal') return decimalOf(rescale(unscaled, scale, type.scale), type);
   const divisor = 10n ** BigInt(scale);

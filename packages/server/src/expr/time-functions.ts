@@ -37,7 +37,7 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     duck: (_types, [unit]) => fieldForm(unit!, DUCK_UNITS, name => sql => `date_trunc('${name}', ${sql})`),
     knownArgs: 1,
     eval: ([unit, moment]) => truncate((unit as string).toLowerCase(), moment as bigint),
-    doc: 'Start of the microsecond … century that holds the moment.',
+    doc: 'Start of the microsecond … millennium that holds the moment.',
   },
   {
     name: 'DATE_PART',
@@ -124,6 +124,8 @@ function truncate(unit: string, moment: bigint): Value {
       return startOf(Math.floor(year / 10) * 10, 0);
     case 'century':
       return startOf(Math.floor((year - 1) / 100) * 100 + 1, 0);
+    case 'millennium':
+      return startOf(Math.floor((year - 1) / 1000) * 1000 + 1, 0);
     default:
       throw fail.execution(`unit "${clip(unit)}" not recognized`);
   }
@@ -154,6 +156,12 @@ function datePart(field: string, moment: bigint): Value {
       return isoWeek(moment).week;
     case 'isoyear':
       return isoWeek(moment).year;
+    case 'decade':
+      return Math.floor(date.getUTCFullYear() / 10);
+    case 'century':
+      return age(date.getUTCFullYear(), 100);
+    case 'millennium':
+      return age(date.getUTCFullYear(), 1000);
     case 'day':
       return date.getUTCDate();
     case 'dow':
@@ -179,6 +187,11 @@ function datePart(field: string, moment: bigint): Value {
     default:
       throw fail.execution(`unit "${clip(field)}" not recognized`);
   }
+}
+
+/** The first century ends with year 100, and the one before it is -1: there is no age 0. */
+function age(year: number, years: number): number {
+  return year > 0 ? Math.ceil(year / years) : -Math.floor((years - year) / years);
 }
 
 /** ISO 8601: a week belongs to the year that holds its Thursday. */

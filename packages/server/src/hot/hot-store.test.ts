@@ -21,13 +21,13 @@ function random(seed: number): (limit: number) => number {
 }
 
 class Twin {
-  readonly clock = {now: 1000, nowMs: () => this.clock.now, monotonicMs: () => this.clock.now, sleep: async () => {}};
   readonly hot: Hot;
   readonly model: Model = new Map();
   seq = 0n;
+  nowMs = 1000;
 
   constructor(slabBytes: number) {
-    this.hot = createHot({clock: this.clock, slabBytes});
+    this.hot = createHot({slabBytes});
   }
 
   put(scope: ScopeKey, key: Uint8Array, body: string): void {
@@ -36,7 +36,7 @@ class Twin {
     // Surrounded by noise that is wiped afterwards: the store must copy.
     const noisy = Buffer.concat([Buffer.from('xx'), row, Buffer.from('yy')]);
     const ownKey = Uint8Array.from(key);
-    this.hot.put({scope, key: ownKey, row: {buffer: noisy, offset: 2, length: row.length}});
+    this.hot.put({scope, key: ownKey, row: {buffer: noisy, offset: 2, length: row.length}}, this.nowMs);
     noisy.fill(0xee);
     ownKey.fill(0xee);
     let rows = this.model.get(scopeId(scope));
@@ -144,7 +144,7 @@ for (const seed of [1, 20261124, 77]) {
     const held: {snapshot: HotSnapshot; expected: [string, string][]}[] = [];
     for (let step = 0; step < 12_000; step++) {
       const scope = scopes[pick(3) === 0 ? pick(scopes.length) : 0]!;
-      twin.clock.now += pick(3);
+      twin.nowMs += pick(3);
       const action = pick(1000);
       if (action < 900) twin.put(scope, randomKey(pick), 'b'.repeat(pick(20) === 0 ? pick(9000) : pick(60)));
       else if (action < 970) twin.remove(scope, randomKey(pick));
@@ -219,7 +219,7 @@ test('a row larger than a slab has a slab of its own, which leaves with it', () 
 test('scopes of one incarnation are listed alone, with the time of their oldest row', () => {
   const twin = new Twin(4096);
   twin.put(SCOPE, Buffer.from('a'), '1');
-  twin.clock.now = 5000;
+  twin.nowMs = 5000;
   twin.put(SCOPE, Buffer.from('b'), '2');
   twin.put({incarnation: 65 as Incarnation, owner: null}, Buffer.from('c'), '3');
   const list = [...twin.hot.scopes(SCOPE.incarnation)];

@@ -9,7 +9,6 @@
 import type {Incarnation, Owner, ScopeKey, Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
 import {rowSeq} from '../model/row-codec.ts';
-import type {Clock} from '../std/clock.ts';
 import {AppliedTimes} from './applied-times.ts';
 import type {Hot, HotScopeStats, HotSnapshot, KeyedRow, KeyRange} from './hot.ts';
 import {FrozenScope} from './hot-snapshot.ts';
@@ -36,12 +35,11 @@ interface ScopeRows {
   lastWriteMs: number;
 }
 
-export function createHot(options: {clock: Clock; slabBytes?: number}): Hot {
-  return new HotStore(options.clock, options.slabBytes ?? SLAB_BYTES);
+export function createHot({slabBytes = SLAB_BYTES}: {slabBytes?: number} = {}): Hot {
+  return new HotStore(slabBytes);
 }
 
 class HotStore implements Hot {
-  readonly #clock: Clock;
   readonly #slabs: Slabs;
   readonly #tables = new Map<Incarnation, TableRows>();
   /** By slot; a free slot is undefined and listed in `#freeSlots`. */
@@ -51,16 +49,14 @@ class HotStore implements Hot {
   #rowCount = 0;
   #indexBytes = 0;
 
-  constructor(clock: Clock, slabBytes: number) {
-    this.#clock = clock;
+  constructor(slabBytes: number) {
     this.#slabs = new Slabs(slabBytes);
   }
 
-  put({scope, key, row}: KeyedRow): void {
+  put({scope, key, row}: KeyedRow, nowMs: number): void {
     const rows = this.#find(scope) ?? this.#addScope(scope);
     const {index} = rows;
     const seq = rowSeq(row);
-    const now = this.#clock.nowMs();
     const position = seek(index.chunks, this.#slabs.list, key);
     const address = this.#slabs.append(rows.slot, key, row);
     if (position >= 0) {
@@ -77,8 +73,8 @@ class HotStore implements Hot {
     rows.rowCount++;
     this.#rowCount++;
     if (rows.rowCount === 1 || (rows.minSeq !== undefined && seq < rows.minSeq)) rows.minSeq = seq;
-    rows.lastWriteMs = now;
-    this.#applied.note(seq, now);
+    rows.lastWriteMs = nowMs;
+    this.#applied.note(seq, nowMs);
   }
 
   get(scope: ScopeKey, key: Uint8Array): RowBytes | undefined {

@@ -51,8 +51,8 @@ export interface HotScopeStats {
 }
 
 export interface Hot {
-  /** Puts a version in place of any older one of its key. */
-  put(row: KeyedRow): void;
+  /** Puts a version in place of any older one of its key. `nowMs` is the clock, read once for all rows of a batch. */
+  put(row: KeyedRow, nowMs: number): void;
   /** Newest version of the key, tombstones included. */
   get(scope: ScopeKey, key: Uint8Array): RowBytes | undefined;
   snapshot(scope: ScopeKey): HotSnapshot;

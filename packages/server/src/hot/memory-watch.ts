@@ -1,9 +1,8 @@
-/** Memory watch: tells, not too often, that the hot tier is above its soft limit. */
+/** Memory watch: wakes the flush schedule while the hot tier is above its soft limit. */
 import type {Clock} from '../std/clock.ts';
 import type {Hot} from './hot.ts';
 
-/** A tick of the flush schedule looks at every scope, so it is not asked for more often than it can help. */
-const WAKE_MS = 250;
+const MEMORY_WAKE_MS = 250;
 
 export class MemoryWatch {
   readonly #hot: Hot;
@@ -18,12 +17,12 @@ export class MemoryWatch {
     this.#softBytes = softBytes;
   }
 
-  /** Called after every applied batch. */
+  /** Called after every applied batch. A tick looks at every scope, so it is not asked for more often than it can help. */
   look(): void {
     if (this.#hot.bytes() <= this.#softBytes) return;
     const now = this.#clock.monotonicMs();
     if (now < this.#nextMs) return;
-    this.#nextMs = now + WAKE_MS;
+    this.#nextMs = now + MEMORY_WAKE_MS;
     this.onHigh();
   }
 }

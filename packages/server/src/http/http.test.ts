@@ -441,6 +441,21 @@ test('bytes that are no HTTP are answered and closed', async () => {
   assert.match(Buffer.concat(chunks).toString(), /^HTTP\/1\.1 400 /);
 });
 
+test('a connection that piles up requests behind a slow one is cut', async () => {
+  const body = (sql: string) =>
+    `POST /v1/api/sql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${sqlBody(sql).length}\r\n\r\n${sqlBody(sql)}`;
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write(body('deaf') + body('one').repeat(1500));
+  let text = '';
+  socket.on('data', chunk => {
+    text += chunk;
+  });
+  await new Promise(resolve => socket.once('close', resolve));
+  assert.equal(text, '', 'nothing overtook the slow one');
+  assert.equal((await send({body: sqlBody('one')})).status, 200);
+});
+
 test('closing lets a running statement finish and refuses new connections', async () => {
   const other = newServer();
   const {port: to} = await other.listen();

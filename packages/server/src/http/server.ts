@@ -3,7 +3,8 @@
  *
  *     connection ─ limits ─ request ─ request id ─ route ─ handler ─ answer
  *
- * Laws: every request is answered, a handler that throws included. Closing lets requests that began finish, closes idle connections at once,
+ * Laws: every request is answered, a handler that throws included. Requests of one connection run one after the other, so that a read behind
+ * a write sees it though both were sent at once. Closing lets requests that began finish, closes idle connections at once,
  * and cuts the rest when the drain time is over.
  */
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http';
@@ -48,6 +49,8 @@ const REQUEST_MS = 60_000;
 const HEADER_BYTES_MAX = 16_384;
 const BACKLOG = 4096;
 const BODIES_BYTES_MAX = 256 * 1024 * 1024;
+/** Unanswered requests of one connection; who sends more without reading is cut off. */
+const PIPELINED_MAX = 1000;
 const DRAIN_MS = 10_000;
 const IDLE_SWEEP_MS = 50;
 
@@ -59,12 +62,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   let requestCount = 0;
   let closing = false;
   const isClosing = () => closing;
+  const pipeline = new Pipeline();
 
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const requestId = requestIdOf(request) ?? idPrefix + ++requestCount;
     const headers = {'x-request-id': requestId, ...(closing ? {connection: 'close'} : undefined)};
     allowOrigin(request, response);
-    void answer(request, response, {options, requestId, headers, bodies, startMs, isClosing});
+    pipeline.run(request.socket, () =>
+      answer(request, response, {options, requestId, headers, bodies, startMs, isClosing}),
+    );
   };
 
   const server = createServer(
@@ -92,6 +98,27 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       return drain(server);
     },
   };
+}
+
+/** The requests of each connection that are not answered yet. */
+class Pipeline {
+  readonly #waiting = new WeakMap<Socket, {count: number; last: Promise<void>}>();
+
+  run(socket: Socket, work: () => Promise<void>): void {
+    const line = this.#waiting.get(socket);
+    if (line !== undefined && line.count >= PIPELINED_MAX) {
+      socket.destroy();
+      return;
+    }
+    const last = line === undefined ? work() : line.last.then(() => (socket.destroyed ? undefined : work()));
+    const next = line ?? {count: 0, last};
+    next.count++;
+    next.last = last;
+    this.#waiting.set(socket, next);
+    void last.then(() => {
+      if (--next.count === 0) this.#waiting.delete(socket);
+    });
+  }
 }
 
 async function answer(request: IncomingMessage, response: ServerResponse, context: RouteContext): Promise<void> {

@@ -4,7 +4,8 @@
  *     FLUSH TABLE ─┐
  *     scheduler ───┴─ start ─ one unique key and lease per table ─ jobs
  *
- * Laws: a table has at most one flush queued or running, whoever asked. A table none of whose scopes qualifies gets no job.
+ * Laws: a table has at most one flush queued or running, whoever asked. A table none of whose scopes qualifies gets no job. A compaction of the
+ * table is not in the way: it makes room.
  */
 import type {Hot, HotScopeStats} from '../hot/hot.ts';
 import {type ScopeKey, tableText} from '../model/names.ts';
@@ -43,7 +44,7 @@ export class Flushes {
   }
 
   isFlushing(schema: Schema): boolean {
-    return this.#options.jobs.leaseHolder(tableKey(schema)) !== undefined;
+    return this.#options.jobs.leaseHolder(tableKey(schema))?.job_type === 'flush';
   }
 
   async start(schema: Schema, trigger: JobTrigger): Promise<{jobId: string; isNew: boolean}> {
@@ -124,6 +125,7 @@ export class Flushes {
   }
 }
 
-function tableKey(schema: Schema): string {
+/** What jobs that work on the rows of a table hold. */
+export function tableKey(schema: Schema): string {
   return String(schema.incarnation);
 }

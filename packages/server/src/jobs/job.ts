@@ -25,10 +25,13 @@ export interface JobContext {
   progress(progress: Json): void;
   /** The same, durable when it resolves: for facts that must outlive a crash before the next step. */
   saveProgress(progress: Json): Promise<void>;
+  /** Whether the work should make room soon: another job waits for its table, or the server stops. For kinds that yield. */
+  isYieldWanted(): boolean;
 }
 
 export interface JobOutcome {
-  readonly status: 'completed' | 'skipped' | 'failed';
+  /** `queued`: it made room and goes on later, with the progress it told. */
+  readonly status: 'completed' | 'skipped' | 'failed' | 'queued';
   /** For `failed` it is the cause. */
   readonly message: string;
   readonly result?: Json;
@@ -42,6 +45,8 @@ export interface JobKind<Params extends JobParams = JobParams> {
   /** Running it again after a crash does no harm: it is re-queued at start. Others fail then. */
   readonly isIdempotent: boolean;
   readonly maxParallel: number;
+  /** It gives its table to any job that does not yield: such a job may be queued while it runs, and goes first. */
+  readonly isYielding?: boolean;
   /** Throws to fail; a throw that `isTransient` is tried again. Resolves or rejects only when the work has really stopped. */
   run(params: Params & {readonly trigger: JobTrigger}, context: JobContext): Promise<JobOutcome>;
 }

@@ -29,32 +29,35 @@ async function storm(random: (below: number) => number): Promise<void> {
     if (random(20) === 0) throw new DbError('WRITE_QUEUE_FULL', 'full');
     stored.set(record.job_id, record.status);
   };
-  const kind = defineJobKind<{table: string}>({
-    name: 'flush',
-    prefix: 'FL',
-    isIdempotent: true,
-    maxParallel: SLOTS,
-    async run({table}, {job, signal, progress}): Promise<JobOutcome> {
-      assert.ok(!working.has(table), `two jobs work on ${table}`);
-      working.set(table, job.job_id);
-      assert.ok(working.size <= SLOTS, 'no more jobs work than there are slots');
-      assert.equal(store.rows.get(job.job_id)?.status, 'running', 'its row said so before the work began');
-      try {
-        for (let i = random(4); i > 0; i--) {
-          progress({left: i});
-          await clock.sleep(random(30), random(2) === 0 ? signal : undefined);
+  const kindOf = (name: string, isYielding: boolean) =>
+    defineJobKind<{table: string}>({
+      name,
+      prefix: name.slice(0, 2).toUpperCase(),
+      isIdempotent: true,
+      isYielding,
+      maxParallel: SLOTS,
+      async run({table}, {job, signal, progress, isYieldWanted}): Promise<JobOutcome> {
+        assert.ok(!working.has(table), `two jobs work on ${table}`);
+        working.set(table, job.job_id);
+        assert.ok(working.size <= SLOTS, 'no more jobs work than there are slots');
+        assert.equal(store.rows.get(job.job_id)?.status, 'running', 'its row said so before the work began');
+        try {
+          for (let i = random(4); i > 0; i--) {
+            progress({left: i});
+            if (isYielding && isYieldWanted()) return {status: 'queued', message: 'later'};
+            await clock.sleep(random(30), random(2) === 0 ? signal : undefined);
+          }
+          if (random(4) === 0) throw new DbError('WRITE_CONFLICT', 'again');
+          if (random(6) === 0) throw new Error('bug');
+          return {status: random(5) === 0 ? 'skipped' : 'completed', message: 'done'};
+        } finally {
+          working.delete(table);
         }
-        if (random(4) === 0) throw new DbError('WRITE_CONFLICT', 'again');
-        if (random(6) === 0) throw new Error('bug');
-        return {status: random(5) === 0 ? 'skipped' : 'completed', message: 'done'};
-      } finally {
-        working.delete(table);
-      }
-    },
-  });
+      },
+    });
   const logger = new KeptLog();
   const jobs = createJobs({
-    ...{store, clock, logger, kinds: [kind], ids: countingIds(), nodeId: 1n},
+    ...{store, clock, logger, kinds: [kindOf('flush', false), kindOf('compact', true)], ids: countingIds(), nodeId: 1n},
     ...{maxConcurrent: SLOTS, maxRetries: 2, retryBackoffMs: 10, leaseMs: 60, keepFinishedDays: 1},
   });
   await jobs.start();
@@ -64,10 +67,11 @@ async function storm(random: (below: number) => number): Promise<void> {
     const holder = jobs.leaseHolder(table);
     const action = random(6);
     if (action < 4) {
+      const name = random(3) === 0 ? 'compact' : 'flush';
       const request = {
-        kind: 'flush',
+        kind: name,
         params: {table},
-        uniqueKey: `flush-${table}`,
+        uniqueKey: `${name}-${table}`,
         tableKey: table,
         trigger: 'rows',
       } as const;

@@ -8,7 +8,8 @@
  * The active jobs are held in memory, folded from the stored rows at start; each change goes to the row at once.
  * Laws: looking at the keys and taking them is one synchronous step, so of two equal requests one makes a job. A status only changes by an
  * allowed move from what it is now, so a worker that ends late never overwrites `cancelled`. A unique key and a table stay held until the
- * work has really stopped. A job runs only after its row is durable; the id that was answered is the id of the row.
+ * work has really stopped. A table is worked on by one job at a time; a kind that yields makes room for one that does not, and goes on after it.
+ * A job runs only after its row is durable; the id that was answered is the id of the row.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {Clock, Ids} from '../std/clock.ts';
@@ -109,7 +110,8 @@ export class Jobs {
   async enqueue(request: EnqueueRequest): Promise<Enqueued> {
     if (this.#state !== 'open')
       throw new DbError('SHUTTING_DOWN', 'No jobs are taken while the server starts or stops.');
-    const holder = this.#active.holder(request.uniqueKey, request.tableKey ?? null);
+    const kind = this.#kinds.get(request.kind);
+    const holder = this.#active.holder(request.uniqueKey, request.tableKey ?? null, kind);
     if (holder !== undefined) return {conflict: holder.record};
     if (this.#active.size >= ACTIVE_MAX)
       throw new DbError('LIMIT_EXCEEDED', `At most ${ACTIVE_MAX} jobs may wait or run.`);
@@ -134,9 +136,9 @@ export class Jobs {
     return this.#active.byKey(uniqueKey)?.record;
   }
 
-  /** The active job that works, or will work, on the table. */
+  /** The active job that works, or will work, on the table; of two the one that does not yield. */
   leaseHolder(tableKey: string): JobRecord | undefined {
-    return this.#active.byTable(tableKey)?.record;
+    return this.#active.byTable(tableKey)[0]?.record;
   }
 
   /** Active jobs, oldest first. Finished ones are rows of system.jobs only. */
@@ -165,11 +167,11 @@ export class Jobs {
 
   /** Cancels whatever holds the table and resolves when its work has stopped. Afterwards nobody works on the table. */
   async cancelForTable(tableKey: string): Promise<void> {
-    const job = this.#active.byTable(tableKey);
-    if (job === undefined) return;
-    if (canMove(job.record.status, 'cancelled'))
-      await this.#cancel(job, {message: 'Cancelled because its table is dropped'});
-    else await job.over.promise;
+    const why = {message: 'Cancelled because its table is dropped'};
+    const stopped = this.#active
+      .byTable(tableKey)
+      .map(job => (canMove(job.record.status, 'cancelled') ? this.#cancel(job, why) : job.over.promise));
+    await Promise.all(stopped);
   }
 
   /** Forgets finished jobs that are older than the retention. Returns how many. */
@@ -209,7 +211,7 @@ export class Jobs {
   async #recover(found: JobRecord): Promise<void> {
     const now = this.#now();
     const kind = this.#kinds.get(found.job_type);
-    const isKeyTaken = this.#active.holder(found.idempotency_key, found.lease_key) !== undefined;
+    const isKeyTaken = this.#active.holder(found.idempotency_key, found.lease_key, kind) !== undefined;
     const recovery = recover(found, kind, isKeyTaken);
     try {
       if (recovery.to === 'failed') {
@@ -272,7 +274,7 @@ export class Jobs {
     for (const job of this.#active.values()) {
       if (this.#running >= this.#options.maxConcurrent) return;
       if (job.record.status !== 'queued' || !job.isStored || job.work !== undefined) continue;
-      if (this.#runningOf(job.kind) < job.kind.maxParallel) this.#begin(job);
+      if (this.#runningOf(job.kind) < job.kind.maxParallel && this.#active.mayBegin(job)) this.#begin(job);
     }
   }
 
@@ -320,6 +322,7 @@ export class Jobs {
         if (!note(progress)) throw signal.reason ?? new Error(`job ${job.record.job_id} is over`);
         await this.#write(job, true);
       },
+      isYieldWanted: () => this.#state !== 'open' || this.#active.isAwaited(job),
     };
     return await job.kind.run(JSON.parse(job.record.parameters ?? '{}') as never, context);
   }
@@ -343,7 +346,9 @@ export class Jobs {
 
   #settle(job: ActiveJob, result: JobOutcome): void {
     if (job.record.status !== 'running') return;
-    this.#move(job, result.status, {...ended(this.#now()), ...outcome(result)});
+    if (result.status === 'queued')
+      this.#move(job, 'queued', {...requeued(job.record.retry_count), message: result.message});
+    else this.#move(job, result.status, {...ended(this.#now()), ...outcome(result)});
   }
 
   #settleThrown(job: ActiveJob, error: unknown, signal: AbortSignal): void {

@@ -128,10 +128,11 @@ export function world(options: Partial<JobsOptions> & {store?: MemoryStore; isId
   const store = options.store ?? new MemoryStore();
   const log = new KeptLog();
   const runs: World['runs'] = [];
-  const kind = (name: string, prefix: string, maxParallel: number) =>
+  const kind = (name: string, prefix: string, maxParallel: number, isYielding: boolean) =>
     defineJobKind({
       name,
       prefix,
+      isYielding,
       isIdempotent: options.isIdempotent ?? true,
       maxParallel,
       run: (params, context) => {
@@ -140,7 +141,7 @@ export function world(options: Partial<JobsOptions> & {store?: MemoryStore; isId
         return promise;
       },
     });
-  const kinds: AnyJobKind[] = [kind('flush', 'FL', 10), kind('compact', 'CO', 1)];
+  const kinds: AnyJobKind[] = [kind('flush', 'FL', 10, false), kind('compact', 'CO', 1, true)];
   const jobs = createJobs({
     clock,
     ids: countingIds(),
@@ -165,10 +166,18 @@ export async function open(options: Parameters<typeof world>[0] = {}): Promise<W
 }
 
 export function flush(jobs: Jobs, table = 'a'): Promise<Enqueued> {
+  return start(jobs, 'flush', table);
+}
+
+export function compact(jobs: Jobs, table = 'a'): Promise<Enqueued> {
+  return start(jobs, 'compact', table);
+}
+
+function start(jobs: Jobs, kind: string, table: string): Promise<Enqueued> {
   return jobs.enqueue({
-    kind: 'flush',
+    kind,
     params: {table_id: table},
-    uniqueKey: `flush-${table}`,
+    uniqueKey: `${kind}-${table}`,
     tableKey: table,
     tableName: `app.${table}`,
     trigger: 'manual',

@@ -8,7 +8,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {SimClock, seededRandom} from '../std/sim-clock.ts';
+import {SimClock, SlowClock, seededRandom} from '../std/sim-clock.ts';
 import {SimDisk} from '../std/sim-disk.ts';
 import {openFileLog} from './file-log.ts';
 import {checkLog} from './fsck.ts';
@@ -24,16 +24,6 @@ interface Tried {
   readonly seq: number;
   readonly bytes: Buffer;
   answer: 'none' | 'acknowledged' | 'unknown';
-}
-
-/** Syncs look slow, so that they run in the background and can be cut off. */
-class SlowClock extends SimClock {
-  #ticks = 0;
-
-  override monotonicMs(): number {
-    this.#ticks += 5;
-    return super.monotonicMs() + this.#ticks;
-  }
 }
 
 class History {

@@ -157,6 +157,7 @@ const CASTS: [why: string, value: Value, from: DataType, to: DataType, expected:
   ['zero to boolean', 0n, {name: 'bigint'}, {name: 'boolean'}, false],
   ['sign of a fraction', -50n, decimal(5, 2), {name: 'text'}, '-0.50'],
   ['bytes as hex', Uint8Array.of(1, 255), {name: 'bytes'}, {name: 'text'}, '\\x01ff'],
+  ['shortest large single', Math.fround(3.4028235e38), {name: 'float'}, {name: 'text'}, '3.4028235e+38'],
   ['shortest single', Math.fround(0.1), {name: 'float'}, {name: 'text'}, '0.1'],
   ['null of any type', null, {name: 'text'}, {name: 'int'}, null],
 ];

@@ -342,7 +342,7 @@ export function valueText(type: DataType, value: Value): string {
 /** The shortest digits that name the number; for single precision the shortest that name it among its kind. */
 function floatText(name: 'float' | 'double', value: number): string {
   if (!Number.isFinite(value)) throw fail.execution(`Invalid float value: ${value} has no form in JSON`);
-  if (name === 'double' || Number.isInteger(value)) return String(value);
+  if (name === 'double') return String(value);
   const single = Math.fround(value);
   for (let digits = 6; digits < 9; digits++) {
     const shorter = Number(single.toPrecision(digits));

@@ -137,13 +137,31 @@ for (const [sql, what, column] of UNSUPPORTED) {
   test(`not supported: ${sql}`, () => assert.throws(() => parse(sql), {code: 'NOT_SUPPORTED', message}));
 }
 
+const FOREIGN_OPERATORS: [sql: string, operator: string][] = [
+  ['a @> b', '@>'],
+  ['a ^ 2', '^'],
+  ['a & b | c', '&'],
+  ['a << 1', '<<'],
+  ['a >> 1', '>>'],
+  ["a !~* 'x'", '!~*'],
+  ["a ~ 'x'", '~'],
+];
+
+for (const [sql, operator] of FOREIGN_OPERATORS) {
+  test(`an operator we do not have: ${sql}`, () =>
+    assert.throws(() => parse(sql), {
+      code: 'NOT_SUPPORTED',
+      message: `Not supported: the operator ${operator} at line 1, column 3.`,
+    }));
+}
+
 const REFUSED: [sql: string, message: RegExp][] = [
   ['a < b < c', /put brackets around the comparison before it at line 1, column 7/],
   ['a in (1, )', /Expected an expression, found '\)'/],
   ['a in ()', /Expected an expression/],
   ['f(a,)', /Expected an expression/],
   ['a b', /Unexpected 'b'/],
-  ['a @> b', /Unexpected '@'/],
+  ['a ) b', /Unexpected '\)'/],
   ["a = 'secret' 'more'", /Unexpected a quoted string/],
   ['select', /Expected an expression, found 'select'/],
   ['a.b.c.d', /at most three parts/],

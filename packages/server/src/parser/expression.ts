@@ -58,6 +58,9 @@ const SYMBOLS: ReadonlyMap<number, Infix> = new Map<number, Infix>([
   [91, {power: POWER.postfix, op: undefined}],
 ]);
 
+/** What begins an operator of PostgreSQL that we do not have: `^ & | # ~ ! @`. */
+const FOREIGN_SYMBOLS: ReadonlySet<number> = new Set([...'^&|#~!@'].map(symbol => symbol.charCodeAt(0)));
+
 const WORDS: ReadonlyMap<string, number> = new Map([
   ['OR', POWER.or],
   ['AND', POWER.and],
@@ -112,13 +115,21 @@ export function parseBehind(cursor: TokenCursor, operand: Expr, power: number): 
 
 function nextPower(cursor: TokenCursor): number {
   const kind = cursor.kind;
-  if (kind !== token.WORD) return SYMBOLS.get(kind)?.power ?? 0;
+  if (kind !== token.WORD) {
+    if (FOREIGN_SYMBOLS.has(kind)) throw cursor.notSupported(`the operator ${symbolsOf(cursor)}`);
+    return SYMBOLS.get(kind)?.power ?? 0;
+  }
   const word = cursor.raw;
   if (word.length > LONGEST_WORD) return 0;
   const power = WORDS.get(word.toUpperCase()) ?? 0;
   // NOT between operands only begins NOT IN and its like: `DEFAULT 1 NOT NULL` ends before it.
   if (power !== POWER.range || !cursor.isKeyword('NOT')) return power;
   return ['IN', 'LIKE', 'ILIKE', 'SIMILAR', 'BETWEEN'].some(next => cursor.isKeyword(next, 1)) ? power : 0;
+}
+
+/** All symbols that stand together, as PostgreSQL reads an operator. */
+function symbolsOf(cursor: TokenCursor): string {
+  return /^[-+*/<>=~!@#%^&|?]+/.exec(cursor.statement.text.slice(cursor.start, cursor.start + 10))?.[0] ?? cursor.raw;
 }
 
 function infix(cursor: TokenCursor, left: Expr, power: number): Expr {
@@ -148,6 +159,8 @@ function infix(cursor: TokenCursor, left: Expr, power: number): Expr {
 
 function binary(cursor: TokenCursor, left: Expr, power: number): Expr {
   const op = SYMBOLS.get(cursor.kind)!.op!;
+  if ((op === '<' || op === '>') && cursor.isSymbol(op, 1))
+    throw cursor.notSupported(`the operator ${symbolsOf(cursor)}`);
   cursor.next();
   const quantifier = cursor.acceptOneOf('ANY', 'SOME', 'ALL');
   if (quantifier !== undefined) return quantified(cursor, left, op, power, quantifier === 'ALL' ? 'all' : 'any');

@@ -5,7 +5,7 @@
  * assigned by UPDATE. `change` is pure: `table/` may call it again on a newer version of the same row.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
-import {castTo, NO_ENV, NO_ROW, notSupportedAt} from '../expr/coerce.ts';
+import {castTo, NO_ENV, NO_ROW, notSupportedAt, settledRoot} from '../expr/coerce.ts';
 import {compileCondition, compileOpen} from '../expr/compile.ts';
 import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
 import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
@@ -80,7 +80,7 @@ function refuseSystemColumn(name: string): void {
 /** The value of a column as the statement gives it, in the column's type. */
 function assigned(value: Expr | 'default', column: Column, scope: ColumnScope): Eval {
   if (value === 'default') return defaultOf(column);
-  const source = compileOpen(value, scope);
+  const source = settledRoot(compileOpen(value, scope));
   if (source.open !== undefined || source.constant !== undefined) {
     const shown = (env: Env) => openText(source, env);
     const typed = coerced(

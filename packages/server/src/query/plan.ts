@@ -56,7 +56,7 @@ export interface SelectPlan {
 export interface PlanOptions {
   /** The statement, for line and column of errors. */
   readonly text?: string;
-  /** Types of parameters that no context decides (`SELECT $1`); text when unknown. They then belong to the key of a plan cache. */
+  /** What the parameters say of their own types, where no context decides (`SELECT $1`); text when unknown. They belong to the key of a plan. */
   readonly paramTypes?: readonly (DataType | undefined)[];
 }
 

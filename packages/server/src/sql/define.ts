@@ -12,6 +12,7 @@ import type {StorageOpener} from '../catalog/storage-opener.ts';
 import type {Storages} from '../catalog/storages.ts';
 import type {Duck} from '../duck/duck.ts';
 import type {Env, Param} from '../expr/expr.ts';
+import type {Compactions} from '../jobs/compactions.ts';
 import type {Flushes} from '../jobs/flushes.ts';
 import type {Jobs} from '../jobs/jobs.ts';
 import type {TableName} from '../model/names.ts';
@@ -56,6 +57,7 @@ export interface Services {
   readonly nonce: () => string;
   readonly jobs: Jobs;
   readonly flushes: Flushes;
+  readonly compactions: Compactions;
   /** Rows of a system table at this moment. */
   readonly openSystem: (schema: Schema) => TableSnapshot;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read' | 'write') => Scope;

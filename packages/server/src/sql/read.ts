@@ -7,9 +7,11 @@
  * Law: a table is found and opened here and nowhere else, for the session that asks, however deep the statement names it.
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
+import {paramTypes} from '../expr/coerce.ts';
 import type {Env} from '../expr/expr.ts';
 import {tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
+import {sqlName} from '../model/type-table.ts';
 import type {Query, TableRef} from '../parser/ast.ts';
 import {type AnalyticPlan, openTables, planAnalytic, runAnalytic} from '../query/analytic.ts';
 import {isLargeScan, type RunOptions, runSelect, type SelectResult, UNFINISHED} from '../query/direct.ts';
@@ -20,6 +22,7 @@ import {type DirectSelect, widerThanDirect} from '../query/wider.ts';
 import {JOBS} from '../system/jobs.ts';
 import type {TableSnapshot} from '../table/table.ts';
 import {resolveName, type StatementContext, type StatementResult} from './define.ts';
+import {planOnce} from './plan-memo.ts';
 
 /** System tables are lists people page through by hand: no default limit, only the cap. */
 const SYSTEM_ROWS_MAX = 1000;
@@ -36,12 +39,17 @@ export function runQuery(
   return runDirect(tree, context, open);
 }
 
-/** A tree keeps the plan of its last run; it is good while the table is the same version of the same life. */
-const directPlans = new WeakMap<DirectSelect, {readonly schema: Schema | undefined; readonly plan: SelectPlan}>();
-const widePlans = new WeakMap<Query, AnalyticPlan>();
+/** Trees that were seen to be no wider than one table. */
+const directTrees = new WeakSet<Query>();
+
+/** A tree keeps the plan of its last run; it is good while its tables are the same and parameters say the same of their types. */
+const widePlans = new WeakMap<Query, {readonly plan: AnalyticPlan; readonly types: string}>();
 
 function isDirect(tree: Query): tree is DirectSelect {
-  return directPlans.has(tree as DirectSelect) || (!widePlans.has(tree) && widerThanDirect(tree) === undefined);
+  if (directTrees.has(tree)) return true;
+  if (widePlans.has(tree) || widerThanDirect(tree) !== undefined) return false;
+  directTrees.add(tree);
+  return true;
 }
 
 function runDirect(
@@ -127,22 +135,21 @@ function explainWide(tree: Query, context: StatementContext, env: Env, reason: s
 
 function directPlan(tree: DirectSelect, context: StatementContext): {schema: Schema | undefined; plan: SelectPlan} {
   const schema = tree.from.length === 0 ? undefined : findTable(context, tree.from[0].table);
-  const known = directPlans.get(tree);
-  if (known !== undefined && known.schema === schema) return known;
-  const made = {schema, plan: planSelect(tree, schema, {text: context.text})};
-  directPlans.set(tree, made);
-  return made;
+  return {schema, plan: planOnce(tree, schema, context, planSelect)};
 }
 
 function widePlan(tree: Query, context: StatementContext): AnalyticPlan {
+  const said = paramTypes(context.params);
+  const types = said.map(type => (type === undefined ? '' : sqlName(type))).join();
   const known = widePlans.get(tree);
-  if (known?.uses.every(({ref, schema}) => findTable(context, ref) === schema)) return known;
-  const plan = planAnalytic(tree, context.text, ref => {
+  const isGood = known?.types === types && known.plan.uses.every(({ref, schema}) => findTable(context, ref) === schema);
+  if (isGood) return known.plan;
+  const plan = planAnalytic(tree, {text: context.text, paramTypes: said}, ref => {
     const schema = findTable(context, ref);
     context.services.scopeFor(context.session, schema, 'read');
     return schema;
   });
-  widePlans.set(tree, plan);
+  widePlans.set(tree, {plan, types});
   return plan;
 }
 

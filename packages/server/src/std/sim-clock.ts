@@ -69,9 +69,21 @@ export class SimClock implements Clock {
     return this.#sleepers.length;
   }
 
+  /** Never back: two may let time pass at once. */
   #moveTo(monotonicMs: number): void {
+    if (monotonicMs <= this.#monotonicMs) return;
     this.#wallMs += monotonicMs - this.#monotonicMs;
     this.#monotonicMs = monotonicMs;
+  }
+}
+
+/** Looking at the time takes time: whatever is measured, such as a sync, looks slow. */
+export class SlowClock extends SimClock {
+  #ticksMs = 0;
+
+  override monotonicMs(): number {
+    this.#ticksMs += 5;
+    return super.monotonicMs() + this.#ticksMs;
   }
 }
 

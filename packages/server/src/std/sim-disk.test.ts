@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {seededRandom} from './sim-clock.ts';
-import {SimDisk} from './sim-disk.ts';
+import {type DiskEvent, SimDisk} from './sim-disk.ts';
 
 const never = () => 0;
 const always = () => 0.45;
@@ -148,4 +148,78 @@ test('errors carry the codes of node:fs', async () => {
   await assert.rejects(disk.removeDirectory('deep'), hasCode('ENOTEMPTY'));
   await assert.rejects(disk.syncDirectory('none'), hasCode('ENOENT'));
   assert.deepEqual(await disk.list('none'), []);
+});
+
+test('a watcher sees every operation before and after its effect, and may fail it or end the life on either side', async () => {
+  const ends: [when: DiskEvent['when'], what: 'throw' | 'kill', isThere: boolean][] = [
+    ['before', 'throw', false],
+    ['before', 'kill', false],
+    ['after', 'kill', true],
+  ];
+  for (const [when, what, isThere] of ends) {
+    const disk = new SimDisk();
+    const events: string[] = [];
+    disk.watch = event => {
+      events.push(`${event.when} ${event.operation} ${event.path}`);
+      if (event.when !== when) return;
+      if (what === 'kill') disk.kill();
+      else throw Object.assign(new Error('planned'), {code: 'EIO'});
+    };
+    await assert.rejects(disk.open('a', 'create'), hasCode(what === 'kill' ? 'EBADF' : 'EIO'));
+    disk.watch = undefined;
+    assert.deepEqual(events.at(-1), `${when} open a`);
+    assert.deepEqual(await disk.list('.'), isThere ? ['a'] : [], `${what} ${when}`);
+  }
+});
+
+test('a life that ends within a sync at once leaves what was written before it, and its writer hears that it is over', async () => {
+  for (const when of ['before', 'after'] as const) {
+    const disk = await diskWith('a', 'abc');
+    const file = await disk.open('a', 'update');
+    file.writeNow(Buffer.from('X'), 1);
+    disk.watch = event => {
+      if (event.when === when && event.operation === 'datasyncNow') disk.crash(never);
+    };
+    assert.throws(() => file.datasyncNow(), hasCode('EBADF'));
+    assert.equal((await disk.readFile('a')).toString(), when === 'after' ? 'aXc' : 'abc', when);
+  }
+});
+
+test('a fork has the same bytes, safe and unsafe, and goes its own way', async () => {
+  const disk = await diskWith('a', 'abc');
+  (await disk.open('a', 'update')).writeNow(Buffer.from('X'), 1);
+  await disk.rename('a', 'b');
+  const [lucky, unlucky] = [disk.fork(), disk.fork()];
+  lucky.crash(always);
+  unlucky.crash(() => 0.9);
+  assert.equal((await lucky.readFile('b')).toString(), 'aXc');
+  assert.deepEqual(await unlucky.list('.'), ['a']);
+  assert.equal((await disk.readFile('b')).toString(), 'aXc', 'the first is as it was');
+});
+
+test('of two syncs of a directory at once the slower one undoes nothing', async () => {
+  const disk = await diskWith('a', 'abc');
+  await (await disk.open('b.tmp', 'create')).close();
+  const turns = [5, 0, 0];
+  disk.pace = () => turns.shift() ?? 0;
+  const slow = disk.syncDirectory('.');
+  await disk.rename('b.tmp', 'b');
+  await disk.syncDirectory('.');
+  await slow;
+  disk.crash(never);
+  assert.deepEqual(await disk.list('.'), ['a', 'b']);
+});
+
+test('of two syncs of a file at once the slower one undoes nothing', async () => {
+  const disk = await diskWith('a', 'abc');
+  const file = await disk.open('a', 'update');
+  file.writeNow(Buffer.from('X'), 1);
+  const turns = [5, 0];
+  disk.pace = () => turns.shift() ?? 0;
+  const slow = file.datasync();
+  file.writeNow(Buffer.from('Y'), 1);
+  await file.datasync();
+  await slow;
+  disk.crash(never);
+  assert.equal((await disk.readFile('a')).toString(), 'aYc');
 });

@@ -5,15 +5,29 @@
  *     disk.failAfter(n)                  all fail after n more      disk.crash(random)       power loss: unsynced work survives in any part
  *     disk.heal()                        they work again            disk.kill()              the process dies: what was written stays written
  *     disk.mount()                       the disk as one life sees it; a life that ended can do nothing more
+ *     disk.watch = event => …            told before and after each effect; may end the life, or fail it by throwing
+ *     disk.pace = (operation, path) => … how many turns of the loop an operation takes beyond the one it must, or what it waits for
  *
  * Laws: `crash` keeps what `datasync` and `syncDirectory` returned for, and may lose or tear anything else: each unsynced write of a
  * file and each unsynced name (created, renamed, removed) has its own fate. Files and handles of an earlier life throw. A failing
- * write may have landed in part. Every asynchronous operation takes effect at its call and returns in a later turn of the loop.
+ * write may have landed in part. Every asynchronous operation takes effect at its call and returns in a later turn of the loop; a sync is
+ * answerable for what was there at its call, and takes effect when it returns.
  */
 import type {Disk, DiskFile} from './disk.ts';
 import {SimFile} from './sim-file.ts';
 
 export type DiskOperation = keyof DiskFile | keyof Disk;
+
+/** An effect that is about to happen, or has just happened and is not answered yet. Only before it a watcher may throw. */
+export interface DiskEvent {
+  readonly when: 'before' | 'after';
+  readonly operation: DiskOperation;
+  readonly path: string;
+  /** Of an `open`. */
+  readonly mode: OpenMode | undefined;
+}
+
+type OpenMode = Parameters<Disk['open']>[1];
 
 type Node = SimFile | SimDirectory;
 
@@ -43,6 +57,8 @@ export class SimDisk implements Disk {
   /** A failing write leaves its first half behind. */
   shortWrites = true;
   operationCount = 0;
+  watch: ((event: DiskEvent) => void) | undefined;
+  pace: (operation: DiskOperation, path: string) => number | Promise<void> = () => 0;
   #root = new SimDirectory();
   #life = 0;
   #failures: PlannedFailure[] = [];
@@ -102,78 +118,97 @@ export class SimDisk implements Disk {
     this.#file(path).flip(position);
   }
 
+  /** Another disk in the same state, which goes its own way. */
+  fork(): SimDisk {
+    const fork = new SimDisk();
+    fork.#root = copyOf(this.#root, new Map()) as SimDirectory;
+    return fork;
+  }
+
+  /** Every file below the directory, by path, as a reader sees it now. For tests: no operation, nobody is told. */
+  contents(path: string): Map<string, Buffer> {
+    const found = new Map<string, Buffer>();
+    const node = this.#find(path);
+    if (node instanceof SimDirectory) collect(node, path, found);
+    return found;
+  }
+
   usedBytes(): number {
     return sizeOf(this.#root);
   }
 
   async open(path: string, mode: 'read' | 'update' | 'create'): Promise<DiskFile> {
-    await this.#begin('open', path);
-    const {directory, name} = this.#parent(path);
-    if (mode === 'create') {
+    const effect = () => {
+      const {directory, name} = this.#parent(path);
+      if (mode !== 'create') return this.#handle(this.#file(path), path);
       if (directory.seen.has(name)) throw diskError('EEXIST', path);
       const file = new SimFile();
       directory.change([[name, file]]);
       return this.#handle(file, path);
-    }
-    return this.#handle(this.#file(path), path);
+    };
+    return await this.#perform('open', path, effect, mode);
   }
 
   async readFile(path: string): Promise<Buffer> {
-    await this.#begin('readFile', path);
-    return this.#file(path).content('seen');
+    return await this.#perform('readFile', path, () => this.#file(path).content('seen'));
   }
 
   async rename(from: string, to: string): Promise<void> {
-    await this.#begin('rename', from);
-    const node = this.#find(from);
-    if (node === undefined) throw diskError('ENOENT', from);
-    const source = this.#parent(from);
-    const target = this.#parent(to);
-    if (target.directory.seen.get(target.name) instanceof SimDirectory) throw diskError('EISDIR', to);
-    if (source.directory === target.directory) {
-      source.directory.change([
-        [source.name, undefined],
-        [target.name, node],
-      ]);
-      return;
-    }
-    target.directory.change([[target.name, node]]);
-    source.directory.change([[source.name, undefined]]);
+    await this.#perform('rename', from, () => {
+      const node = this.#find(from);
+      if (node === undefined) throw diskError('ENOENT', from);
+      const source = this.#parent(from);
+      const target = this.#parent(to);
+      if (target.directory.seen.get(target.name) instanceof SimDirectory) throw diskError('EISDIR', to);
+      if (source.directory === target.directory) {
+        source.directory.change([
+          [source.name, undefined],
+          [target.name, node],
+        ]);
+        return;
+      }
+      target.directory.change([[target.name, node]]);
+      source.directory.change([[source.name, undefined]]);
+    });
   }
 
   async remove(path: string): Promise<void> {
-    await this.#begin('remove', path);
-    this.#file(path);
-    const {directory, name} = this.#parent(path);
-    directory.change([[name, undefined]]);
+    await this.#perform('remove', path, () => {
+      this.#file(path);
+      const {directory, name} = this.#parent(path);
+      directory.change([[name, undefined]]);
+    });
   }
 
   /** Makes missing parents too, and is content with a directory that exists, as the real disk. */
   async makeDirectory(path: string): Promise<void> {
-    await this.#begin('makeDirectory', path);
-    let directory = this.#root;
-    for (const name of partsOf(path)) {
-      const found = directory.seen.get(name);
-      if (found instanceof SimFile) throw diskError('EEXIST', path);
-      const next: SimDirectory = found ?? new SimDirectory();
-      if (found === undefined) directory.change([[name, next]]);
-      directory = next;
-    }
+    await this.#perform('makeDirectory', path, () => {
+      let directory = this.#root;
+      for (const name of partsOf(path)) {
+        const found = directory.seen.get(name);
+        if (found instanceof SimFile) throw diskError('EEXIST', path);
+        const next: SimDirectory = found ?? new SimDirectory();
+        if (found === undefined) directory.change([[name, next]]);
+        directory = next;
+      }
+    });
   }
 
   async removeDirectory(path: string): Promise<void> {
-    await this.#begin('removeDirectory', path);
-    if (this.#directory(path).seen.size > 0) throw diskError('ENOTEMPTY', path);
-    const {directory, name} = this.#parent(path);
-    directory.change([[name, undefined]]);
+    await this.#perform('removeDirectory', path, () => {
+      if (this.#directory(path).seen.size > 0) throw diskError('ENOTEMPTY', path);
+      const {directory, name} = this.#parent(path);
+      directory.change([[name, undefined]]);
+    });
   }
 
   async list(path: string): Promise<string[]> {
-    await this.#begin('list', path);
-    const node = this.#find(path);
-    if (node === undefined) return [];
-    if (node instanceof SimFile) throw diskError('ENOTDIR', path);
-    return [...node.seen.keys()].sort();
+    return await this.#perform('list', path, () => {
+      const node = this.#find(path);
+      if (node === undefined) return [];
+      if (node instanceof SimFile) throw diskError('ENOTDIR', path);
+      return [...node.seen.keys()].sort();
+    });
   }
 
   async space(path: string): Promise<{totalBytes: number; usedBytes: number}> {
@@ -182,11 +217,15 @@ export class SimDisk implements Disk {
   }
 
   async syncDirectory(path: string): Promise<void> {
+    this.#begin('syncDirectory', path);
+    const life = this.#life;
     const directory = this.#directory(path);
     const changes = [...directory.unsynced];
-    await this.#begin('syncDirectory', path);
-    for (const names of changes) apply(directory.synced, names);
+    await this.#takeTurns(life, 'syncDirectory', path);
+    // Another sync beside this one may have done some of them, and more.
+    for (const names of changes) if (directory.unsynced.includes(names)) apply(directory.synced, names);
     directory.unsynced = directory.unsynced.filter(names => !changes.includes(names));
+    this.#end(life, 'syncDirectory', path);
   }
 
   #handle(file: SimFile, path: string): DiskFile {
@@ -194,7 +233,7 @@ export class SimDisk implements Disk {
     let isClosed = false;
     const check = (operation: DiskOperation) => {
       if (isClosed || life !== this.#life) throw diskError('EBADF', path);
-      this.#count(operation, path);
+      this.#begin(operation, path);
     };
     const write = (operation: 'write' | 'writeNow', bytes: Uint8Array, position: number) => {
       try {
@@ -207,38 +246,39 @@ export class SimDisk implements Disk {
         throw error;
       }
       file.write(bytes, position);
+      this.#end(life, operation, path);
     };
-    const sync = (operation: 'datasync' | 'datasyncNow'): (() => void) => {
+    const beginSync = (operation: 'datasync' | 'datasyncNow') => {
       const writes = file.beginSync();
       try {
         check(operation);
       } catch (error) {
-        file.failSync(writes);
+        if (life === this.#life) file.failSync(writes);
         throw error;
       }
-      return () => file.endSync(writes);
-    };
-    const later = async () => {
-      await turn();
-      if (life !== this.#life) throw diskError('EBADF', path);
+      return writes;
     };
     return {
       read: async (position, length) => {
         check('read');
-        await later();
+        await this.#takeTurns(life, 'read', path);
         return file.read(position, length);
       },
       write: async (bytes, position) => {
         write('write', bytes, position);
-        await later();
+        await this.#takeTurns(life, 'write', path);
       },
       writeNow: (bytes, position) => write('writeNow', bytes, position),
       datasync: async () => {
-        const end = sync('datasync');
-        await later();
-        end();
+        const writes = beginSync('datasync');
+        await this.#takeTurns(life, 'datasync', path);
+        file.endSync(writes);
+        this.#end(life, 'datasync', path);
       },
-      datasyncNow: () => sync('datasyncNow')(),
+      datasyncNow: () => {
+        file.endSync(beginSync('datasyncNow'));
+        this.#end(life, 'datasyncNow', path);
+      },
       size: async () => {
         check('size');
         return file.size;
@@ -261,20 +301,42 @@ export class SimDisk implements Disk {
     return this.capacityBytes !== Number.POSITIVE_INFINITY && this.usedBytes() + growthBytes > this.capacityBytes;
   }
 
-  async #begin(operation: DiskOperation, path: string): Promise<void> {
+  /** One effect, at once, and the turns of the loop that its answer takes. */
+  async #perform<T>(operation: DiskOperation, path: string, effect: () => T, mode?: OpenMode): Promise<T> {
     const life = this.#life;
-    this.#count(operation, path);
-    await turn();
-    if (life !== this.#life) throw diskError('EBADF', path);
+    this.#begin(operation, path, mode);
+    const result = effect();
+    this.#end(life, operation, path, mode);
+    await this.#takeTurns(life, operation, path);
+    return result;
   }
 
-  #count(operation: DiskOperation, path: string): void {
+  #begin(operation: DiskOperation, path: string, mode?: OpenMode): void {
+    const life = this.#life;
     this.operationCount++;
+    this.watch?.({when: 'before', operation, path, mode});
+    this.#checkLife(life, path);
     if (this.#operationsLeft-- <= 0) throw diskError(this.#codeAfter, path);
     const planned = this.#failures.findIndex(failure => failure.operation === operation && path.endsWith(failure.path));
     if (planned < 0) return;
     const [failure] = this.#failures.splice(planned, 1);
     throw diskError(failure!.code, path);
+  }
+
+  #end(life: number, operation: DiskOperation, path: string, mode?: OpenMode): void {
+    this.watch?.({when: 'after', operation, path, mode});
+    this.#checkLife(life, path);
+  }
+
+  async #takeTurns(life: number, operation: DiskOperation, path: string): Promise<void> {
+    const pace = this.pace(operation, path);
+    if (typeof pace !== 'number') await pace;
+    for (let turns = typeof pace === 'number' ? 1 + pace : 1; turns > 0; turns--) await turn();
+    this.#checkLife(life, path);
+  }
+
+  #checkLife(life: number, path: string): void {
+    if (life !== this.#life) throw diskError('EBADF', path);
   }
 
   #find(path: string): Node | undefined {
@@ -331,6 +393,32 @@ function sizeOf(node: Node): number {
   let bytes = 0;
   for (const child of node.seen.values()) bytes += sizeOf(child);
   return bytes;
+}
+
+/** A node may have a name that is seen and another that is synced: it is still one node. */
+function copyOf(node: Node, known: Map<Node, Node>): Node {
+  const done = known.get(node);
+  if (done !== undefined) return done;
+  if (node instanceof SimFile) {
+    const file = node.copy();
+    known.set(node, file);
+    return file;
+  }
+  const directory = new SimDirectory();
+  known.set(node, directory);
+  const copyName = ([name, child]: readonly [string, Node | undefined]) =>
+    [name, child && copyOf(child, known)] as const;
+  apply(directory.seen, [...node.seen].map(copyName));
+  apply(directory.synced, [...node.synced].map(copyName));
+  directory.unsynced = node.unsynced.map(change => change.map(copyName));
+  return directory;
+}
+
+function collect(directory: SimDirectory, path: string, into: Map<string, Buffer>): void {
+  for (const [name, node] of directory.seen) {
+    if (node instanceof SimFile) into.set(`${path}/${name}`, node.content('seen'));
+    else collect(node, `${path}/${name}`, into);
+  }
 }
 
 function partsOf(path: string): string[] {

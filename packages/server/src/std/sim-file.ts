@@ -16,7 +16,7 @@ interface Write {
 
 export class SimFile {
   #seen: Bytes = new Bytes();
-  readonly #synced = new Bytes();
+  #synced: Bytes = new Bytes();
   #unsynced: Write[] = [];
 
   get size(): number {
@@ -45,7 +45,10 @@ export class SimFile {
 
   endSync(writes: readonly Write[]): void {
     const done = new Set(writes);
+    const open = new Set(this.#unsynced);
     for (const write of writes) {
+      // Another sync beside this one may have done it, and what was written over it.
+      if (!open.has(write)) continue;
       this.#synced.put(write.bytes, write.position);
       for (const other of this.#unsynced) if (other.isForgotten) overlay(other, write);
     }
@@ -64,6 +67,14 @@ export class SimFile {
     this.#seen.put(Buffer.from(this.#synced.view()), 0);
   }
 
+  copy(): SimFile {
+    const copy = new SimFile();
+    copy.#seen = this.#seen.copy();
+    copy.#synced = this.#synced.copy();
+    copy.#unsynced = this.#unsynced.map(write => ({...write, bytes: Buffer.from(write.bytes)}));
+    return copy;
+  }
+
   /** Damages bytes that were safe, as a failing medium does. */
   flip(position: number): void {
     for (const bytes of [this.#seen, this.#synced]) {
@@ -80,6 +91,12 @@ class Bytes {
 
   view(): Buffer {
     return this.#buffer.subarray(0, this.length);
+  }
+
+  copy(): Bytes {
+    const copy = new Bytes();
+    copy.put(this.view(), 0);
+    return copy;
   }
 
   put(bytes: Uint8Array, position: number): void {

@@ -59,6 +59,14 @@ test('sim clock: time moves only by advance; sleepers wake in order, each at its
   check.equal(clock.sleeperCount, 0);
 });
 
+test('sim clock: two who let time pass at once never turn it back', async () => {
+  const clock = new SimClock(1000);
+  for (const ms of [50, 60]) void clock.sleep(ms);
+  await Promise.all([clock.advance(100), clock.advance(20)]);
+  check.equal(clock.monotonicMs(), 100);
+  check.equal(clock.nowMs(), 1100);
+});
+
 test('the same seed gives the same numbers and ids, another seed others', () => {
   const draw = (seed: number) => Array.from({length: 5}, seededRandom(seed));
   check.deepEqual(draw(7), draw(7));

@@ -16,7 +16,7 @@ import type {Incarnation, ScopeKey, Seq} from '../model/names.ts';
 import {setRowSeq} from '../model/row-codec.ts';
 import type {Clock} from '../std/clock.ts';
 import type {Manifests} from './manifests.ts';
-import {type LogRecord, RecordWriter, readRecords} from './record.ts';
+import {type LogRecord, RecordReader, RecordWriter} from './record.ts';
 import {SeqSource} from './seq.ts';
 
 export interface WriteRow {
@@ -41,6 +41,7 @@ export type RecordListener = (record: LogRecord) => void;
 export class Commit {
   readonly #hot: Hot;
   readonly #manifests: Manifests;
+  readonly #clock: Clock;
   readonly #seqs: SeqSource;
   readonly #listener: RecordListener;
   readonly #onApplied: () => void;
@@ -49,7 +50,9 @@ export class Commit {
   #incarnation = 0;
   #ceiling: Seq = 0n;
   #isCeilingPending = false;
-  /** Lives whose drop is appended: nothing may be appended behind it. Incarnations never come back. */
+  /** Of the log, if a batch may or may not be on disk. */
+  #failure: Error | undefined;
+  /** Lives whose drop is appended and did not fail: nothing may be appended behind it. Incarnations never come back. */
   readonly #ended = new Set<Incarnation>();
 
   constructor(options: {
@@ -62,6 +65,7 @@ export class Commit {
   }) {
     this.#hot = options.hot;
     this.#manifests = options.manifests;
+    this.#clock = options.clock;
     this.#seqs = new SeqSource(options.clock);
     this.#listener = options.listener;
     this.#onApplied = options.onApplied;
@@ -106,7 +110,11 @@ export class Commit {
     if (lastSeq === 0n) lastSeq = this.#seqs.next();
     const ceiling = this.#seqs.wantedCeiling();
     if (ceiling !== undefined) writer.ceiling(ceiling, this.#incarnation as Incarnation);
-    return this.#append(writer.bytes(), lastSeq, batch.isUrgent ?? false);
+    const written = this.#append(writer.bytes(), lastSeq, batch.isUrgent ?? false);
+    const {drop} = batch;
+    // A drop that was refused, or of which nobody knows, ends nothing in this run; the caller hears of the failure.
+    if (drop !== undefined) written.catch(() => this.#ended.delete(drop));
+    return written;
   }
 
   /**
@@ -115,11 +123,12 @@ export class Commit {
    */
   writeVolatile(scope: ScopeKey, rows: readonly Buffer[], keyOf: (seq: Seq) => Uint8Array): void {
     this.#refuseEnded(scope);
+    const nowMs = this.#clock.nowMs();
     for (const row of rows) {
       const seq = this.nextId();
       setRowSeq(row, 0, seq);
       const record = {kind: 'row', scope, key: keyOf(seq), row: {buffer: row, offset: 0, length: row.length}} as const;
-      this.#hot.put(record);
+      this.#hot.put(record, nowMs);
       this.#listener(record);
     }
   }
@@ -130,6 +139,17 @@ export class Commit {
       this.#hot.remove(scope, key);
       this.#listener({kind: 'remove', scope, key});
     }
+  }
+
+  /**
+   * Throws READ_ONLY once a write or sync of the log has failed. Who decides without writing, that a key is taken or that no row is there, asks
+   * first: what is in memory may then be less than what a restart finds.
+   */
+  checkWritable(): void {
+    if (this.#failure === undefined) return;
+    throw new DbError('READ_ONLY', 'A disk write failed earlier; the server only reads until it is restarted.', {
+      cause: this.#failure,
+    });
   }
 
   /** A new id from the commit counter, for SNOWFLAKE_ID(). */
@@ -165,7 +185,10 @@ export class Commit {
       log.append(
         {bytes, lastSeq},
         error => {
-          if (error !== undefined) return reject(error);
+          if (error !== undefined) {
+            this.#failure = isOfBrokenLog(error) ? error : this.#failure;
+            return reject(error);
+          }
           this.#apply(bytes, lastSeq);
           this.#onApplied();
           resolve(lastSeq);
@@ -176,17 +199,19 @@ export class Commit {
   }
 
   #apply(bytes: Uint8Array, lastSeq: Seq): void {
-    for (const record of readRecords(bytes)) {
+    const records = new RecordReader(bytes);
+    const nowMs = this.#clock.nowMs();
+    while (!records.atEnd) {
+      const record = records.next();
       switch (record.kind) {
         case 'row':
-          this.#hot.put(record);
+          this.#hot.put(record, nowMs);
           break;
         case 'remove':
           this.#hot.remove(record.scope, record.key);
           break;
         case 'publish':
-          this.#manifests.apply(record.delta);
-          this.#hot.retire(record.delta.scope, record.delta.flushedThrough);
+          this.#publish(record.delta);
           break;
         case 'drop':
           this.#hot.drop(record.incarnation);
@@ -203,6 +228,13 @@ export class Commit {
       this.#listener(record);
     }
     if (lastSeq > this.#watermark) this.#watermark = lastSeq;
+  }
+
+  #publish(delta: ManifestDelta): void {
+    const {flushedThrough} = this.#manifests.get(delta.scope);
+    this.#manifests.apply(delta);
+    // A compaction takes nothing out of memory, and looking for it would cost a pass over the scope's rows.
+    if (delta.flushedThrough > flushedThrough) this.#hot.retire(delta.scope, delta.flushedThrough);
   }
 
   #seeIncarnation(record: LogRecord): void {
@@ -235,4 +267,8 @@ function estimate(batch: WriteBatch): number {
   for (const {scope, key, row} of batch.rows ?? [])
     bytes += 16 + (scope.owner?.length ?? 0) * 3 + key.length + row.length;
   return bytes;
+}
+
+function isOfBrokenLog(error: Error): boolean {
+  return error instanceof DbError && (error.code === 'COMMIT_UNKNOWN' || error.code === 'READ_ONLY');
 }

@@ -28,6 +28,8 @@ export interface FilesOptions {
   readonly blobOf: (storageId: string) => Blob;
   /** Whatever is cached of these paths is of no use any more. */
   readonly forget: (paths: readonly string[]) => void;
+  /** The files that may really go: those whose path has not come into use again. */
+  readonly unused: (files: readonly StoredFile[]) => readonly StoredFile[];
 }
 
 export class Files {
@@ -39,20 +41,23 @@ export class Files {
     this.names = options.names;
   }
 
+  /** Resolves when the names are on disk, in any durability class: no power loss may keep a file and forget its name. */
   async announce(files: readonly StoredFile[]): Promise<void> {
     await this.#options.commit.write({rows: this.names.announced(files), isUrgent: true});
+    await this.#options.syncLog();
   }
 
   /** Deletes announced files, then strikes their names out. What fails stays announced, and the next start tries again. */
   async delete(files: readonly StoredFile[]): Promise<number> {
     if (files.length === 0) return 0;
-    const {syncLog, forget, blobOf, commit} = this.#options;
+    const {syncLog, forget, unused, blobOf, commit} = this.#options;
     await syncLog();
-    forget(files.map(file => file.path));
-    for (const [storageId, of] of Map.groupBy(files, file => file.storageId)) {
+    const gone = unused(files);
+    forget(gone.map(file => file.path));
+    for (const [storageId, of] of Map.groupBy(gone, file => file.storageId)) {
       await blobOf(storageId).remove(of.map(file => file.path));
     }
     await commit.write({removes: this.names.struck(files), isUrgent: true});
-    return files.length;
+    return gone.length;
   }
 }

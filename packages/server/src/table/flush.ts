@@ -7,48 +7,30 @@
  * Laws: before the publish record is durable nothing has changed; after it everything has. A version written since the boundary opened over a
  * row ≤ B says that it has a cold predecessor, and so does one that was in flight when it opened, since the capture waits for those.
  * At most one flush of a table runs at a time: the job lease sees to that, and the manifest version is checked in the turn of the publish.
- * Tombstones are flushed as rows. Memory is bounded by one segment.
+ * Tombstones are flushed as rows; `compact.ts` drops them later. Memory is bounded by one segment.
  */
-import type {Blob} from '../blob/blob.ts';
-import type {Cold} from '../cold/cold.ts';
 import {EMPTY_VECTOR, liveCount, unionVectors, vectorOf} from '../cold/deletion-vector.ts';
-import {type Manifest, manifestJson, type Segment} from '../cold/manifest.ts';
+import type {Manifest, Segment} from '../cold/manifest.ts';
 import type {Hot, HotSnapshot} from '../hot/hot.ts';
 import type {ScopeKey, Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
 import {FLAG_COLD_PREDECESSOR, FLAG_TOMBSTONE, rowFlags} from '../model/row-codec.ts';
 import type {Schema} from '../model/schema.ts';
-import type {Clock} from '../std/clock.ts';
-import type {Commit} from './commit.ts';
-import type {Files, StoredFile} from './files.ts';
-import type {Manifests} from './manifests.ts';
 import {throwIfOver} from './merge.ts';
+import {
+  droppedMeanwhile,
+  mirror,
+  type OutputOptions,
+  SEGMENT_BYTES_MAX,
+  SEGMENT_ROWS_MAX,
+  SegmentOutput,
+} from './segment-output.ts';
 
-/** Limits of one segment; a larger scope becomes several, published together. */
-const SEGMENT_ROWS_MAX = 65_536;
-const SEGMENT_BYTES_MAX = 32 * 1024 * 1024;
 /** A boundary that no seq reaches: every predecessor counts until the capture says better. */
 const OPEN_BOUNDARY = (1n << 63n) - 1n;
 
-export interface FlushPlace {
-  readonly storageId: string;
-  /** Folder of the scope below the storage's base. */
-  readonly folder: string;
-}
-
-export interface FlushOptions {
+export interface FlushOptions extends OutputOptions {
   readonly hot: Hot;
-  readonly cold: Cold;
-  readonly commit: Commit;
-  readonly manifests: Manifests;
-  readonly clock: Clock;
-  readonly blobOf: (storageId: string) => Blob;
-  readonly placeOf: (schema: Schema, scope: ScopeKey) => FlushPlace;
-  readonly nextUlid: () => string;
-  /** The table's schema now, or undefined once it was dropped. */
-  readonly current: (schema: Schema) => Schema | undefined;
-  readonly files: Files;
-  readonly warn: (text: string) => void;
 }
 
 export interface ScopeFlush {
@@ -98,12 +80,11 @@ async function flushCaptured(
 ): Promise<ScopeFlush> {
   const {manifests, clock} = options;
   const release = manifests.hold();
-  const begun: StoredFile[] = [];
-  let isPublishing = false;
+  const manifest = manifests.get(scope);
+  const output = new SegmentOutput(options, schema, manifest);
   try {
-    const manifest = manifests.get(scope);
     const started = clock.monotonicMs();
-    const written = await writeSegments(options, schema, scope, {manifest, captured, begun}, signal);
+    const written = await writeSegments(output, captured, signal);
     const vectors = await deadRows(options, schema, manifest, written.flaggedKeys);
     const encoded = clock.monotonicMs();
     throwIfOver(signal);
@@ -111,20 +92,19 @@ async function flushCaptured(
     if (options.current(schema) === undefined) throw droppedMeanwhile(schema);
     if (manifests.get(scope).version !== manifest.version)
       throw new Error('another flush published while this one ran');
-    isPublishing = true;
     const {names} = options.files;
     await options.commit.write({
       isUrgent: true,
       rows: names.announced(vectors.emptied),
-      removes: names.struck(written.segments),
+      removes: names.struck(output.segments),
       publish: {
         scope,
         baseVersion: manifest.version,
-        add: written.segments,
+        add: output.segments,
         remove: vectors.emptied.map(segment => segment.name),
         vectors: vectors.byName,
         flushedThrough: boundary,
-        batch: manifest.batch + written.segments.length,
+        batch: output.batch,
         at: clock.nowMs(),
       },
     });
@@ -134,60 +114,37 @@ async function flushCaptured(
       rowsWritten: captured.rowCount,
       tombstonesKept: written.tombstones,
       versionsSuperseded: vectors.count,
-      files: written.segments.length,
-      bytesWritten: written.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0),
+      files: output.segments.length,
+      bytesWritten: output.bytes,
       bytesHotFreed: captured.bytes,
       boundarySeq: boundary,
       encodeMs: encoded - started,
       publishMs: clock.monotonicMs() - encoded,
     };
   } catch (error) {
-    // A publish that failed may still be in the log; before it nobody can know the files.
-    if (!isPublishing) await discard(options, begun);
+    await output.discardAfter(error);
     throw error;
   } finally {
     release();
   }
 }
 
-async function discard({files, warn}: FlushOptions, begun: readonly StoredFile[]): Promise<void> {
-  await files
-    .delete(begun)
-    .catch(error =>
-      warn(`Files of a flush that failed were not deleted and wait for the next start: ${String(error)}`),
-    );
-}
-
-interface WrittenSegments {
-  readonly segments: Segment[];
+interface WrittenRows {
   readonly flaggedKeys: Uint8Array[];
   tombstones: number;
 }
 
-async function writeSegments(
-  options: FlushOptions,
-  schema: Schema,
-  scope: ScopeKey,
-  {manifest, captured, begun}: {manifest: Manifest; captured: HotSnapshot; begun: StoredFile[]},
-  signal: AbortSignal,
-): Promise<WrittenSegments> {
-  const {storageId, folder} = options.placeOf(schema, scope);
+async function writeSegments(output: SegmentOutput, captured: HotSnapshot, signal: AbortSignal): Promise<WrittenRows> {
   const slices = new SliceReader(captured);
-  const written: WrittenSegments = {segments: [], flaggedKeys: [], tombstones: 0};
+  const written: WrittenRows = {flaggedKeys: [], tombstones: 0};
   for (let rows = slices.next(); rows.length > 0; rows = slices.next()) {
     throwIfOver(signal);
-    const name = `batch-${manifest.batch + 1 + written.segments.length}-${scope.incarnation}-${options.nextUlid()}.parquet`;
-    const path = `${folder}/${name}`;
-    await options.files.announce([{storageId, path}]);
-    begun.push({storageId, path});
     for (const {key, row} of rows) {
       const flags = rowFlags(row);
       if ((flags & FLAG_TOMBSTONE) !== 0) written.tombstones++;
       if ((flags & FLAG_COLD_PREDECESSOR) !== 0) written.flaggedKeys.push(key);
     }
-    written.segments.push(
-      await options.cold.writeSegment({schema, path, name, storageId, createdAt: options.clock.nowMs(), rows}, signal),
-    );
+    await output.write(rows, signal);
   }
   return written;
 }
@@ -236,19 +193,4 @@ async function deadRows(
     else dead.byName.set(segment.name, vector);
   }
   return {...dead, count: located.length};
-}
-
-/** manifest.json is for people and tools: the log is the truth, so a failure here is a warning and the next flush writes it anew. */
-async function mirror(options: FlushOptions, schema: Schema, scope: ScopeKey): Promise<void> {
-  const {storageId, folder} = options.placeOf(schema, scope);
-  const text = manifestJson(options.manifests.get(scope), schema);
-  try {
-    await options.blobOf(storageId).replace(`${folder}/manifest.json`, Buffer.from(text));
-  } catch (error) {
-    options.warn(`manifest.json of ${folder} was not written: ${String(error)}`);
-  }
-}
-
-function droppedMeanwhile({name}: Schema): Error {
-  return new Error(`table ${name.namespace}.${name.table} was dropped during its flush`);
 }

@@ -7,20 +7,20 @@
  */
 export type Release = () => void;
 
-interface Held {
-  /** Resolvers of those who wait, in order. */
-  readonly queue: (() => void)[];
-}
+/** Resolvers of those who wait for a latch, in order. */
+type Queue = (() => void)[];
+
+const NOBODY: Queue = [];
 
 export class Latches {
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, Queue>();
 
   /** Resolves when all ids are held. `ids` must be free of duplicates; they are sorted in place. Synchronous when none is taken. */
   acquire(ids: string[]): Release | Promise<Release> {
     if (ids.length > 1) ids.sort();
     for (let i = 0; i < ids.length; i++) {
       if (this.#held.has(ids[i]!)) return this.#wait(ids, i);
-      this.#held.set(ids[i]!, {queue: []});
+      this.#held.set(ids[i]!, NOBODY);
     }
     return this.#releaser(ids);
   }
@@ -31,9 +31,9 @@ export class Latches {
 
   async #wait(ids: string[], from: number): Promise<Release> {
     for (let i = from; i < ids.length; i++) {
-      const held = this.#held.get(ids[i]!);
-      if (held === undefined) this.#held.set(ids[i]!, {queue: []});
-      else await new Promise<void>(resolve => held.queue.push(resolve));
+      const queue = this.#held.get(ids[i]!);
+      if (queue === undefined) this.#held.set(ids[i]!, NOBODY);
+      else await new Promise<void>(resolve => this.#held.set(ids[i]!, [...queue, resolve]));
     }
     return this.#releaser(ids);
   }
@@ -42,7 +42,7 @@ export class Latches {
     return () => {
       for (const id of ids) {
         // The latch passes straight to the next in line and is never seen free in between.
-        const next = this.#held.get(id)!.queue.shift();
+        const next = this.#held.get(id)!.shift();
         if (next === undefined) this.#held.delete(id);
         else next();
       }

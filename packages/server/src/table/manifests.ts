@@ -2,20 +2,26 @@
  * Manifests: the current manifest of every scope that was ever flushed, folded from publish records; open flush boundaries; and who
  * still reads segments that a newer state no longer lists.
  *
- * Laws: a manifest changes only by `apply`, in the turn in which the hot rows it replaces go. Files that are no longer listed are removed
- * only after every reader that could know them has closed.
+ * Laws: a manifest changes only by `apply`, in the turn in which the hot rows it replaces go. What a key's newest version is, in memory or in
+ * which row of a segment, changes only when `flushedThrough` grows: a compaction leaves it. Files that are no longer listed are removed only after
+ * every reader that could know them has closed.
  */
 import {applyDelta, emptyManifest, type Manifest, type ManifestDelta} from '../cold/manifest.ts';
 import {type Incarnation, type ScopeKey, type Seq, scopeId} from '../model/names.ts';
 import type {StoredFile} from './files.ts';
 
+const MIRROR = 'manifest.json';
+
 /** Everything that lies in a scope's folder because of its manifest: the segments and the mirror beside them. */
 export function filesOf({segments}: Manifest): StoredFile[] {
   const files: StoredFile[] = segments.map(({storageId, path}) => ({storageId, path}));
   const first = files[0];
-  if (first !== undefined)
-    files.push({storageId: first.storageId, path: first.path.replace(/[^/]*$/, 'manifest.json')});
+  if (first !== undefined) files.push({storageId: first.storageId, path: mirrorPath(first.path)});
   return files;
+}
+
+function mirrorPath(segmentPath: string): string {
+  return segmentPath.replace(/[^/]*$/, MIRROR);
 }
 
 export class Manifests {
@@ -47,7 +53,8 @@ export class Manifests {
     }
     scopes.set(scopeId(delta.scope), after);
     const removed = new Set(delta.remove);
-    this.#retire(before.segments.filter(segment => removed.has(segment.name)));
+    if (after.segments.length === 0) this.#retire(filesOf(before));
+    else this.#retire(before.segments.filter(segment => removed.has(segment.name)));
   }
 
   /** Forgets a table life; its files become removable when their last reader closes. */
@@ -67,6 +74,18 @@ export class Manifests {
 
   boundary(scope: ScopeKey): Seq | undefined {
     return this.#boundaries.get(scopeId(scope));
+  }
+
+  /**
+   * Without the mirrors that belong to a manifest with segments. A segment's path never comes again, but a mirror's does, when the scope, or a new
+   * table of that name, is flushed while the old one waits to be deleted.
+   */
+  withoutMirrorsInUse(files: readonly StoredFile[]): readonly StoredFile[] {
+    const isMirror = ({path}: StoredFile) => path.endsWith(`/${MIRROR}`);
+    if (!files.some(isMirror)) return files;
+    const inUse = new Set<string>();
+    for (const {segments} of this.all()) if (segments[0] !== undefined) inUse.add(mirrorPath(segments[0].path));
+    return files.filter(file => !isMirror(file) || !inUse.has(file.path));
   }
 
   /** Keeps every file that is listed now until the returned function is called. */

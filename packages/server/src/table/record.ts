@@ -33,7 +33,7 @@ export class RecordWriter {
   #length = 0;
 
   constructor(initialBytes = 1024) {
-    this.#buffer = Buffer.allocUnsafeSlow(initialBytes);
+    this.#buffer = Buffer.allocUnsafe(initialBytes);
   }
 
   /** Returns where the row's bytes lie, so that its seq can be written once it is known. */
@@ -107,12 +107,7 @@ export class RecordWriter {
 }
 
 /** Reads the records of one batch in order. Keys and rows are views into `bytes`. Throws DATA_CORRUPTED on anything unknown. */
-export function* readRecords(bytes: Uint8Array): Generator<LogRecord> {
-  const reader = new RecordReader(bytes);
-  while (!reader.atEnd) yield reader.next();
-}
-
-class RecordReader {
+export class RecordReader {
   readonly #buffer: Buffer;
   #at = 0;
 
@@ -154,14 +149,13 @@ class RecordReader {
   #header(): {scope: ScopeKey; key: Uint8Array} {
     const incarnation = this.#incarnation();
     const ownerLength = this.#buffer.readUInt16LE(this.#take(2));
-    let owner: Owner = null;
-    if (ownerLength !== NO_OWNER) {
-      const at = this.#take(ownerLength);
-      owner = this.#buffer.toString('utf8', at, at + ownerLength) as Owner;
-    }
+    const scope =
+      ownerLength === NO_OWNER
+        ? {incarnation, owner: null}
+        : scopeOf(incarnation, this.#buffer, this.#take(ownerLength), ownerLength);
     const keyLength = this.#buffer.readUInt16LE(this.#take(2));
-    const at = this.#take(keyLength);
-    return {scope: {incarnation, owner}, key: this.#buffer.subarray(at, at + keyLength)};
+    const {buffer, byteOffset} = this.#buffer;
+    return {scope, key: new Uint8Array(buffer, byteOffset + this.#take(keyLength), keyLength)};
   }
 
   #incarnation(): Incarnation {
@@ -175,4 +169,32 @@ class RecordReader {
     this.#at = at + length;
     return at;
   }
+}
+
+const SCOPES_KEPT = 1024;
+
+/**
+ * Scopes met before, at the hash of their bytes; another one with the same hash takes the place. A log speaks of few scopes at a time, and a text
+ * made of the same bytes again and again would cost more than all else in a record, here and as a key of maps.
+ */
+const scopesMet = new Array<{readonly scope: ScopeKey; readonly owner: Uint8Array} | undefined>(SCOPES_KEPT);
+
+function scopeOf(incarnation: Incarnation, buffer: Buffer, at: number, length: number): ScopeKey {
+  let hash: number = incarnation;
+  for (let i = at; i < at + length; i++) hash = Math.imul(hash ^ buffer[i]!, 0x01000193);
+  const place = (hash >>> 8) % SCOPES_KEPT;
+  const met = scopesMet[place];
+  if (met !== undefined && met.scope.incarnation === incarnation && isSame(met.owner, buffer, at, length)) {
+    return met.scope;
+  }
+  const owner = Uint8Array.prototype.slice.call(buffer, at, at + length);
+  const scope = {incarnation, owner: buffer.toString('utf8', at, at + length) as Owner};
+  scopesMet[place] = {scope, owner};
+  return scope;
+}
+
+function isSame(owner: Uint8Array, buffer: Buffer, at: number, length: number): boolean {
+  if (owner.length !== length) return false;
+  for (let i = 0; i < length; i++) if (owner[i] !== buffer[at + i]) return false;
+  return true;
 }

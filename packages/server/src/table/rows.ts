@@ -5,7 +5,7 @@
  *                                                                             └ one synchronous turn ┘
  * Laws: a version written over a row that is (or, by an open flush, will be) in a segment carries `hasColdPredecessor`, so that its own
  * flush can mark that row dead; a false yes costs a look-up, a missed one would resurrect rows. What was read from segments is valid only
- * while the scope's manifest is the one it was read under; else it is read again.
+ * until the next flush of the scope publishes; else it is read again. A compaction in between moves rows and changes none.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {Cold} from '../cold/cold.ts';
@@ -87,16 +87,18 @@ async function insert(
   }
   const key = schema.columns[schema.primaryKey]!;
   const keys = rows.map(row => encodeKey(key.type, row[schema.primaryKey]!));
-  const ids = keys.map(bytes => latchId(scope, bytes));
+  const ids = latchIds(scope, keys);
   if (rows.length > 1) checkDistinct(schema, rows, ids);
-  const acquired = options.latches.acquire(ids.slice());
+  const acquired = options.latches.acquire(ids);
   const release = typeof acquired === 'function' ? acquired : await acquired;
   try {
     for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
       const manifest = options.manifests.get(scope);
       const cold =
-        manifest.segments.length === 0 ? NOTHING_COLD : await lookUpCold(options, scope, schema, manifest, keys);
-      if (options.manifests.get(scope).version !== manifest.version) continue;
+        manifest.segments.length === 0
+          ? NOTHING_COLD
+          : await held(options, () => lookUpCold(options, scope, schema, manifest, keys));
+      if (isFlushedSince(options, manifest)) continue;
       checkCurrent(options, schema);
       checkMemory(options);
       const batch = rows.map((values, i) => newRow(options, scope, schema, values, keys[i]!, cold.get(i)));
@@ -109,9 +111,24 @@ async function insert(
   }
 }
 
+/** A write reads segments as a reader does: what is replaced meanwhile keeps its files until it has read them. */
+async function held<T>({manifests}: RowsOptions, read: () => Promise<T>): Promise<T> {
+  const release = manifests.hold();
+  try {
+    return await read();
+  } finally {
+    release();
+  }
+}
+
 /** What segments say of a key: a live row, or a tombstone row. */
 type ColdState = 'live' | 'tombstone';
 const NOTHING_COLD: ReadonlyMap<number, ColdState> = new Map();
+
+/** See the law of `manifests.ts` on `flushedThrough`. */
+function isFlushedSince({manifests}: RowsOptions, {scope, flushedThrough}: Manifest): boolean {
+  return manifests.get(scope).flushedThrough !== flushedThrough;
+}
 
 /** Looks up those keys that are not hot. Index in `keys` → what segments hold. */
 async function lookUpCold(
@@ -146,6 +163,7 @@ function newRow(
   const hot = options.hot.get(scope, key);
   const isTaken = hot === undefined ? cold === 'live' : (rowFlags(hot) & FLAG_TOMBSTONE) === 0;
   if (isTaken) {
+    options.commit.checkWritable();
     const column = schema.columns[schema.primaryKey]!;
     const text = valueText(column.type, values[schema.primaryKey]!);
     throw fail.alreadyExists(`Primary key violation: value '${text}' already exists in column '${column.name}'`);
@@ -175,21 +193,25 @@ async function changeRows(
   }
   const keys = await candidates(options, scope, schema, request, change, signal);
   if (keys.length === 0) return 0;
-  const acquired = options.latches.acquire(keys.map(key => latchId(scope, key)));
+  const acquired = options.latches.acquire(latchIds(scope, keys));
   const release = typeof acquired === 'function' ? acquired : await acquired;
   try {
     throwIfOver(signal);
     for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
       const manifest = options.manifests.get(scope);
-      const batch = await decide(options, scope, schema, manifest, keys, row => {
+      const timely: Change = row => {
         throwIfOver(signal);
         return change(row);
-      });
+      };
+      const batch = await held(options, () => decide(options, scope, schema, manifest, keys, timely));
       // Nobody is told that it was too late and finds the change made nevertheless.
       throwIfOver(signal);
-      if (options.manifests.get(scope).version !== manifest.version) continue;
+      if (isFlushedSince(options, manifest)) continue;
       checkCurrent(options, schema);
-      if (batch.length === 0) return 0;
+      if (batch.length === 0) {
+        options.commit.checkWritable();
+        return 0;
+      }
       if (batch.some(isLive)) checkMemory(options);
       settleFlags(options, scope, batch);
       await options.commit.write({rows: batch});
@@ -270,11 +292,17 @@ function settleFlags(options: RowsOptions, scope: ScopeKey, batch: readonly Writ
   }
 }
 
-function latchId(scope: ScopeKey, key: Uint8Array): string {
-  return `${scopeId(scope)}\0${Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')}`;
+function latchIds(scope: ScopeKey, keys: readonly Uint8Array[]): string[] {
+  const place = `${scopeId(scope)}\0`;
+  return keys.map(key => {
+    const bytes = key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.length);
+    return place + bytes.toString('latin1');
+  });
 }
 
 function checkDistinct(schema: Schema, rows: readonly (readonly Value[])[], ids: readonly string[]): void {
+  // Generated keys, and those of most loads, ascend.
+  if (ids.every((id, i) => i === 0 || ids[i - 1]! < id)) return;
   const seen = new Set<string>();
   for (const [i, id] of ids.entries()) {
     if (!seen.has(id)) {

@@ -15,6 +15,11 @@ const COUNTER_MAX = 4095;
 /** How far ahead of the clock a ceiling is set. Seqs after a restart run ahead of the clock by at most this. */
 const CEILING_LEAD_MS = 10_000;
 
+/** The first seq of a moment, as seqs follow the clock: by some seconds, one taken then may be above or below. */
+export function seqAt(clockMs: number): Seq {
+  return BigInt(Math.max(0, Math.floor(clockMs) - EPOCH_MS)) << 22n;
+}
+
 export class SeqSource {
   readonly #clock: Clock;
   readonly #worker: bigint;

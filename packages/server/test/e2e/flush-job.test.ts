@@ -6,15 +6,13 @@
 import assert from 'node:assert/strict';
 import {readdir} from 'node:fs/promises';
 import {test} from 'node:test';
-import type {Disk} from '../../src/std/disk.ts';
-import {realDisk} from '../../src/std/real-disk.ts';
 import {systemClock} from '../../src/std/system-clock.ts';
-import {flush, jobEnd, jobIdOf, jobRow, openTestDatabase, type TestDatabase} from '../test-database.ts';
-
-const TABLE = 'CREATE USER TABLE app.t (v TEXT, id BIGINT PRIMARY KEY)';
+import {flush, jobEnd, jobIdOf, jobRow} from '../test-database.ts';
+import {segmentFiles} from './gated-disk.ts';
+import {ids, insert, TABLE, values, withTable} from './small-table.ts';
 
 test('a flush is queued, runs, and completes with its counts; what it moved is still there', async () => {
-  await withDatabase(async (db, gate) => {
+  await withTable(async (db, gate) => {
     await insert(db, [1, 2, 3]);
     gate.close();
     const answer = await db.sql('FLUSH TABLE app.t');
@@ -42,7 +40,7 @@ test('a flush is queued, runs, and completes with its counts; what it moved is s
 });
 
 test('while a flush runs every other FLUSH is refused by name, and the next one after it is not', async () => {
-  await withDatabase(async (db, gate) => {
+  await withTable(async (db, gate) => {
     await insert(db, [1]);
     gate.close();
     const jobId = jobIdOf(await db.sql('FLUSH TABLE app.t'));
@@ -60,7 +58,7 @@ test('while a flush runs every other FLUSH is refused by name, and the next one 
 });
 
 test('parallel FLUSHes of one table make exactly one job', async () => {
-  await withDatabase(async (db, gate) => {
+  await withTable(async (db, gate) => {
     await insert(db, [1]);
     gate.close();
     const answers = await Promise.allSettled(Array.from({length: 10}, () => db.sql('FLUSH TABLE app.t')));
@@ -71,7 +69,7 @@ test('parallel FLUSHes of one table make exactly one job', async () => {
 });
 
 test('a flush that cannot write fails with the cause, loses nothing, and frees the table', async () => {
-  await withDatabase(async (db, gate) => {
+  await withTable(async (db, gate) => {
     await insert(db, [1, 2]);
     gate.break('the disk is on fire');
     const failed = await jobEnd(db, jobIdOf(await db.sql('FLUSH TABLE app.t')));
@@ -92,7 +90,7 @@ test('a flush that cannot write fails with the cause, loses nothing, and frees t
 });
 
 test('a segment whose last row was replaced is listed no more, and its file goes', async () => {
-  await withDatabase(
+  await withTable(
     async db => {
       await insert(db, [1, 2]);
       await flush(db, 'app.t');
@@ -113,7 +111,7 @@ test('a segment whose last row was replaced is listed no more, and its file goes
 });
 
 test('one scope that fails does not hold up the others, and its rows are flushed by the next job', async () => {
-  await withDatabase(async (db, gate) => {
+  await withTable(async (db, gate) => {
     await insert(db, [1], 'ana');
     await insert(db, [2], 'ben');
     gate.break('no room for ana', '/ana/');
@@ -128,14 +126,14 @@ test('one scope that fails does not hold up the others, and its rows are flushed
 });
 
 test('a flush of nothing completes and writes no file', async () => {
-  await withDatabase(async db => {
+  await withTable(async db => {
     assert.match(String((await flush(db, 'app.t'))['message']), /^Flushed 0 rows/);
     assert.deepEqual(await segmentFiles(db), []);
   });
 });
 
 test('KILL JOB answers when the flush has stopped: nothing was published, and the table is free', async () => {
-  await withDatabase(async (db, gate) => {
+  await withTable(async (db, gate) => {
     await insert(db, [1, 2]);
     gate.close();
     const jobId = jobIdOf(await db.sql('FLUSH TABLE app.t'));
@@ -162,7 +160,7 @@ test('KILL JOB answers when the flush has stopped: nothing was published, and th
 });
 
 test('what is written while its row is being flushed wins over what was flushed', async () => {
-  await withDatabase(async (db, gate) => {
+  await withTable(async (db, gate) => {
     await insert(db, [1, 2, 3, 4]);
     gate.close();
     const jobId = jobIdOf(await db.sql('FLUSH TABLE app.t'));
@@ -187,7 +185,7 @@ test('what is written while its row is being flushed wins over what was flushed'
 });
 
 test('a row deleted after its flush stays deleted, through the next flush and a restart; and may come back', async () => {
-  await withDatabase(async db => {
+  await withTable(async db => {
     await insert(db, [1, 2]);
     await flush(db, 'app.t');
     assert.equal((await db.sql('DELETE FROM app.t WHERE id = 1', {user: 'ana'})).rowCount, 1);
@@ -210,7 +208,7 @@ test('a row deleted after its flush stays deleted, through the next flush and a 
 });
 
 test('rows flushed before and between ALTERs read as the columns are now', async () => {
-  await withDatabase(async db => {
+  await withTable(async db => {
     await insert(db, [1]);
     await flush(db, 'app.t');
     await db.sql("ALTER TABLE app.t ADD COLUMN w TEXT DEFAULT 'first'");
@@ -238,7 +236,7 @@ test('rows flushed before and between ALTERs read as the columns are now', async
 });
 
 test('an ALTER while a flush runs: both end, no row is lost and none reads wrong', async () => {
-  await withDatabase(async (db, gate) => {
+  await withTable(async (db, gate) => {
     await insert(db, [1]);
     gate.close();
     const jobId = jobIdOf(await db.sql('FLUSH TABLE app.t'));
@@ -253,7 +251,7 @@ test('an ALTER while a flush runs: both end, no row is lost and none reads wrong
 });
 
 test('DROP TABLE while a flush runs: the new table of that name is empty for ever, and the files go', async () => {
-  await withDatabase(async (db, gate) => {
+  await withTable(async (db, gate) => {
     await insert(db, [1]);
     await flush(db, 'app.t');
     await insert(db, [2]);
@@ -275,7 +273,7 @@ test('DROP TABLE while a flush runs: the new table of that name is empty for eve
 });
 
 test('a stop while a flush runs waits for it; the next start finds every row once', async () => {
-  await withDatabase(async (db, gate) => {
+  await withTable(async (db, gate) => {
     await insert(db, [1, 2]);
     gate.close();
     const jobId = jobIdOf(await db.sql('FLUSH TABLE app.t'));
@@ -289,7 +287,7 @@ test('a stop while a flush runs waits for it; the next start finds every row onc
 });
 
 test("I10: no statement of one user reads or changes another's rows, hot or flushed", async () => {
-  await withDatabase(async db => {
+  await withTable(async db => {
     await insert(db, [1, 2], 'ana');
     for (const step of [() => {}, () => flush(db, 'app.t'), () => db.restart()]) {
       await step();
@@ -316,7 +314,7 @@ test("I10: no statement of one user reads or changes another's rows, hot or flus
 
 test('users with odd ids keep rows and folders of their own', async () => {
   const users = ['a:b', 'a', 'b', 'A', 'shared', 'ünï', '.', 'a%3Ab', 'null', 'local', '😀', "o'brien", 'x y'];
-  await withDatabase(async db => {
+  await withTable(async db => {
     for (const user of users) await db.sql('INSERT INTO app.t (v, id) VALUES ($1, 1)', {user, params: [user]});
     await flush(db, 'app.t');
     await db.restart();
@@ -327,82 +325,3 @@ test('users with odd ids keep rows and folders of their own', async () => {
     for (const path of files) assert.match(path, /^app\/t\/[^/]+\/[^/]+$/, 'one folder below the table');
   });
 });
-
-/** Stands before the segment files of a disk. */
-interface Gate {
-  /** Whoever comes waits until `open`. */
-  close(): void;
-  open(): void;
-  /** Whoever comes with `part` in the path fails with this message, until `open`. */
-  break(message: string, part?: string): void;
-  /** Resolves when somebody waits. */
-  reached(): Promise<void>;
-}
-
-function gatedDisk(): {disk: Disk; gate: Gate} {
-  let closed: PromiseWithResolvers<void> | undefined;
-  let arrival = Promise.withResolvers<void>();
-  let failure: {message: string; part: string} | undefined;
-  const disk: Disk = {
-    ...realDisk,
-    async open(path, mode) {
-      if (mode === 'create' && path.includes('.parquet')) {
-        if (failure !== undefined && path.includes(failure.part)) throw new Error(failure.message);
-        if (closed !== undefined) arrival.resolve();
-        await closed?.promise;
-      }
-      return await realDisk.open(path, mode);
-    },
-  };
-  const gate: Gate = {
-    close() {
-      closed = Promise.withResolvers();
-      arrival = Promise.withResolvers();
-    },
-    open() {
-      closed?.resolve();
-      closed = undefined;
-      failure = undefined;
-    },
-    break(message, part = '') {
-      failure = {message, part};
-    },
-    reached: () => arrival.promise,
-  };
-  return {disk, gate};
-}
-
-async function withDatabase(
-  body: (db: TestDatabase, gate: Gate) => Promise<void>,
-  changes: Parameters<typeof openTestDatabase>[0] = {},
-): Promise<void> {
-  const {disk, gate} = gatedDisk();
-  const db = await openTestDatabase({disk, ...changes});
-  try {
-    await db.sql('CREATE NAMESPACE app');
-    await db.sql(TABLE);
-    await body(db, gate);
-  } finally {
-    gate.open();
-    await db.stop();
-  }
-}
-
-async function insert(db: TestDatabase, keys: readonly number[], user = 'ana'): Promise<void> {
-  const rows = keys.map(key => `('v${key}', ${key})`).join(', ');
-  await db.sql(`INSERT INTO app.t (v, id) VALUES ${rows}`, {user});
-}
-
-async function ids(db: TestDatabase, user = 'ana'): Promise<unknown[]> {
-  return (await db.sql('SELECT id FROM app.t', {user})).rows.map(row => row[0]);
-}
-
-async function values(db: TestDatabase, user = 'ana'): Promise<unknown> {
-  return (await db.sql('SELECT v, id FROM app.t', {user})).rows;
-}
-
-/** Below the storage's base. */
-async function segmentFiles(db: TestDatabase): Promise<string[]> {
-  const files = await readdir(`${db.directory}/storage`, {recursive: true});
-  return files.filter(path => path.endsWith('.parquet'));
-}

@@ -1,15 +1,17 @@
 /**
- * Kill: a real server is killed at a random moment under concurrent writers and flushes; what it acknowledged must be there after the restart.
+ * Kill: a real server is killed at a random moment under concurrent writers, flushes and compactions; what it acknowledged must be there after the
+ * restart.
  *
  * Each writer owns a small set of keys in two tables and remembers what was acknowledged; the one request that had no answer yet may have
- * happened or not. All writers share tables, scopes, log blocks and flushes. What is found is then what the next round starts from.
+ * happened or not. All writers share tables, scopes, log blocks and flushes. What is found is then what the next round starts from. The log is kept
+ * short, so that checkpoints are written and log segments go, too.
  *
  * KALAMDB_KILL_ROUNDS=50 kills more often; KALAMDB_KILL_SEED=7 makes the choices of that run again (the moments remain the machine's).
  */
 import assert from 'node:assert/strict';
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {mkdtemp, rm} from 'node:fs/promises';
+import {mkdtemp, readdir, rm, writeFile} from 'node:fs/promises';
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -25,10 +27,18 @@ const WRITERS = 6;
 const KEYS_EACH = 4;
 const RUN_MS_MAX = 400;
 const START_MS_MAX = 20_000;
+const ROUND_MS_MAX = 30_000;
+const LONG_CHARS = 20_000;
+/** By then the log has been longer than a checkpoint may wait for. */
+const WRITES_TO_CHECKPOINT = 800;
+const CONFIG = 'server.toml';
+const SETTINGS = '[checkpoint]\nlog_bytes = 1_048_576\n';
 const TABLES = ['app.own_rows', 'app.shared_rows'] as const;
 
-test(`I2: what ${ROUNDS} killed servers acknowledged is there after the restart (seed ${SEED})`, async () => {
+const name = `I2: what ${ROUNDS} killed servers acknowledged is there after the restart (seed ${SEED})`;
+test(name, {timeout: (ROUNDS + 2) * ROUND_MS_MAX}, async () => {
   const directory = await mkdtemp(join(tmpdir(), 'kalamdb-kill-'));
+  await writeFile(join(directory, CONFIG), SETTINGS);
   const random = seededRandom(SEED);
   const writers = Array.from({length: WRITERS}, (_, i) => new Writer(i, seededRandom(SEED * 1000 + i)));
   let server = await Server.start(directory);
@@ -38,15 +48,19 @@ test(`I2: what ${ROUNDS} killed servers acknowledged is there after the restart 
     await server.sql('root', 'CREATE SHARED TABLE app.shared_rows (v TEXT, id TEXT PRIMARY KEY, n BIGINT)');
     let acknowledged = 0;
     for (let round = 1; round <= ROUNDS; round++) {
-      const running = [...writers.map(writer => writer.run(server)), flushUntilKilled(server, random)];
+      const running = [...writers.map(writer => writer.run(server)), moveUntilKilled(server, random)];
       await sleep(20 + random() * RUN_MS_MAX);
       await server.kill();
       await Promise.all(running);
       acknowledged += writers.reduce((sum, writer) => sum + writer.takeCount(), 0);
+      // A start may be killed too, before it answers anything.
+      if (random() < 0.25) await Server.killStarting(directory, random() * 300);
       server = await Server.start(directory);
       for (const writer of writers) await writer.check(server, `round ${round}, seed ${SEED}`);
       await checkNoStrangers(server, writers);
     }
+    const checkpoints = await readdir(join(directory, 'data', 'checkpoint'));
+    assert.ok(acknowledged < WRITES_TO_CHECKPOINT || checkpoints.length > 0, 'checkpoints take part');
     assert.ok(acknowledged > ROUNDS, `only ${acknowledged} writes were acknowledged: the test proves nothing`);
   } finally {
     await server.kill();
@@ -68,13 +82,25 @@ class Server {
     this.#port = port;
   }
 
-  static async start(directory: string): Promise<Server> {
-    const port = await freePort();
-    const child = spawn(process.execPath, [MAIN], {
+  static #spawn(directory: string, port: number) {
+    return spawn(process.execPath, [MAIN, join(directory, CONFIG)], {
       cwd: directory,
       env: {...process.env, KALAMDB_DATA_DIR: join(directory, 'data'), KALAMDB_SERVER_PORT: String(port)},
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+  }
+
+  static async killStarting(directory: string, afterMs: number): Promise<void> {
+    const child = Server.#spawn(directory, await freePort());
+    const exit = once(child, 'exit');
+    await sleep(afterMs);
+    child.kill('SIGKILL');
+    await exit;
+  }
+
+  static async start(directory: string): Promise<Server> {
+    const port = await freePort();
+    const child = Server.#spawn(directory, port);
     let output = '';
     const ready = new Promise<void>((resolve, reject) => {
       const read = (bytes: Buffer) => {
@@ -158,7 +184,7 @@ class Writer {
     const id = `${this.name}-${Math.floor(this.#random() * KEYS_EACH)}`;
     const slot = `${table} ${id}`;
     const before = this.#rows.get(slot);
-    const v = `${this.name}.${++this.#step}`;
+    const v = `${this.name}.${++this.#step}${'.'.repeat(this.#random() < 0.3 ? LONG_CHARS : 0)}`;
     const isDelete = this.#random() < 0.3;
     let after: Row | undefined;
     let request: [sql: string, params: unknown[]];
@@ -215,10 +241,13 @@ async function checkNoStrangers(server: Server, writers: readonly Writer[]): Pro
   assert.equal(rows.length, expected, 'rows of the shared table');
 }
 
-async function flushUntilKilled(server: Server, random: () => number): Promise<void> {
+async function moveUntilKilled(server: Server, random: () => number): Promise<void> {
   try {
     for (;;) {
-      for (const table of TABLES) await server.sql('root', `STORAGE FLUSH TABLE ${table}`);
+      for (const table of TABLES) {
+        await server.sql('root', `STORAGE FLUSH TABLE ${table}`);
+        if (random() < 0.3) await server.sql('root', `STORAGE COMPACT ALL IN app`);
+      }
       await sleep(random() * 20);
     }
   } catch (error) {

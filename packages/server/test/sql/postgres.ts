@@ -1,115 +1,122 @@
-/** PostgreSQL as an oracle: a server of its own on a temporary directory, spoken to through psql. */
-import {type ChildProcess, execFileSync, spawn} from 'node:child_process';
-import {chownSync, existsSync, mkdtempSync, readdirSync, rmSync} from 'node:fs';
-import {tmpdir} from 'node:os';
-import {join} from 'node:path';
-import {systemClock} from '../../src/std/system-clock.ts';
+/**
+ * PostgreSQL as an engine, spoken to by psql: a second opinion on what a script expects. No test needs it.
+ *
+ * The server is the one that the PG* variables of the environment name; its schemas are dropped and made by the scripts. Statements are turned
+ * into its dialect word by word, so scripts that stay close to the standard run on both. Rows of a SELECT without ORDER BY have no order there.
+ */
+import {spawnSync} from 'node:child_process';
+import type {DataTypeJson, ResultColumn} from '@kalamdb/protocol/values.ts';
+import type {Cell} from '../test-database.ts';
+import type {Engine, Outcome} from './engine.ts';
 
-const BASE = '/usr/lib/postgresql';
-/** PostgreSQL refuses to run as root. */
-const NOBODY = 65534;
-const START_TRIES_MAX = 300;
-const END = '=== end of answer ===';
+const MARK = '@@ types end here @@';
+const NULL_TEXT = '\u0001';
 
-export type OracleAnswer = {readonly rows: readonly (readonly (string | null)[])[]} | {readonly error: string};
-
-export interface Postgres {
-  /** One query, its values as text. */
-  query(sql: string): Promise<OracleAnswer>;
-  run(sql: string): Promise<void>;
-  stop(): Promise<void>;
-}
-
-/** Folder of the programs; undefined: none is installed. */
-export function postgresPrograms(): string | undefined {
-  if (!existsSync(BASE)) return undefined;
-  const versions = readdirSync(BASE).toSorted((a, b) => Number(b) - Number(a));
-  return versions.map(version => join(BASE, version, 'bin')).find(bin => existsSync(join(bin, 'initdb')));
-}
-
-export async function openPostgres(programs: string): Promise<Postgres> {
-  const directory = mkdtempSync(join(tmpdir(), 'kalamdb-pg-'));
-  const user = process.getuid?.() === 0 ? {uid: NOBODY, gid: NOBODY} : {};
-  if ('uid' in user) chownSync(directory, NOBODY, NOBODY);
-  const data = join(directory, 'data');
-  const options = {...user, cwd: directory, stdio: 'ignore' as const};
-  const initial = ['-D', data, '-A', 'trust', '-U', 'test', '--no-sync', '--locale=C', '-E', 'UTF8'];
-  execFileSync(join(programs, 'initdb'), initial, options);
-  const settings = ['listen_addresses=', `unix_socket_directories=${directory}`, 'fsync=off'];
-  const server = spawn(join(programs, 'postgres'), ['-D', data, ...settings.flatMap(one => ['-c', one])], options);
-  const psql = await openPsql(programs, directory);
-  const ask = psqlAsker(psql);
+export function postgresEngine(): Engine {
+  for (const schema of ['app', 'other']) psql(`DROP SCHEMA IF EXISTS ${schema} CASCADE;`);
   return {
-    async query(sql) {
-      const text = await ask(`COPY (${sql}) TO STDOUT WITH (FORMAT csv, FORCE_QUOTE *);`);
-      const error = /^ERROR: .*$/m.exec(text);
-      return error === null ? {rows: rowsOf(text)} : {error: error[0]};
-    },
-    async run(sql) {
-      const text = await ask(`${sql};`);
-      if (/^ERROR: /m.test(text)) throw new Error(text);
-    },
-    async stop() {
-      psql.stdin!.end();
-      const ended = new Promise(resolve => server.once('exit', resolve));
-      server.kill('SIGINT');
-      await ended;
-      rmSync(directory, {recursive: true, force: true});
-    },
+    names: ['postgresql'],
+    execute: sql => Promise.resolve(execute(sql)),
+    flush: () => Promise.resolve(),
+    restart: () => Promise.resolve(),
+    close: () => Promise.resolve(),
   };
 }
 
-async function openPsql(programs: string, directory: string): Promise<ChildProcess> {
-  const connect = ['-h', directory, '-U', 'test', '-d', 'postgres', '-X', '-q', '-A', '-t'];
-  for (let tries = 0; ; tries++) {
-    try {
-      execFileSync(join(programs, 'psql'), [...connect, '-c', 'SELECT 1'], {stdio: 'ignore'});
-      break;
-    } catch (error) {
-      if (tries === START_TRIES_MAX) throw error;
-      await systemClock.sleep(50);
-    }
+function execute(sql: string): Outcome {
+  const text = translated(sql);
+  if (!/^\s*(?:select|with|values|\()/i.test(text)) {
+    const {output, error} = psql(`${text};`);
+    if (error !== undefined) return {kind: 'error', message: error};
+    return {kind: 'done', count: Number(/^(?:INSERT 0|UPDATE|DELETE) (\d+)$/m.exec(output)?.[1] ?? 0)};
   }
-  // Errors must come in the order of the answers, so both go through one pipe.
-  const command = `exec "$0" ${connect.map(part => `'${part}'`).join(' ')} 2>&1`;
-  return spawn('/bin/sh', ['-c', command, join(programs, 'psql')], {stdio: ['pipe', 'pipe', 'ignore']});
+  const {output, error} = psql(`${text} \\gdesc\n\\echo ${MARK}\n${text};`);
+  if (error !== undefined) return {kind: 'error', message: error};
+  const [described = '', answer = ''] = output.split(`${MARK}\n`);
+  const columns = described.split('\n').slice(0, -1).map(describedColumn);
+  const lines = answer === '' ? [] : answer.slice(0, -1).split('\n');
+  return {kind: 'rows', columns, rows: lines.map(line => cellsOf(line, columns))};
 }
 
-/** One question at a time. */
-function psqlAsker(psql: ChildProcess): (sql: string) => Promise<string> {
-  let text = '';
-  let settle: ((answer: string) => void) | undefined;
-  psql.stdout!.setEncoding('utf8').on('data', (chunk: string) => {
-    text += chunk;
-    const end = text.indexOf(`${END}\n`);
-    if (end < 0) return;
-    settle?.(text.slice(0, end));
-    text = '';
+function psql(input: string): {output: string; error: string | undefined} {
+  const args = ['-X', '-A', '-t', '-F', '\t', '-P', `null=${NULL_TEXT}`, '-v', 'ON_ERROR_STOP=1'];
+  const {stdout, stderr, error, status} = spawnSync('psql', args, {input, encoding: 'utf8'});
+  if (error !== undefined) throw error;
+  if (status === 2) throw new Error(stderr);
+  return {output: stdout, error: /^(?:psql:.*)?ERROR: +(.*)$/m.exec(stderr)?.[1]};
+}
+
+const WORDS: readonly [pattern: RegExp, replacement: string][] = [
+  [/\b(CREATE|DROP) NAMESPACE\b/gi, '$1 SCHEMA'],
+  [/\bCREATE (?:USER|SHARED) TABLE\b/gi, 'CREATE TABLE'],
+  [/\bDOUBLE\b(?! PRECISION)/gi, 'DOUBLE PRECISION'],
+  [/\bFLOAT\b/gi, 'REAL'],
+  [/\bDATETIME\b/gi, 'TIMESTAMP'],
+  [/\bBYTES\b/gi, 'BYTEA'],
+  [/\bSTRING\b/gi, 'TEXT'],
+];
+
+/** Texts in quotes stay as they are, hexadecimal ones become bytes. */
+function translated(sql: string): string {
+  return sql
+    .split(/((?:\b[XxEe])?'(?:[^']|'')*')/)
+    .map((part, i) => {
+      if (i % 2 === 0) return WORDS.reduce((text, [from, to]) => text.replace(from, to), part);
+      return /^[Xx]/.test(part) ? `'\\x${part.slice(2)}::bytea` : part;
+    })
+    .join('');
+}
+
+function describedColumn(line: string, index: number): ResultColumn {
+  const [name = '', type = ''] = line.split('\t');
+  return {name, data_type: dataType(type), index};
+}
+
+function dataType(type: string): DataTypeJson {
+  if (type.startsWith('numeric')) return {Decimal: {precision: 38, scale: 10}};
+  if (type.startsWith('timestamp')) return 'Timestamp';
+  if (type.startsWith('time')) return 'Time';
+  return TYPES[type] ?? 'Text';
+}
+
+const TYPES: {readonly [type: string]: DataTypeJson} = {
+  smallint: 'SmallInt',
+  integer: 'Int',
+  bigint: 'BigInt',
+  real: 'Float',
+  'double precision': 'Double',
+  boolean: 'Boolean',
+  date: 'Date',
+  json: 'Json',
+  bytea: 'Bytes',
+  uuid: 'Uuid',
+};
+
+/** Back into the form of our wire, so that one writer of texts serves both. */
+function cellsOf(line: string, columns: readonly ResultColumn[]): Cell[] {
+  return line.split('\t').map((text, i): Cell => {
+    if (text === NULL_TEXT) return null;
+    switch (columns[i]?.data_type) {
+      case 'Boolean':
+        return text === 't';
+      case 'Float':
+      case 'Double':
+        return Number(text);
+      case 'Date':
+        return Date.parse(`${text}T00:00:00Z`) / 86_400_000;
+      case 'Timestamp':
+        return micros(text.replace(' ', 'T').replace(/\+00$/, ''));
+      case 'Time':
+        return micros(`1970-01-01T${text}`);
+      case 'Bytes':
+        return [...Buffer.from(text.slice(2), 'hex')] as unknown as Cell;
+      default:
+        return text;
+    }
   });
-  return sql =>
-    new Promise(resolve => {
-      settle = resolve;
-      psql.stdin!.write(`${sql.replaceAll('\n', ' ')}\n\\echo ${END}\n`);
-    });
 }
 
-/** CSV in which every value but NULL is quoted. */
-function rowsOf(text: string): (string | null)[][] {
-  const rows: (string | null)[][] = [];
-  let row: (string | null)[] = [];
-  for (let at = 0; at < text.length; ) {
-    if (text[at] === '"') {
-      const found = /"((?:[^"]|"")*)"/y;
-      found.lastIndex = at;
-      const [all, value] = found.exec(text)!;
-      row.push(value!.replaceAll('""', '"'));
-      at += all.length;
-    } else row.push(null);
-    if (text[at] === '\n') {
-      rows.push(row);
-      row = [];
-    }
-    at++;
-  }
-  return rows;
+function micros(moment: string): number {
+  const [second = '', fraction = ''] = moment.split('.');
+  return Date.parse(`${second}Z`) * 1000 + Number(fraction.padEnd(6, '0'));
 }

@@ -6,7 +6,9 @@ import type {Scope} from '../../model/session.ts';
 import type {Delete, Insert, TableRef, Update} from '../../parser/ast.ts';
 import {parseDelete, parseInsert, parseUpdate} from '../../parser/dml.ts';
 import {planDelete, planInsert, planUpdate} from '../../query/dml.ts';
+import type {PlanOptions} from '../../query/plan.ts';
 import {defineStatement, type StatementContext} from '../define.ts';
+import {planOnce} from '../plan-memo.ts';
 import {findTable} from '../read.ts';
 
 export const insertRows = defineStatement<Insert>({
@@ -18,7 +20,7 @@ export const insertRows = defineStatement<Insert>({
   async run(tree, context) {
     const {schema, scope} = target(context, tree.table, 'insert');
     const {services, session, params} = context;
-    const rows = memo(tree, schema, context.text, planInsert).rows(services.newEnv(session, params));
+    const rows = planOnce(tree, schema, context, planInsert).rows(services.newEnv(session, params));
     const count = await services.tables.insert(scope, schema, rows);
     return {rowCount: count, message: `Inserted ${count} row(s)`, asUser: session.userId};
   },
@@ -55,11 +57,11 @@ async function change<Tree extends object>(
   context: StatementContext,
   tree: Tree,
   ref: TableRef,
-  plan: (tree: Tree, schema: Schema, options: {text: string}) => ReturnType<typeof planUpdate>,
+  plan: (tree: Tree, schema: Schema, options: PlanOptions) => ReturnType<typeof planUpdate>,
   verb: string,
 ): Promise<number> {
   const {schema, scope} = target(context, ref, verb);
-  const planned = memo(tree, schema, context.text, plan);
+  const planned = planOnce(tree, schema, context, plan);
   const env = context.services.newEnv(context.session, context.params);
   return context.services.tables.change(scope, schema, planned.request(env), planned.change(env), context.signal);
 }
@@ -68,20 +70,4 @@ function target(context: StatementContext, ref: TableRef, verb: string): {schema
   const schema = findTable(context, ref);
   if (schema.kind === 'system') throw fail.invalidOperation(`Cannot ${verb} system table '${tableText(schema.name)}'`);
   return {schema, scope: context.services.scopeFor(context.session, schema, 'write')};
-}
-
-const plans = new WeakMap<object, {readonly schema: Schema; readonly plan: unknown}>();
-
-/** A tree keeps the plan of its last run, as SELECT does. */
-function memo<Tree extends object, Plan>(
-  tree: Tree,
-  schema: Schema,
-  text: string,
-  plan: (tree: Tree, schema: Schema, options: {text: string}) => Plan,
-): Plan {
-  const known = plans.get(tree);
-  if (known !== undefined && known.schema === schema) return known.plan as Plan;
-  const made = plan(tree, schema, {text});
-  plans.set(tree, {schema, plan: made});
-  return made;
 }

@@ -1,12 +1,17 @@
 /** FLUSH TABLE, FLUSH ALL TABLES IN, STORAGE FLUSH TABLE, STORAGE FLUSH ALL: four voices of one job. */
-import {DbError, fail} from '@kalamdb/protocol/errors.ts';
-import {type TableName, tableText} from '../../model/names.ts';
+import {fail} from '@kalamdb/protocol/errors.ts';
+import {tableText} from '../../model/names.ts';
 import type {Schema} from '../../model/schema.ts';
 import type {TableRef} from '../../parser/ast.ts';
-import type {TokenCursor} from '../../parser/cursor.ts';
 import {defineStatement, done, resolveName, type StatementContext} from '../define.ts';
-
-const CREATIONS_AT_ONCE = 16;
+import {
+  inNamespace,
+  knownNamespace,
+  qualifiedTable,
+  requireOperator,
+  segmentedTables,
+  startOnAll,
+} from '../operators.ts';
 
 export const flushTable = defineStatement<TableRef>({
   name: 'FLUSH TABLE',
@@ -15,7 +20,7 @@ export const flushTable = defineStatement<TableRef>({
   takesParams: false,
   parse(cursor) {
     cursor.expectKeywords('FLUSH', 'TABLE');
-    return qualified(cursor, 'FLUSH TABLE');
+    return qualifiedTable(cursor, 'FLUSH TABLE');
   },
   async run(ref, context) {
     requireOperator(context, 'FLUSH TABLE');
@@ -40,7 +45,7 @@ export const storageFlushTable = defineStatement<TableRef>({
   takesParams: false,
   parse(cursor) {
     cursor.expectKeywords('STORAGE', 'FLUSH', 'TABLE');
-    return qualified(cursor, 'STORAGE FLUSH TABLE');
+    return qualifiedTable(cursor, 'STORAGE FLUSH TABLE');
   },
   async run(ref, context) {
     requireOperator(context, 'STORAGE FLUSH TABLE');
@@ -70,14 +75,9 @@ export const flushAllTables = defineStatement<string | undefined>({
   async run(tree, context) {
     requireOperator(context, 'FLUSH ALL TABLES');
     const namespace = knownNamespace(context, tree);
-    const schemas = flushable(context, namespace);
+    const schemas = segmentedTables(context, namespace);
     if (schemas.length === 0) return done(context, `No user tables found in namespace '${namespace}' to flush`);
-    const {started, busy} = await startAll(context, schemas);
-    const skipped = busy.length === 0 ? '' : `. Skipped, a flush is already queued or running: ${busy.join(', ')}`;
-    return done(
-      context,
-      `Flush started for ${started.length} table(s) in namespace '${namespace}'. Job IDs: [${started.join(', ')}]${skipped}`,
-    );
+    return done(context, `Flush ${await startedText(context, namespace, schemas)}`);
   },
 });
 
@@ -93,64 +93,20 @@ export const storageFlushAll = defineStatement<string | undefined>({
   async run(tree, context) {
     requireOperator(context, 'STORAGE FLUSH ALL');
     const namespace = knownNamespace(context, tree);
-    const pending = flushable(context, namespace).filter(schema => context.services.flushes.hasPending(schema));
+    const pending = segmentedTables(context, namespace).filter(schema => context.services.flushes.hasPending(schema));
     if (pending.length === 0)
       return done(context, `Storage flush skipped: no pending writes in namespace '${namespace}'`);
-    const {started, busy} = await startAll(context, pending);
-    const skipped = busy.length === 0 ? '' : `. Skipped, a flush is already queued or running: ${busy.join(', ')}`;
-    return done(
-      context,
-      `Storage flush started for ${started.length} table(s) in namespace '${namespace}'. Job IDs: [${started.join(', ')}]${skipped}`,
-    );
+    return done(context, `Storage flush ${await startedText(context, namespace, pending)}`);
   },
 });
 
-function qualified(cursor: TokenCursor, statement: string): TableRef {
-  const ref = cursor.tableRef();
-  if (ref.namespace === undefined) {
-    throw new DbError('INVALID_SQL', `Invalid SQL: Table name must be qualified (namespace.table) for ${statement}`);
-  }
-  return ref;
-}
-
-function inNamespace(cursor: TokenCursor): string | undefined {
-  if (!cursor.acceptKeyword('IN')) return undefined;
-  cursor.acceptKeyword('NAMESPACE');
-  return cursor.name().name;
-}
-
-function knownNamespace(context: StatementContext, name: string | undefined): string {
-  const namespace = name ?? context.namespace;
-  if (context.services.catalog.namespace(namespace) === undefined)
-    throw fail.namespaceNotFound(`Namespace '${namespace}' does not exist`);
-  return namespace;
-}
-
-function flushable(context: StatementContext, namespace: string): Schema[] {
-  const isFlushed = (schema: Schema) =>
-    schema.name.namespace === namespace && (schema.kind === 'user' || schema.kind === 'shared');
-  return context.services.catalog.tables().filter(isFlushed);
-}
-
-async function startAll(
-  context: StatementContext,
-  schemas: readonly Schema[],
-): Promise<{started: string[]; busy: string[]}> {
-  const started: string[] = [];
-  const busy: string[] = [];
-  for (let i = 0; i < schemas.length; i += CREATIONS_AT_ONCE) {
-    const some = schemas.slice(i, i + CREATIONS_AT_ONCE);
-    const jobs = await Promise.all(some.map(schema => context.services.flushes.start(schema, 'manual')));
-    for (const [k, {jobId, isNew}] of jobs.entries()) {
-      if (isNew) started.push(jobId);
-      else busy.push(tableText(some[k]!.name satisfies TableName));
-    }
-  }
-  return {started, busy};
-}
-
-function requireOperator(context: StatementContext, statement: string): void {
-  const {role} = context.session;
-  if (role === 'service' || role === 'dba' || role === 'system') return;
-  throw fail.unauthorized(`${statement} requires Service, DBA, or System role`);
+async function startedText(context: StatementContext, namespace: string, schemas: readonly Schema[]): Promise<string> {
+  const {flushes} = context.services;
+  const {started, busy} = await startOnAll(schemas, async schema => {
+    const {jobId, isNew} = await flushes.start(schema, 'manual');
+    return isNew ? jobId : undefined;
+  });
+  const names = busy.map(schema => tableText(schema.name)).join(', ');
+  const skipped = busy.length === 0 ? '' : `. Skipped, a flush is already queued or running: ${names}`;
+  return `started for ${started.length} table(s) in namespace '${namespace}'. Job IDs: [${started.join(', ')}]${skipped}`;
 }

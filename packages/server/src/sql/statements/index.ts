@@ -1,6 +1,7 @@
 /** The statements this server runs. Order does not matter: the longest matching head wins. */
 import type {StatementKind} from '../define.ts';
 import {alterTable} from './alter-table.ts';
+import {storageCompactAll, storageCompactTable} from './compact.ts';
 import {createTable} from './create-table.ts';
 import {describeTable} from './describe-table.ts';
 import {deleteRows, insertRows, updateRows} from './dml.ts';
@@ -36,5 +37,7 @@ export const STATEMENTS: readonly StatementKind[] = [
   dropStorage,
   showStorages,
   storageCheck,
+  storageCompactTable,
+  storageCompactAll,
   killJob,
 ];

@@ -1,0 +1,56 @@
+/**
+ * Run: measures this server, and its peers beside it, and writes what was found.
+ *
+ *     npm run bench                              every question
+ *     npm run bench -- insert-http start         these
+ *     npm run bench -- --rounds 3 --seconds 2 --seed 7 --dry insert-http     shorter, another seed, without writing the result
+ */
+import {mkdir, writeFile} from 'node:fs/promises';
+import {parseArgs} from 'node:util';
+import {bulkInsert} from './bulk-insert.ts';
+import {flush} from './flush.ts';
+import {insertHttp} from './insert-http.ts';
+import {type Bench, runBench} from './kit/bench.ts';
+import {textOf} from './kit/report.ts';
+import {readByKey} from './read-by-key.ts';
+import {start} from './start.ts';
+import {updateByKey} from './update-by-key.ts';
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  'insert-http': insertHttp,
+  'read-by-key': readByKey,
+  'bulk-insert': bulkInsert,
+  'update-by-key': updateByKey,
+  flush,
+  start,
+};
+
+const RESULTS = new URL('./results/', import.meta.url);
+
+const {values, positionals} = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: {type: 'string'},
+    seconds: {type: 'string', default: '4'},
+    seed: {type: 'string', default: '1'},
+    dry: {type: 'boolean', default: false},
+  },
+});
+
+const names = positionals.length === 0 ? Object.keys(BENCHES) : positionals;
+const unknown = names.find(name => BENCHES[name] === undefined);
+if (unknown !== undefined) {
+  console.error(`There is no bench '${unknown}'; there are ${Object.keys(BENCHES).join(', ')}.`);
+  process.exit(1);
+}
+await mkdir(RESULTS, {recursive: true});
+for (const name of names) {
+  const options = {
+    seed: Number(values.seed),
+    rounds: values.rounds === undefined ? undefined : Number(values.rounds),
+    seconds: Number(values.seconds),
+  };
+  const report = await runBench(name, BENCHES[name]!, options);
+  console.log(textOf(report) + '\n');
+  if (!values.dry) await writeFile(new URL(`${name}.json`, RESULTS), JSON.stringify(report, null, 2) + '\n');
+}

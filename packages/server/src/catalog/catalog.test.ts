@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import {FIRST_USER_INCARNATION} from '../model/names.ts';
+import {COLUMNS_MAX, type Column, type Schema} from '../model/schema.ts';
+import {SYSTEM_TABLES} from '../system/index.ts';
+import type {Commit, WriteBatch} from '../table/commit.ts';
+import {Latches} from '../table/latches.ts';
+import {Catalog} from './catalog.ts';
+import {Ddl} from './ddl.ts';
+import {Storages} from './storages.ts';
+
+const column = (id: number): Column => ({
+  id,
+  name: `c${id}`,
+  type: {name: 'int'},
+  isNullable: true,
+  default: {kind: 'none'},
+  initial: null,
+});
+
+function version(number: number, ids: readonly number[]): Schema {
+  return {
+    incarnation: FIRST_USER_INCARNATION,
+    name: {namespace: 'app', table: 't'},
+    kind: 'shared',
+    version: number,
+    columns: ids.map(column),
+    primaryKey: 0,
+    options: {storageId: 'local', flushPolicy: null, accessLevel: null, deletedRetentionHours: 0, ttlSeconds: null},
+    createdAt: 0n,
+    updatedAt: 0n,
+  };
+}
+
+function ddlOf(catalog: Catalog, written: WriteBatch[]): Ddl {
+  const commit = {write: (batch: WriteBatch) => Promise.resolve(void written.push(batch))} as unknown as Commit;
+  const clock = {nowMs: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve()};
+  return new Ddl({catalog, storages: new Storages(), commit, latches: new Latches(), clock});
+}
+
+test('hidden system tables have versions and no name', () => {
+  const catalog = new Catalog(SYSTEM_TABLES);
+  const hidden = SYSTEM_TABLES.filter(table => !table.isVisible);
+  assert.ok(hidden.length > 0);
+  for (const {name, schema} of hidden) {
+    assert.equal(catalog.find({namespace: 'system', table: name}), undefined);
+    assert.equal(catalog.version(schema.incarnation, 1), schema);
+    assert.equal(catalog.current(schema.incarnation), schema);
+  }
+  assert.deepEqual(
+    catalog.tables().map(schema => schema.name.table),
+    SYSTEM_TABLES.filter(table => table.isVisible)
+      .map(table => table.name)
+      .sort(),
+  );
+});
+
+test('a column id is above those of all versions, dropped columns included, however the versions come', () => {
+  const catalog = new Catalog(SYSTEM_TABLES);
+  for (const schema of [version(2, [1, 2, 3]), version(1, [1, 2]), version(3, [1, 2])]) catalog.putSchema(schema);
+  assert.equal(catalog.nextColumnId(FIRST_USER_INCARNATION), 4);
+  assert.equal(catalog.current(FIRST_USER_INCARNATION)?.version, 3);
+  assert.deepEqual(
+    catalog.versions(FIRST_USER_INCARNATION).map(schema => schema.version),
+    [1, 2, 3],
+  );
+});
+
+test('a wide table with a long history is altered like any other', async () => {
+  const catalog = new Catalog(SYSTEM_TABLES);
+  const ids = Array.from({length: COLUMNS_MAX - 1}, (_, i) => i + 1);
+  const columns = ids.map(column);
+  for (let number = 1; number <= 500; number++) catalog.putSchema({...version(number, []), columns});
+  const {id, ...added} = column(COLUMNS_MAX + 5);
+  const written: WriteBatch[] = [];
+  const {schema, isChanged} = await ddlOf(catalog, written).addColumn(version(500, ids), added, false);
+  assert.ok(isChanged);
+  assert.deepEqual([schema.version, schema.columns.length, schema.columns.at(-1)?.id], [501, COLUMNS_MAX, COLUMNS_MAX]);
+  assert.equal(written.length, 1);
+});
+
+const limits: [why: string, newest: Schema, message: RegExp][] = [
+  [
+    'columns',
+    version(
+      1,
+      Array.from({length: COLUMNS_MAX}, (_, i) => i + 1),
+    ),
+    /A table has at most 1000 columns/,
+  ],
+  ['versions', version(2000, [1, 2]), /Table app\.t was altered 1999 times, the most a table can be; make a new one/],
+];
+
+for (const [why, newest, message] of limits) {
+  test(`ALTER meets a limit: ${why}`, async () => {
+    const catalog = new Catalog(SYSTEM_TABLES);
+    catalog.putSchema(newest);
+    const written: WriteBatch[] = [];
+    const {id, ...added} = column(COLUMNS_MAX + 5);
+    await assert.rejects(
+      ddlOf(catalog, written).addColumn(newest, added, false),
+      error => error instanceof DbError && error.code === 'LIMIT_EXCEEDED' && message.test(error.message),
+    );
+    assert.deepEqual(written, [], 'nothing was written');
+  });
+}
+
+test('what is as it should be is no new version', async () => {
+  const catalog = new Catalog(SYSTEM_TABLES);
+  const schema = version(1, [1, 2]);
+  catalog.putSchema(schema);
+  const written: WriteBatch[] = [];
+  const ddl = ddlOf(catalog, written);
+  const {id, ...same} = column(2);
+  assert.deepEqual(await ddl.addColumn(schema, same, true), {schema, isChanged: false});
+  assert.deepEqual(await ddl.dropColumn(schema, 'c9', true), {schema, isChanged: false});
+  await assert.rejects(ddl.addColumn(schema, same, false), /Column 'c2' already exists/);
+  await assert.rejects(ddl.dropColumn(schema, 'c9', false), /Column 'c9' does not exist/);
+  assert.deepEqual(written, []);
+});

@@ -1,0 +1,231 @@
+/**
+ * Server main: the server as a process. Config, database, HTTP, signals, exit codes; everything else lives in rooms.
+ *
+ * Exit codes: 0 after an orderly stop; 1 if the start failed, a bug escaped, or a second signal asked to stop at once.
+ */
+import {readFile, stat} from 'node:fs/promises';
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import pino from 'pino';
+import {type Config, OPTIONS, type OptionKey, readConfig} from './config.ts';
+import {type Database, type DatabaseOptions, openDatabase, VERSION} from './database.ts';
+import {isLoopback} from './http/guard.ts';
+import {createHttpServer, type HttpServer} from './http/server.ts';
+import {realDisk} from './std/real-disk.ts';
+import {systemClock, systemIds} from './std/system-clock.ts';
+
+const DEFAULT_FILE = 'server.toml';
+/** Terminals and npm may deliver one Ctrl-C twice. */
+const SAME_SIGNAL_MS = 1000;
+
+interface Running {
+  readonly database: Database;
+  readonly server: HttpServer;
+  readonly logger: pino.Logger;
+}
+
+await main();
+
+async function main(): Promise<void> {
+  let running: Running | undefined;
+  let stopping: {sinceMs: number} | undefined;
+  const stop = (signal: NodeJS.Signals) => {
+    const nowMs = systemClock.monotonicMs();
+    if (stopping === undefined) {
+      stopping = {sinceMs: nowMs};
+      if (running !== undefined) void shutDown(running, signal);
+    } else if (nowMs - stopping.sinceMs > SAME_SIGNAL_MS) process.exit(1);
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  try {
+    running = await start();
+    if (stopping !== undefined) await shutDown(running, 'SIGTERM');
+  } catch (error) {
+    failStart(error instanceof DbError ? error.message : explain(error));
+  }
+}
+
+async function start(): Promise<Running> {
+  const {config, warnings} = await loadConfig(process.argv[2]);
+  checkHost(config['server.host']);
+  const logger = createLogger(config);
+  for (const text of warnings) logger.warn(text);
+  process.on('uncaughtException', error => {
+    logger.fatal({err: error}, 'A bug escaped; what was acknowledged is in the log on disk.');
+    process.exit(1);
+  });
+
+  const database = await openDatabase(databaseOptions(config, logger));
+  const server = createHttpServer({
+    runSql: database.runSql,
+    host: config['server.host'],
+    port: config['server.port'],
+    limits: httpLimits(config),
+    logger,
+    version: VERSION,
+    buildDate: await buildDate(),
+    clock: systemClock,
+  });
+  try {
+    const {port} = await server.listen();
+    sayStart(config, port, database);
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+  return {database, server, logger};
+}
+
+/** Sources run unbuilt, so the date of the build is the day the package was put here. */
+async function buildDate(): Promise<string> {
+  const {mtime} = await stat(new URL('../package.json', import.meta.url));
+  return mtime.toISOString().slice(0, 19).replace('T', ' ') + ' UTC';
+}
+
+async function loadConfig(argument: string | undefined): Promise<{config: Config; warnings: string[]}> {
+  const name = argument ?? DEFAULT_FILE;
+  const text = await readFile(name, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (argument === undefined && error.code === 'ENOENT') return undefined;
+    throw new DbError('INVALID_INPUT', `The config file ${name} cannot be read: ${error.code}.`, {cause: error});
+  });
+  return readConfig({env: process.env, ...(text === undefined ? {} : {file: {name, text}})});
+}
+
+function checkHost(host: string): void {
+  if (isLoopback(host)) return;
+  const why = 'there are no accounts yet, so only this machine is served';
+  throw new DbError(
+    'INVALID_INPUT',
+    `server.host ${host} is not a loopback address: ${why}. Use 127.0.0.1, ::1 or localhost.`,
+  );
+}
+
+function createLogger(config: Config): pino.Logger {
+  const options: pino.LoggerOptions = {
+    level: config['logging.level'],
+    base: null,
+    timestamp: pino.stdTimeFunctions.isoTime,
+  };
+  return config['logging.format'] === 'json' ? pino(options) : pino(options, compactStream());
+}
+
+/** One line per message: time, level, text, facts. */
+function compactStream(): pino.DestinationStream {
+  return {
+    write(line: string) {
+      const {level, time, msg, err, ...facts} = JSON.parse(line);
+      const more = Object.keys(facts).length > 0 ? ' ' + JSON.stringify(facts) : '';
+      const stack = err === undefined ? '' : '\n' + (err.stack ?? err.message);
+      process.stderr.write(`${time} ${pino.levels.labels[level]} ${msg ?? ''}${more}${stack}\n`);
+    },
+  };
+}
+
+function databaseOptions(config: Config, logger: pino.Logger): DatabaseOptions {
+  return {
+    directory: config['storage.data_path'],
+    disk: realDisk,
+    clock: systemClock,
+    ids: systemIds,
+    durability: config['storage.durability'],
+    isLocked: true,
+    inlineEncoding: false,
+    memorySoftBytes: config['memory.soft_limit_bytes'],
+    memoryHardBytes: config['memory.hard_limit_bytes'],
+    checkpointLogBytes: config['checkpoint.log_bytes'],
+    defaultRows: config['limits.default_query_limit'],
+    maxRows: config['limits.max_query_limit'],
+    retentionHours: config['retention.default_deleted_retention_hours'],
+    analytic: {
+      maxChildren: config['analytic.max_processes'],
+      memoryBytes: config['analytic.memory_limit_bytes'],
+      idleMs: config['analytic.idle_seconds'] * 1000,
+      handOverRows: config['analytic.hand_over_rows'],
+    },
+    flushDefaultPolicy: {rows: config['flush.default_row_limit']},
+    flushCheckMs: config['flush.check_interval_seconds'] * 1000,
+    smallScopeAgeSeconds: config['flush.small_scope_age_seconds'],
+    compaction: {
+      checkMs: config['compaction.check_interval_seconds'] * 1000,
+      minSegments: config['compaction.min_segments'],
+      deadPercent: config['compaction.dead_percent'],
+    },
+    jobs: {
+      maxConcurrent: config['jobs.max_concurrent'],
+      maxRetries: config['jobs.max_retries'],
+      retryBackoffMs: config['jobs.retry_backoff_ms'],
+      keepFinishedDays: config['jobs.keep_finished_days'],
+    },
+    streams: {
+      scopeRowsMax: config['stream.default_max_buffer'],
+      tableBytesMax: config['stream.max_table_bytes'],
+      evictMs: config['stream.eviction_interval_seconds'] * 1000,
+    },
+    storageCacheBytes: config['storage.cache_bytes'],
+    sharedTemplate: config['storage.shared_tables_template'],
+    userTemplate: config['storage.user_tables_template'],
+    settings: settingsOf(config),
+    logger,
+  };
+}
+
+/** What `system.settings` shows. */
+function settingsOf(config: Config): DatabaseOptions['settings'] {
+  return (Object.keys(OPTIONS) as OptionKey[]).map(name => ({
+    name,
+    value: String(config[name]),
+    description: OPTIONS[name].about,
+    category: name.slice(0, name.indexOf('.')),
+  }));
+}
+
+function httpLimits(config: Config) {
+  return {
+    bodyBytesMax: config['security.max_request_body_size'],
+    parametersMax: config['execution.max_parameters'],
+    parameterBytesMax: config['execution.max_parameter_size_bytes'],
+    handlerTimeoutMs: config['execution.handler_timeout_seconds'] * 1000,
+    slowQueryMs: config['logging.slow_query_threshold_ms'],
+    keepAliveMs: config['performance.keepalive_timeout'] * 1000,
+    connectionsMax: config['performance.max_connections'],
+  };
+}
+
+function sayStart(config: Config, port: number, database: Database): void {
+  const host = config['server.host'];
+  const url = `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`;
+  const lines = [
+    `KalamDB ${VERSION} listens on ${url}`,
+    ...database.describeStart(),
+    'Sign-in: development. X-USER-ID names the caller (role dba); without it the caller is root (role system).',
+    'Try: ' +
+      `curl -s ${url}/v1/api/sql -H 'Content-Type: application/json' -H 'X-USER-ID: ana' -d '{"sql":"SELECT 1 AS one"}'`,
+  ];
+  process.stdout.write(lines.join('\n') + '\n');
+}
+
+async function shutDown({database, server, logger}: Running, signal: string): Promise<void> {
+  process.stdout.write(`Stopping (${signal}): finishing what began.\n`);
+  try {
+    await server.close();
+    await database.close();
+    process.stdout.write('Stopped.\n');
+    process.exit(0);
+  } catch (error) {
+    logger.error({err: error}, 'The stop failed; what was acknowledged is in the log on disk.');
+    process.exit(1);
+  }
+}
+
+function explain(error: unknown): string {
+  const {code, address, port, stack} = error as NodeJS.ErrnoException & {address?: string; port?: number};
+  if (code === 'EADDRINUSE')
+    return `Port ${port} of ${address} is taken: another server runs there, or choose KALAMDB_SERVER_PORT.`;
+  if (code === 'EACCES' && port !== undefined) return `Port ${port} of ${address} may not be used by this account.`;
+  return stack ?? String(error);
+}
+
+function failStart(why: string): void {
+  process.stderr.write(`KalamDB cannot start: ${why}\n`);
+  process.exitCode = 1;
+  process.exit();
+}

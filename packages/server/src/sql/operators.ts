@@ -1,0 +1,59 @@
+/** Operators: what the statements that start jobs on tables share: who may, and how they name a table or a namespace. */
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import type {Schema} from '../model/schema.ts';
+import type {TableRef} from '../parser/ast.ts';
+import type {TokenCursor} from '../parser/cursor.ts';
+import type {StatementContext} from './define.ts';
+
+const CREATIONS_AT_ONCE = 16;
+
+export function requireOperator(context: StatementContext, statement: string): void {
+  const {role} = context.session;
+  if (role === 'service' || role === 'dba' || role === 'system') return;
+  throw fail.unauthorized(`${statement} requires Service, DBA, or System role`);
+}
+
+export function qualifiedTable(cursor: TokenCursor, statement: string): TableRef {
+  const ref = cursor.tableRef();
+  if (ref.namespace === undefined) {
+    throw new DbError('INVALID_SQL', `Invalid SQL: Table name must be qualified (namespace.table) for ${statement}`);
+  }
+  return ref;
+}
+
+export function inNamespace(cursor: TokenCursor): string | undefined {
+  if (!cursor.acceptKeyword('IN')) return undefined;
+  cursor.acceptKeyword('NAMESPACE');
+  return cursor.name().name;
+}
+
+export function knownNamespace(context: StatementContext, name: string | undefined): string {
+  const namespace = name ?? context.namespace;
+  if (context.services.catalog.namespace(namespace) === undefined)
+    throw fail.namespaceNotFound(`Namespace '${namespace}' does not exist`);
+  return namespace;
+}
+
+/** Tables of the namespace whose rows go to segments. */
+export function segmentedTables(context: StatementContext, namespace: string): Schema[] {
+  const hasSegments = (schema: Schema) =>
+    schema.name.namespace === namespace && (schema.kind === 'user' || schema.kind === 'shared');
+  return context.services.catalog.tables().filter(hasSegments);
+}
+
+/** Starts a job on each table, a few at once: ids of those that were made, and the tables on which one was in the way. */
+export async function startOnAll(
+  schemas: readonly Schema[],
+  start: (schema: Schema) => Promise<string | undefined>,
+): Promise<{started: string[]; busy: Schema[]}> {
+  const started: string[] = [];
+  const busy: Schema[] = [];
+  for (let i = 0; i < schemas.length; i += CREATIONS_AT_ONCE) {
+    const some = schemas.slice(i, i + CREATIONS_AT_ONCE);
+    for (const [k, jobId] of (await Promise.all(some.map(start))).entries()) {
+      if (jobId !== undefined) started.push(jobId);
+      else busy.push(some[k]!);
+    }
+  }
+  return {started, busy};
+}

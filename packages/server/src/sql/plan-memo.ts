@@ -1,0 +1,33 @@
+/**
+ * Plan memo: a tree keeps the plan of its last run.
+ *
+ * Law: a plan is used again only for the same version of the same table life, and for parameters that say the same of their types.
+ */
+import {paramTypes} from '../expr/coerce.ts';
+import type {Schema} from '../model/schema.ts';
+import {sqlName} from '../model/type-table.ts';
+import type {PlanOptions} from '../query/plan.ts';
+import type {StatementContext} from './define.ts';
+
+interface Planned {
+  readonly schema: Schema | undefined;
+  readonly types: string;
+  readonly plan: unknown;
+}
+
+const plans = new WeakMap<object, Planned>();
+
+export function planOnce<Tree extends object, S extends Schema | undefined, Plan>(
+  tree: Tree,
+  schema: S,
+  {params, text}: Pick<StatementContext, 'params' | 'text'>,
+  make: (tree: Tree, schema: S, options: PlanOptions) => Plan,
+): Plan {
+  const said = paramTypes(params);
+  const types = said.map(type => (type === undefined ? '' : sqlName(type))).join();
+  const known = plans.get(tree);
+  if (known !== undefined && known.schema === schema && known.types === types) return known.plan as Plan;
+  const plan = make(tree, schema, {text, paramTypes: said});
+  plans.set(tree, {schema, types, plan});
+  return plan;
+}

@@ -1,0 +1,104 @@
+/**
+ * Oracle: random queries of every wide shape answer as PostgreSQL answers them, on the same rows, hot and flushed.
+ *
+ *     KALAMDB_ORACLE_QUERIES=100000 node --test packages/server/test/sql/oracle.test.ts     more queries
+ *     KALAMDB_ORACLE_SEED=7 node --test packages/server/test/sql/oracle.test.ts             those of one seed
+ */
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import {dateText} from '../../src/model/moments.ts';
+import {type Cell, flush, openTestDatabase, type TestDatabase} from '../test-database.ts';
+import {type OracleAnswer, openPostgres, type Postgres, postgresPrograms} from './oracle.ts';
+import {Random} from './random.ts';
+import {WIDE_DDL, WIDE_TABLES, WideQueries, type WideType, wideRow} from './wide.ts';
+
+const QUERIES_PER_SEED = 50;
+const QUERIES = Number(process.env['KALAMDB_ORACLE_QUERIES'] ?? 150);
+const only = process.env['KALAMDB_ORACLE_SEED'];
+const FILE = 'packages/server/test/sql/oracle.test.ts';
+
+const programs = postgresPrograms();
+const skip = programs === undefined ? 'PostgreSQL is not installed' : false;
+
+test(`${QUERIES} random wide queries answer as PostgreSQL does`, {skip}, async () => {
+  const [database, postgres] = await Promise.all([openTestDatabase(), openPostgres(programs!)]);
+  try {
+    const seeds =
+      only === undefined
+        ? Array.from({length: Math.ceil(QUERIES / QUERIES_PER_SEED)}, (_, i) => i + 1)
+        : [Number(only)];
+    let errors = 0;
+    for (const seed of seeds) errors += await compareSeed(seed, database, postgres);
+    assert.ok(
+      errors * 5 < seeds.length * QUERIES_PER_SEED,
+      `${errors} queries are errors to PostgreSQL: they prove little`,
+    );
+  } finally {
+    await Promise.all([database.stop(), postgres.stop()]);
+  }
+});
+
+async function compareSeed(seed: number, database: TestDatabase, postgres: Postgres): Promise<number> {
+  const random = new Random(seed);
+  await buildTables(random, database, postgres);
+  const queries = new WideQueries(random);
+  let errors = 0;
+  for (let i = 0; i < QUERIES_PER_SEED; i++) {
+    const {sql, types} = queries.next();
+    const expected = await postgres.query(sql);
+    if ('error' in expected) errors++;
+    const actual = await ours(database, sql, types);
+    const [wanted, got] = [said(expected), said(actual)];
+    if (wanted === got || ('error' in expected && 'error' in actual)) continue;
+    throw new Error(
+      `Seed ${seed}: ${sql}\nPostgreSQL: ${wanted}\nours: ${got}\nReplay: KALAMDB_ORACLE_SEED=${seed} node --test ${FILE}`,
+    );
+  }
+  return errors;
+}
+
+async function buildTables(random: Random, database: TestDatabase, postgres: Postgres): Promise<void> {
+  await database.sql('CREATE NAMESPACE IF NOT EXISTS w');
+  await postgres.run('DROP SCHEMA IF EXISTS w CASCADE; CREATE SCHEMA w');
+  for (const table of WIDE_TABLES) {
+    await database.sql(`DROP TABLE IF EXISTS w.${table}`);
+    await database.sql(`CREATE SHARED TABLE w.${table} (${WIDE_DDL})`);
+    await postgres.run(`CREATE TABLE w.${table} (${WIDE_DDL})`);
+    const rows = Array.from({length: 4 + random.below(9)}, (_, id) => wideRow(random, id));
+    const half = Math.floor(rows.length / 2);
+    await database.sql(`INSERT INTO w.${table} VALUES ${rows.slice(0, half).join(', ')}`);
+    await flush(database, `w.${table}`);
+    await database.sql(`INSERT INTO w.${table} VALUES ${rows.slice(half).join(', ')}`);
+    await postgres.run(`INSERT INTO w.${table} VALUES ${rows.join(', ')}`);
+    const change = `UPDATE w.${table} SET n = 2 WHERE id = ${random.below(4)}`;
+    await database.sql(change);
+    await postgres.run(change);
+  }
+}
+
+async function ours(database: TestDatabase, sql: string, types: readonly WideType[]): Promise<OracleAnswer> {
+  try {
+    const {rows} = await database.sql(sql, {executor: 'analytic'});
+    return {rows: rows.map(row => row.map((value, i) => textOf(value, types[i]!)))};
+  } catch (error) {
+    if (!(error instanceof DbError)) throw error;
+    return {error: `${error.code} ${error.message}`};
+  }
+}
+
+/** As PostgreSQL writes it. */
+function textOf(value: Cell, type: WideType): string | null {
+  if (value === null) return null;
+  if (type === 'bool') return value === true ? 't' : 'f';
+  return type === 'date' ? dateText(Number(value)) : String(value);
+}
+
+/** Rows as a sorted text; numbers without the zeros that end them. */
+function said(answer: OracleAnswer): string {
+  if ('error' in answer) return answer.error;
+  const lines = answer.rows.map(row =>
+    row.map(value => (value === null ? 'NULL' : value.replace(/^(-?\d+\.\d*?)0+$/, '$1').replace(/\.$/, ''))).join('|'),
+  );
+  return lines.toSorted().join('\n');
+}

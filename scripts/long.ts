@@ -1,0 +1,70 @@
+/**
+ * Long: the slices of the longer suites that every change must pass, side by side, and more of them by a number.
+ *
+ *     node scripts/long.ts          as much as the goals ask of each change: some minutes
+ *     node scripts/long.ts 10       ten times as much
+ *
+ * Each slice is one test file with its size in the environment. What a slice says is shown when it fails; it names the command that replays it.
+ */
+import {spawn} from 'node:child_process';
+import {availableParallelism} from 'node:os';
+
+interface Slice {
+  readonly name: string;
+  readonly file: string;
+  /** Names of the environment with their value for each change; sizes grow with the given number. */
+  readonly size: Readonly<Record<string, number>>;
+  readonly seed: Readonly<Record<string, number>>;
+}
+
+const POWER = 'packages/server/test/sim/power.test.ts';
+const slices: readonly Slice[] = [
+  {name: 'simulation', file: POWER, size: {KALAMDB_SIM_STEPS: 50_000}, seed: {KALAMDB_SIM_FIRST: 1}},
+  {
+    name: 'simulation, other seeds',
+    file: POWER,
+    size: {KALAMDB_SIM_STEPS: 50_000},
+    seed: {KALAMDB_SIM_FIRST: 10_000_001},
+  },
+  {
+    name: 'kill rounds',
+    file: 'packages/server/test/e2e/kill.test.ts',
+    size: {KALAMDB_KILL_ROUNDS: 50},
+    seed: {KALAMDB_KILL_SEED: 2},
+  },
+];
+
+const factor = Number(process.argv[2] ?? 1);
+const waiting = [...slices];
+await Promise.all(Array.from({length: Math.min(slices.length, availableParallelism())}, work));
+
+async function work(): Promise<void> {
+  for (let slice = waiting.shift(); slice !== undefined; slice = waiting.shift()) {
+    const startMs = performance.now();
+    const {isPassed, output, text} = await run(slice);
+    const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
+    if (!isPassed) {
+      console.error(output);
+      process.exitCode = 1;
+    }
+    console.log(`${isPassed ? '✔' : '✖'} ${slice.name.padEnd(24)}${seconds.padStart(7)} s   ${text}`);
+  }
+}
+
+async function run({file, size, seed}: Slice): Promise<{isPassed: boolean; output: string; text: string}> {
+  const sizes = Object.entries(size).map(([name, value]) => [name, String(Math.round(value * factor))]);
+  const all = Object.fromEntries([...sizes, ...Object.entries(seed).map(([name, value]) => [name, String(value)])]);
+  const child = spawn(process.execPath, ['scripts/test.ts', file], {
+    env: {...process.env, ...all},
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  const read = (bytes: Buffer) => {
+    output += bytes.toString();
+  };
+  child.stdout.on('data', read);
+  child.stderr.on('data', read);
+  const code = await new Promise(resolve => child.once('close', resolve));
+  const text = Object.entries(all).map(([name, value]) => `${name}=${value}`);
+  return {isPassed: code === 0, output, text: text.join(' ')};
+}
