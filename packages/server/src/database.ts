@@ -80,8 +80,6 @@ export interface DatabaseOptions {
   readonly flushDefaultPolicy: FlushPolicy | null;
   readonly flushCheckMs: number;
   readonly smallScopeAgeSeconds: number;
-  /** Of compaction by itself; `checkMs` 0 = never. */
-  readonly compaction: {checkMs: number; minSegments: number; deadPercent: number};
   readonly analytic: {
     readonly maxChildren: number;
     readonly memoryBytes: number;
@@ -89,6 +87,8 @@ export interface DatabaseOptions {
     /** Cold rows of one scan beyond which DuckDB takes over. */
     readonly handOverRows: number;
   };
+  /** Of compaction by itself; `checkMs` 0 = never. */
+  readonly compaction: {checkMs: number; minSegments: number; deadPercent: number};
   readonly jobs: {maxConcurrent: number; maxRetries: number; retryBackoffMs: number; keepFinishedDays: number};
   readonly streams: {scopeRowsMax: number; tableBytesMax: number; evictMs: number};
   /** Bytes of local copies of one remote storage. */
@@ -240,33 +240,32 @@ async function replay(options: DatabaseOptions, commit: Commit): Promise<{log: L
 }
 
 async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock | undefined): Promise<Database> {
-  const {hot, cold, catalog, storages, commit, log} = core;
+  const {hot, cold, catalog, commit, log} = core;
   const {clock} = options;
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const streams = new Streams({hot, cold, commit, clock, schemaOf, ...options.streams});
-  const {jobs, flushes, compactions} = await openJobs(options, core, streams);
+  const work = await openJobs(options, core, streams);
   const startedMs = clock.monotonicMs();
   const computed = computedTables({
     ...core,
-    jobs,
-    flushes,
+    ...work,
     settings: options.settings,
     version: VERSION,
     uptimeMs: () => clock.monotonicMs() - startedMs,
     memory: () => process.memoryUsage(),
   });
-  const duck = openAnalytic(options, storages);
+  const duck = openAnalytic(options, core.storages);
   const openSystem = createSystemReader({hot, computed});
-  const services = createServices(options, core, streams, {jobs, flushes, compactions, duck, openSystem});
-  await jobs.start();
-  const stopSchedules = startSchedules(options, core, {jobs, flushes, compactions}, streams);
+  const services = createServices(options, core, streams, {...work, duck, openSystem});
+  await work.jobs.start();
+  const stopSchedules = startSchedules(options, core, work, streams);
   return {
     runSql: createRunSql(services),
     describeStart: () => describeStart(options, core),
     async close() {
       await stopSchedules();
       await duck.close();
-      await jobs.stop(CLOSE_JOBS_MS);
+      await work.jobs.stop(CLOSE_JOBS_MS);
       await core.checkpointer.settle();
       await log.close();
       await unlock?.();
@@ -278,7 +277,7 @@ function createServices(
   options: DatabaseOptions,
   core: Core,
   streams: Streams,
-  made: Pick<Services, 'jobs' | 'flushes' | 'compactions' | 'duck' | 'openSystem'>,
+  made: Work & Pick<Services, 'duck' | 'openSystem'>,
 ): Services {
   const {hot, cold, manifests, catalog, storages, latches, commit} = core;
   const {clock, memoryHardBytes, defaultRows, maxRows, retentionHours, analytic} = options;

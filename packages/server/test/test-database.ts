@@ -19,16 +19,16 @@ export type Cell = string | number | boolean | null;
 export interface SqlOptions {
   readonly user?: string;
   readonly params?: readonly Param[];
-  readonly executor?: Executor;
   readonly signal?: AbortSignal;
+  readonly executor?: Executor;
 }
 
 /** One statement's result, its rows parsed. */
 export interface Result {
   readonly columns: readonly string[];
-  readonly rows: readonly (readonly Cell[])[];
-  /** Columns as they stand on the wire; undefined for a statement without rows. */
+  /** Undefined for a statement without rows. */
   readonly schema: readonly ResultColumn[] | undefined;
+  readonly rows: readonly (readonly Cell[])[];
   /** The rows as they are sent: numbers in all their digits. */
   readonly json: readonly string[];
   readonly rowCount: number;
@@ -85,7 +85,7 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
 export async function runOne(
   database: Database,
   text: string,
-  {user = 'root', params = [], executor, signal = new AbortController().signal}: SqlOptions = {},
+  {user = 'root', params = [], signal = new AbortController().signal, executor}: SqlOptions = {},
 ): Promise<Result> {
   const results = await database.runSql({
     sql: text,

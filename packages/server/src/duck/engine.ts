@@ -5,7 +5,7 @@
  * a cache of file contents, its settings locked, files outside of the given directories out of reach. Each request gets a connection of its
  * own, which ends with it, and the next one is opened while nobody waits.
  *
- *     check the files ─ check the SQL ─ relations in front of it as WITH queries ─ prepare ─ bind ─ stream ─ rows as JSON texts
+ *     check the files ─ check the SQL ─ relations in place of their names ─ prepare ─ bind ─ stream ─ rows as JSON texts
  *
  * Laws: a request is one SELECT that passed `sql-check.ts`; nothing is created, so nothing is left. `cancel` is repeated until the run has ended:
  * an interrupt that comes before DuckDB has begun is lost.
@@ -25,6 +25,8 @@ import {Budget, type FragmentReader, resultReaders} from './vector-reader.ts';
 
 const CANCEL_AGAIN_MS = 20;
 const CHECKED_TEXTS_MAX = 500;
+/** A relation of many files is written once. */
+const INLINED_LENGTH_MAX = 64 * 1024;
 const CHECKED_TEXT_LENGTH_MAX = 8192;
 const CHECK_SQL = 'SELECT json_serialize_sql($1::VARCHAR, skip_null := true, skip_empty := true, skip_default := true)';
 
@@ -105,12 +107,16 @@ export class Engine {
     if (this.#isCancelled) throw new DbError('STATEMENT_TIMEOUT', 'The statement was stopped.');
   }
 
-  /** The relations that the SQL reads, as WITH queries in front of its own. */
+  /**
+   * The SQL with its relations: as subqueries where they are named, as WITH queries in front when they are long or named without an alias. DuckDB
+   * 1.5 fails to make some correlated subqueries into joins when they read WITH queries.
+   */
   async #completeSql({head, relations}: Job, parameters: {type: DataType; value: Value}[]): Promise<string> {
     const checked = await this.#checkedSql(head.sql);
     const names = relations.map(relation => relation.head.name);
     refusing(() => checkTables(checked, names));
     const parts: string[] = [];
+    let text = head.sql;
     for (const [number, relation] of relations.entries()) {
       if (!checked.tables.has(relation.head.name.toLowerCase())) continue;
       const sql = relationSql(relation.head, {
@@ -120,11 +126,14 @@ export class Engine {
         parameter: (type, value) => `$${parameters.push({type, value})}`,
         deadRows: files => this.#source.deadLists.push(files.map(file => file.dead)) - 1,
       });
-      parts.push(`${quoted(relation.head.name)} AS NOT MATERIALIZED (${sql})`);
+      const name = quoted(relation.head.name);
+      const inlined = sql.length > INLINED_LENGTH_MAX ? text : text.replaceAll(`${name} AS "`, () => `(${sql}) AS "`);
+      if (inlined === text) parts.push(`${name} AS NOT MATERIALIZED (${sql})`);
+      text = inlined;
     }
-    if (parts.length === 0) return head.sql;
-    const own = /^\s*WITH\s+(RECURSIVE\s)?/i.exec(head.sql);
-    const rest = own === null ? ` ${head.sql}` : `, ${head.sql.slice(own[0].length)}`;
+    if (parts.length === 0) return text;
+    const own = /^\s*WITH\s+(RECURSIVE\s)?/i.exec(text);
+    const rest = own === null ? ` ${text}` : `, ${text.slice(own[0].length)}`;
     return `WITH ${own?.[1] ?? ''}${parts.join(', ')}${rest}`;
   }
 

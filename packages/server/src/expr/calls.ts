@@ -6,7 +6,7 @@
 import type {DataType, Value} from '../model/datatype.ts';
 import {sqlName} from '../model/type-table.ts';
 import type {Call, Expr} from '../parser/ast.ts';
-import {castTo, failAt, fold, implicitly, notSupportedAt, openAs, settled} from './coerce.ts';
+import {castTo, failAt, fold, implicitly, notSupportedAt, openAs, settled, unfolded} from './coerce.ts';
 import {compare, unify} from './compare.ts';
 import {castSql, extremeForm, type Form, sqlOf} from './duck-forms.ts';
 import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
@@ -123,7 +123,7 @@ const SPECIAL: Readonly<Record<string, Special>> = {
     const {type} = typed[0]!;
     const form: Form = (...sqls) => `coalesce(${sqls.join(', ')})`;
     // What stands behind the first value is not computed, so it may fail.
-    if (typed.some(arg => arg.failure !== undefined)) return {type, eval: evaluate, constant: undefined};
+    if (typed.some(arg => arg.failure !== undefined)) return unfolded(type, evaluate, typed, form);
     return fold(type, evaluate, typed, form);
   },
   NULLIF: (call, args, scope) => {

@@ -11,7 +11,7 @@ import {sameType, sqlName} from '../model/type-table.ts';
 import {castValue, parseText} from '../model/values.ts';
 import type {Node} from '../parser/ast.ts';
 import {positionAt} from '../parser/tokenizer.ts';
-import {castForm, type Form, sqlOf} from './duck-forms.ts';
+import {castForm, type Form, failureSql, sqlOf} from './duck-forms.ts';
 import type {ColumnScope, Env, Eval, OpenValue, Param, SqlWriter, TypedExpr} from './expr.ts';
 import {
   BIGINT,
@@ -54,10 +54,7 @@ export function constantOf(type: DataType, value: Value): TypedExpr {
 export function fold(type: DataType, evaluate: Eval, inputs: readonly TypedExpr[], form?: Form): TypedExpr {
   const failure = inputs.find(input => input.failure !== undefined)?.failure;
   if (failure !== undefined) return failing(type, failure);
-  if (inputs.some(input => input.constant === undefined)) {
-    const sql = form && ((out: SqlWriter) => form(...inputs.map(input => sqlOf(input, out))));
-    return {type, eval: evaluate, constant: undefined, sql};
-  }
+  if (inputs.some(input => input.constant === undefined)) return unfolded(type, evaluate, inputs, form);
   try {
     return constantOf(type, evaluate(NO_ROW, NO_ENV));
   } catch (error) {
@@ -66,11 +63,18 @@ export function fold(type: DataType, evaluate: Eval, inputs: readonly TypedExpr[
   }
 }
 
+/** Left to the rows. */
+export function unfolded(type: DataType, evaluate: Eval, inputs: readonly TypedExpr[], form?: Form): TypedExpr {
+  const sql = form && ((out: SqlWriter) => form(...inputs.map(input => sqlOf(input, out))));
+  return {type, eval: evaluate, constant: undefined, sql};
+}
+
 function failing(type: DataType, failure: DbError): TypedExpr {
   const evaluate: Eval = () => {
     throw failure;
   };
-  return {type, eval: evaluate, constant: undefined, failure};
+  const sql = (out: SqlWriter) => failureSql(type, failure, out);
+  return {type, eval: evaluate, constant: undefined, failure, sql};
 }
 
 /** For the root of an expression, which is evaluated in any case. */

@@ -4,7 +4,7 @@
  * Names and types are settled here, once per plan; what stays for each row is a call per node. Constants are folded. Lists of AND and OR
  * terms and chains of one arithmetic operator are loops, so that thousands of terms are no depth; other depth is bounded by the parser.
  */
-import {fail} from '@kalamdb/protocol/errors.ts';
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {DELETED_INDEX, SEQ_INDEX} from '../model/schema.ts';
 import {resolveType, sqlName} from '../model/type-table.ts';
@@ -26,11 +26,11 @@ import {
   settled,
   settledRoot,
   tryCastTo,
+  unfolded,
 } from './coerce.ts';
-
 import {compare, inList, isDistinct, like, unify} from './compare.ts';
-import {arithmeticForm, type Form, joinForm, negateForm, sqlOf} from './duck-forms.ts';
-import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
+import {arithmeticForm, type Form, failureSql, joinForm, negateForm, sqlOf} from './duck-forms.ts';
+import type {ColumnScope, Eval, SqlWriter, TypedExpr} from './expr.ts';
 import {compileJson} from './json.ts';
 import {BIGINT, BOOLEAN, INT, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
 import {type ArithmeticOperator, arithmetic, type ComparisonOperator, negate} from './operators.ts';
@@ -60,22 +60,34 @@ function condition(expr: Expr, scope: ColumnScope, clause: string): TypedExpr {
 export function compileOpen(expr: Expr, scope: ColumnScope): TypedExpr {
   const answered = scope.override?.(expr);
   if (answered !== undefined) return answered;
+  let typed: TypedExpr;
   try {
-    const typed = compileNode(expr, scope);
-    return scope.isForDuck ? withSql(expr, typed, scope) : typed;
+    typed = compileNode(expr, scope);
   } catch (error) {
     throw located(error, expr, scope);
   }
+  return scope.isForDuck ? withSql(expr, typed, scope) : typed;
 }
 
 /** What is known before any row is read goes to DuckDB as a value, what DuckDB cannot say as a call of our own code. */
 function withSql(expr: Expr, typed: TypedExpr, scope: ColumnScope): TypedExpr {
-  if (typed.open !== undefined || typed.constant !== undefined || expr.kind === 'column') return typed;
-  const {type, eval: evaluate, sql} = typed;
-  // What fails only when it is computed must not be computed before.
-  if (isSteady(expr) && typed.failure === undefined)
-    return {...typed, sql: out => out.given(type, evaluate(NO_ROW, out.env))};
+  const isKnown = typed.open !== undefined || typed.constant !== undefined || typed.failure !== undefined;
+  if (isKnown || expr.kind === 'column') return typed;
+  const {type, sql} = typed;
+  if (isSteady(expr)) return {...typed, sql: out => steadySql(typed, out)};
   return sql === undefined ? {...typed, sql: out => out.program(expr, scope, type)} : typed;
+}
+
+/** A value that cannot be computed is an error only where it is needed. */
+function steadySql({type, eval: evaluate}: TypedExpr, out: SqlWriter): string {
+  let value: Value;
+  try {
+    value = evaluate(NO_ROW, out.env);
+  } catch (error) {
+    if (error instanceof DbError) return failureSql(type, error, out);
+    throw error;
+  }
+  return out.given(type, value);
 }
 
 function compileNode(expr: Expr, scope: ColumnScope): TypedExpr {
@@ -272,12 +284,9 @@ function chain(expr: Of<'binary'>, scope: ColumnScope): TypedExpr {
     if (steps.length === 0) start = step.left;
     steps.push({apply: step.apply, right: step.right.eval});
     if (steps.length === 1 && step.left.constant !== undefined && step.right.constant !== undefined) {
-      const folded = fold(step.type, stepsEval(start.eval, steps), []);
-      current = folded.failure === undefined ? folded : {...folded, sql: out => out.program(at, scope, step.type)};
+      current = fold(step.type, stepsEval(start.eval, steps), []);
       steps = [];
-    } else {
-      current = {...fold(step.type, start.eval, [step.left, step.right]), sql: stepSql(step, at, scope)};
-    }
+    } else current = {...fold(step.type, start.eval, [step.left, step.right]), sql: stepSql(step, at, scope)};
   }
   return steps.length === 0 ? current : {...current, eval: stepsEval(start.eval, steps)};
 }
@@ -441,9 +450,9 @@ function caseExpr(expr: Of<'case'>, scope: ColumnScope): TypedExpr {
   };
   const {type} = outcomes[0]!;
   const inputs = [...whens, ...outcomes];
-  // A branch that fails whenever it is computed is no harm while it is not taken.
-  if (inputs.some(input => input.failure !== undefined)) return {type, eval: evaluate, constant: undefined};
   const form: Form | undefined = whens.every(when => when.constant ?? when.sql) ? caseForm(whens.length) : undefined;
+  // A branch that fails whenever it is computed is no harm while it is not taken.
+  if (inputs.some(input => input.failure !== undefined)) return unfolded(type, evaluate, inputs, form);
   return fold(type, evaluate, inputs, form);
 }
 

@@ -5,7 +5,7 @@
  * a double as text, a JSON path) there is no form, and the expression becomes a call of our own code (`SqlWriter.program`).
  * Forms take each argument once, so nesting never multiplies the text; a check behind an operator goes through `checked`.
  */
-import {fail} from '@kalamdb/protocol/errors.ts';
+import {type DbError, fail} from '@kalamdb/protocol/errors.ts';
 import {duckType} from '../duck/duck-type.ts';
 import {raisedText} from '../duck/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
@@ -54,6 +54,11 @@ const DECIMAL_LIMIT = '9'.repeat(38);
 export function decimalSumSql(sql: string, scale: number): string {
   const limit = `CAST('${DECIMAL_LIMIT.slice(0, 38 - scale)}.${DECIMAL_LIMIT.slice(38 - scale)}' AS DECIMAL(38, ${scale}))`;
   return checked(sql, `v > ${limit} OR v < -${limit}`, 'decimal out of range');
+}
+
+/** Fails as our own executor would, once it is computed. */
+export function failureSql(type: DataType, failure: DbError, out: SqlWriter): string {
+  return castSql(`error(${out.given({name: 'text'}, raisedText(failure))})`, type);
 }
 
 /** CAST as ours; undefined: no exact form. */

@@ -11,7 +11,7 @@ import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import type {Role} from '../model/session.ts';
 import type {Expr} from '../parser/ast.ts';
-import {castTo, NO_ENV} from './coerce.ts';
+import {castTo, NO_ENV, paramTypes} from './coerce.ts';
 import {compileExpr, compileOpen} from './compile.ts';
 import type {ColumnScope, Env, Param, Source, TypedExpr} from './expr.ts';
 import {FUNCTIONS} from './functions.ts';
@@ -64,9 +64,10 @@ export function loadProgram(text: string, context: string): (values: readonly Va
   const known = JSON.parse(context) as {params: Param[]; nowMicros: string; userId: string; role: Role};
   const env: Env = {...NO_ENV, ...known, nowMicros: BigInt(known.nowMicros)};
   const types = wire.kind === 'expr' ? wire.args : [wire.from];
+  const scope = {sources: [argumentSource(types)], text: '', paramTypes: paramTypes(env.params)};
   const typed =
     wire.kind === 'expr'
-      ? compileExpr(wire.expr, {sources: [argumentSource(types)], text: ''})
+      ? compileExpr(wire.expr, scope)
       : castTo({type: wire.from, eval: row => row.value(0), constant: undefined}, wire.to);
   let current: readonly Value[] = [];
   const row: Row = {

@@ -106,19 +106,17 @@ function fullName(qualifier: readonly Name[], name: Name): string {
   return [...qualifier.map(part => part.name), name.name].join('.');
 }
 
-/** The error of a name that nobody knows, with the nearest candidates. */
+/** The error of a name that nobody knows, with what the writer may have meant. */
 export function noField(qualifier: readonly Name[], name: Name, node: Node, scope: ColumnScope): DbError {
   const near = nearNames(qualifier, name, scope);
   const hint = near.length > 0 ? ` Did you mean ${near.slice(0, 3).join(', ')}?` : '';
   return failAt(scope, node, `No field named ${fullName(qualifier, name)}.${hint}`);
 }
 
-/** What the writer may have meant: the column by a name that is valid here, or names that differ by a letter or two. */
+/** The column by a name that is valid here, or names that differ by a letter or two. */
 function nearNames(qualifier: readonly Name[], name: Name, {sources}: ColumnScope): string[] {
-  if (qualifier.length > 0) {
-    const holders = sources.filter(source => source.name !== undefined && source.names().includes(name.name));
-    if (holders.length > 0) return holders.map(source => `${source.name}.${name.name}`);
-  }
+  const owners = sources.filter(source => source.names().includes(name.name));
+  if (qualifier.length > 0 && owners.length > 0) return owners.map(source => `${source.name}.${name.name}`);
   // Every short name is near every other.
   const distance = name.name.length < 3 ? 0 : name.name.length < 4 ? 1 : 2;
   const names = new Set(sources.flatMap(source => source.names()));

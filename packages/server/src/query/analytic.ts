@@ -22,6 +22,7 @@ import type {TableSnapshot} from '../table/table.ts';
 import {bindQuery} from './bind-query.ts';
 import {Binder, type BoundQuery, outputTypes, type TableUse} from './bound.ts';
 import {type RunOptions, type SelectResult, windowOf} from './direct.ts';
+import type {PlanOptions} from './plan.ts';
 import {
   type FileOf,
   type PlannedRelation,
@@ -45,8 +46,8 @@ export interface AnalyticPlan {
 }
 
 /** `tableOf` finds a table and refuses what the session may not read. */
-export function planAnalytic(tree: Query, text: string, tableOf: (ref: TableRef) => Schema): AnalyticPlan {
-  const binder = new Binder(text, tableOf);
+export function planAnalytic(tree: Query, options: PlanOptions, tableOf: (ref: TableRef) => Schema): AnalyticPlan {
+  const binder = new Binder(options, tableOf);
   const query = bindQuery(binder, tree, {outer: undefined, names: undefined});
   const types = outputTypes(query, binder);
   const columns = query.outputs.map(({name, flags}, index): ResultColumn => {

@@ -8,7 +8,7 @@ import {castTo, failAt, notSupportedAt} from '../expr/coerce.ts';
 import {compare, unify} from '../expr/compare.ts';
 import {compileCondition} from '../expr/compile.ts';
 import {sqlOf} from '../expr/duck-forms.ts';
-import type {ColumnScope, Source, SourceColumn, SqlWriter, TypedExpr} from '../expr/expr.ts';
+import type {Source, SourceColumn, SqlWriter, TypedExpr} from '../expr/expr.ts';
 import {columnNames, findColumn, resolveColumn} from '../expr/sources.ts';
 import type {DataType} from '../model/datatype.ts';
 import {DELETED_COLUMN, SEQ_COLUMN} from '../model/schema.ts';
@@ -303,7 +303,7 @@ interface Merged {
 
 function mergedColumn(binder: Binder, item: Join, name: string, left: BoundFrom, right: BoundFrom): Merged {
   const [a, b] = [sideColumn(binder, item, name, left), sideColumn(binder, item, name, right)];
-  const scope: ColumnScope = {sources: [], text: binder.text};
+  const scope = binder.nowhere;
   const same = compare('=', a, b, scope);
   const both = unify([a, b], scope);
   if (same === undefined || both === undefined)

@@ -104,8 +104,8 @@ function combined(binder: Binder, left: Body, {op, isAll, query, node}: Arm): Bo
 }
 
 /** The type in which expressions meet as columns of one query. */
-function commonOf(exprs: readonly TypedExpr[], scope: {readonly text: string}): DataType | undefined {
-  return unify(exprs, {sources: [], text: scope.text})?.[0]?.type;
+function commonOf(exprs: readonly TypedExpr[], binder: Binder): DataType | undefined {
+  return unify(exprs, binder.nowhere)?.[0]?.type;
 }
 
 /** A query whose columns already have their types; a reader that wants others converts. */

@@ -12,6 +12,7 @@ import type {KeyFacts} from '../expr/key-range.ts';
 import type {DataType} from '../model/datatype.ts';
 import type {Schema} from '../model/schema.ts';
 import type {TableRef} from '../parser/ast.ts';
+import type {PlanOptions} from './plan.ts';
 
 export interface Output {
   readonly name: string;
@@ -71,13 +72,20 @@ export interface Place {
 export class Binder {
   /** The statement, for line and column of errors. */
   readonly text: string;
+  readonly paramTypes: readonly (DataType | undefined)[];
   readonly uses: TableUse[] = [];
   readonly #tableOf: (ref: TableRef) => Schema;
   #last = 0;
 
-  constructor(text: string, tableOf: (ref: TableRef) => Schema) {
+  constructor({text = '', paramTypes = []}: PlanOptions, tableOf: (ref: TableRef) => Schema) {
     this.text = text;
+    this.paramTypes = paramTypes;
     this.#tableOf = tableOf;
+  }
+
+  /** Of expressions without columns. */
+  get nowhere(): ColumnScope {
+    return {sources: [], text: this.text, paramTypes: this.paramTypes};
   }
 
   /** A new name such as `s7`. */
@@ -104,8 +112,8 @@ export function quoted(name: string): string {
 }
 
 /** The types of outputs that nobody else decides. */
-export function outputTypes(query: BoundQuery, scope: {readonly text: string}): DataType[] {
-  return query.outputs.map(({typed}) => settled(typed, {sources: [], text: scope.text}).type);
+export function outputTypes(query: BoundQuery, binder: Binder): DataType[] {
+  return query.outputs.map(({typed}) => settled(typed, binder.nowhere).type);
 }
 
 /** A column of generated SQL as an expression. */

@@ -33,6 +33,7 @@ export function queryScope(
     sources,
     ...(place.outer === undefined ? {} : {outer: place.outer}),
     text: binder.text,
+    paramTypes: binder.paramTypes,
     isForDuck: true,
     override: expr => {
       for (const layer of layers) {
@@ -146,8 +147,7 @@ function pair(
   left: TypedExpr,
   right: TypedExpr,
 ): [TypedExpr, DataType] {
-  const scope: ColumnScope = {sources: [], text: binder.text};
-  if (compare(op, left, right, scope) === undefined)
+  if (compare(op, left, right, binder.nowhere) === undefined)
     throw failAt(binder, node, `cannot compare ${sqlName(left.type)} with ${sqlName(right.type)}`);
   const typed = left.open === undefined ? left : castTo(left, right.type);
   const column = right.open === undefined ? right.type : typed.type;

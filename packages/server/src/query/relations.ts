@@ -32,7 +32,8 @@ export function planRelations(uses: readonly TableUse[]): PlannedRelation[] {
     byTable.set(key, [...(byTable.get(key) ?? []), use]);
   }
   return [...byTable.values()].map((group, i) => {
-    const name = `t${i + 1}`;
+    // Upper case: no column of a table is named so.
+    const name = `T${i + 1}`;
     for (const use of group) use.relation = name;
     const {schema, includeTombstones} = group[0]!;
     return {name, schema, includeTombstones, uses: group};

@@ -1,6 +1,6 @@
 /** Tail: ORDER BY, LIMIT, OFFSET and WITH TIES of bound queries as SQL. */
 import {failAt, NO_ROW} from '../expr/coerce.ts';
-import type {ColumnScope, SqlWriter} from '../expr/expr.ts';
+import type {SqlWriter} from '../expr/expr.ts';
 import type {OrderItem, Query} from '../parser/ast.ts';
 import type {Binder, BoundQuery, Output, RowWindow} from './bound.ts';
 import {countOf} from './direct.ts';
@@ -41,8 +41,8 @@ export function withTies(columns: string, order: string, text: string, {skip, ta
 }
 
 export function boundLimit(binder: Binder, query: Query): Pick<BoundQuery, 'limit' | 'offset'> {
-  const scope: ColumnScope = {sources: [], text: binder.text};
-  return {limit: countExpr(query.limit, scope, 'LIMIT'), offset: countExpr(query.offset, scope, 'OFFSET')};
+  const {nowhere} = binder;
+  return {limit: countExpr(query.limit, nowhere, 'LIMIT'), offset: countExpr(query.offset, nowhere, 'OFFSET')};
 }
 
 export function ownWindow({limit, offset}: Pick<BoundQuery, 'limit' | 'offset'>, out: SqlWriter): RowWindow {

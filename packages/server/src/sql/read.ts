@@ -7,9 +7,11 @@
  * Law: a table is found and opened here and nowhere else, for the session that asks, however deep the statement names it.
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
+import {paramTypes} from '../expr/coerce.ts';
 import type {Env} from '../expr/expr.ts';
 import {tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
+import {sqlName} from '../model/type-table.ts';
 import type {Query, TableRef} from '../parser/ast.ts';
 import {type AnalyticPlan, openTables, planAnalytic, runAnalytic} from '../query/analytic.ts';
 import {isLargeScan, type RunOptions, runSelect, type SelectResult, UNFINISHED} from '../query/direct.ts';
@@ -37,10 +39,11 @@ export function runQuery(
   return runDirect(tree, context, open);
 }
 
-/** Trees that were seen to be no wider than the direct executor. */
+/** Trees that were seen to be no wider than one table. */
 const directTrees = new WeakSet<Query>();
-/** A tree keeps the plan of its last run; it is good while every table is the same version of the same life. */
-const widePlans = new WeakMap<Query, AnalyticPlan>();
+
+/** A tree keeps the plan of its last run; it is good while its tables are the same and parameters say the same of their types. */
+const widePlans = new WeakMap<Query, {readonly plan: AnalyticPlan; readonly types: string}>();
 
 function isDirect(tree: Query): tree is DirectSelect {
   if (directTrees.has(tree)) return true;
@@ -136,14 +139,17 @@ function directPlan(tree: DirectSelect, context: StatementContext): {schema: Sch
 }
 
 function widePlan(tree: Query, context: StatementContext): AnalyticPlan {
+  const said = paramTypes(context.params);
+  const types = said.map(type => (type === undefined ? '' : sqlName(type))).join();
   const known = widePlans.get(tree);
-  if (known?.uses.every(({ref, schema}) => findTable(context, ref) === schema)) return known;
-  const plan = planAnalytic(tree, context.text, ref => {
+  const isGood = known?.types === types && known.plan.uses.every(({ref, schema}) => findTable(context, ref) === schema);
+  if (isGood) return known.plan;
+  const plan = planAnalytic(tree, {text: context.text, paramTypes: said}, ref => {
     const schema = findTable(context, ref);
     context.services.scopeFor(context.session, schema, 'read');
     return schema;
   });
-  widePlans.set(tree, plan);
+  widePlans.set(tree, {plan, types});
   return plan;
 }
 

@@ -1,22 +1,22 @@
 /**
  * Oracle: random queries of every wide shape answer as PostgreSQL answers them, on the same rows, hot and flushed.
  *
- *     KALAMDB_ORACLE_QUERIES=100000 node --test packages/server/test/sql/postgres.test.ts     more queries
- *     KALAMDB_ORACLE_SEED=7 node --test packages/server/test/sql/postgres.test.ts             those of one seed
+ *     KALAMDB_ORACLE_QUERIES=100000 node --test packages/server/test/sql/oracle.test.ts     more queries
+ *     KALAMDB_ORACLE_SEED=7 node --test packages/server/test/sql/oracle.test.ts             those of one seed
  */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {dateText} from '../../src/model/moments.ts';
 import {type Cell, flush, openTestDatabase, type TestDatabase} from '../test-database.ts';
-import {type OracleAnswer, openPostgres, type Postgres, postgresPrograms} from './postgres-oracle.ts';
+import {type OracleAnswer, openPostgres, type Postgres, postgresPrograms} from './oracle.ts';
 import {Random} from './random.ts';
 import {WIDE_DDL, WIDE_TABLES, WideQueries, type WideType, wideRow} from './wide.ts';
 
 const QUERIES_PER_SEED = 50;
 const QUERIES = Number(process.env['KALAMDB_ORACLE_QUERIES'] ?? 150);
 const only = process.env['KALAMDB_ORACLE_SEED'];
-const FILE = 'packages/server/test/sql/postgres.test.ts';
+const FILE = 'packages/server/test/sql/oracle.test.ts';
 
 const programs = postgresPrograms();
 const skip = programs === undefined ? 'PostgreSQL is not installed' : false;
