@@ -33,6 +33,7 @@ export interface FilesOptions {
 export class Files {
   readonly names: FileNames;
   readonly #options: FilesOptions;
+  #deletingCount = 0;
 
   constructor(options: FilesOptions) {
     this.#options = options;
@@ -48,6 +49,21 @@ export class Files {
   /** Deletes announced files, then strikes their names out. What fails stays announced, and the next start tries again. */
   async delete(files: readonly StoredFile[]): Promise<number> {
     if (files.length === 0) return 0;
+    this.#deletingCount += files.length;
+    try {
+      await this.#deleteAll(files);
+    } finally {
+      this.#deletingCount -= files.length;
+    }
+    return files.length;
+  }
+
+  /** Files that are being deleted now, whoever asked for it. */
+  get deletingCount(): number {
+    return this.#deletingCount;
+  }
+
+  async #deleteAll(files: readonly StoredFile[]): Promise<void> {
     const {syncLog, forget, blobOf, commit} = this.#options;
     await syncLog();
     forget(files.map(file => file.path));
@@ -55,6 +71,5 @@ export class Files {
       await blobOf(storageId).remove(of.map(file => file.path));
     }
     await commit.write({removes: this.names.struck(files), isUrgent: true});
-    return files.length;
   }
 }
