@@ -20,6 +20,7 @@ import {SETTINGS, type SettingRecord} from './system/settings.ts';
 import {STATS} from './system/stats.ts';
 import {STORAGES, type StorageRecord} from './system/storages.ts';
 import type {Commit} from './table/commit.ts';
+import type {Files} from './table/files.ts';
 import type {Manifests} from './table/manifests.ts';
 
 export interface ComputedOptions {
@@ -28,6 +29,7 @@ export interface ComputedOptions {
   readonly hot: Hot;
   readonly cold: Cold;
   readonly manifests: Manifests;
+  readonly files: Files;
   readonly commit: Commit;
   readonly log: Log;
   readonly jobs: Jobs;
@@ -69,7 +71,7 @@ export function storedStorages(hot: Hot): StorageRecord[] {
 }
 
 function stats(options: ComputedOptions): Record<string, string | number | bigint> {
-  const {catalog, hot, cold, manifests, commit, log, jobs} = options;
+  const {catalog, hot, cold, manifests, files, commit, log, jobs} = options;
   const memory = options.memory();
   const running = jobs.list();
   const count = (status: string) => running.filter(job => job.status === status).length;
@@ -106,7 +108,7 @@ function stats(options: ComputedOptions): Record<string, string | number | bigin
     cold_footer_misses: coldStats.footerMisses,
     cold_segments_pruned: coldStats.segmentsPruned,
     cold_segments_read: coldStats.segmentsRead,
-    files_to_delete: manifests.retiredCount,
+    files_to_delete: manifests.retiredCount + files.deletingCount,
     watermark_seq: commit.watermark,
     log_state: logStats.state,
     log_segments: logStats.segments,

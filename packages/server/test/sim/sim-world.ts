@@ -172,6 +172,10 @@ export class SimWorld {
     this.#end = {kind, countdown: afterEvents, isCounted};
   }
 
+  get isEndPlanned(): boolean {
+    return this.#end !== undefined;
+  }
+
   planFault(code: string, isMeant: (event: DiskEvent) => boolean, afterOperations: number): void {
     this.#fault = {code, isMeant, countdown: afterOperations};
   }
