@@ -36,7 +36,7 @@ function errorsPage(): string {
     'Errors',
     [
       'Every code an answer can carry, from `packages/protocol/src/errors.ts`. Match on codes, never on texts. *Retry* says that the same request',
-      'may succeed later without change.',
+      'may succeed later without change. Where an error has a place in the statement, `error.position` holds its line and column in the request.',
     ],
     table(['code', 'HTTP status', 'retry', 'meaning'], rows),
   );

@@ -16,7 +16,7 @@ import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
 import {BIGINT} from '../expr/numbers.ts';
 import {comparator} from '../expr/operators.ts';
 import {findColumn, hasDeleted, isOfSource, tableSources} from '../expr/sources.ts';
-import {someExpr, walk} from '../expr/walk.ts';
+import {exprKey, someExpr, walk} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
@@ -163,11 +163,10 @@ function orderExpr(item: OrderItem, outputs: readonly Output[], select: DirectSe
   const named = expr.kind === 'column' && expr.qualifier.length === 0 ? outputNamed(outputs, expr.column) : undefined;
   if (named !== undefined) return named.typed;
   const typed = compileExpr(expr, scope);
-  const isShown = () =>
-    outputs.some(output => output.typed.column !== undefined && output.typed.column === typed.column);
-  if (select.isDistinct && !isShown()) {
+  const key = exprKey(expr);
+  const isShown = outputs.some(output => output.expr !== undefined && exprKey(output.expr) === key);
+  if (select.isDistinct && !isShown)
     throw failAt(scope, expr, 'for SELECT DISTINCT, ORDER BY expressions must appear in select list');
-  }
   return typed;
 }
 

@@ -152,16 +152,36 @@ export const STATEMENTS: readonly Scenario[] = [
     message: 'Invalid SQL: Unexpected a quoted string at line 1, column 10.',
   },
   {
+    name: 'a constant that fails has a place',
+    sql: 'SELECT 1,\n 2 + 1 / 0',
+    code: 'SQL_EXECUTION_ERROR',
+    message: 'Statement 1 failed: Execution error: division by zero (line 2, column 2)',
+  },
+  {
+    name: 'a value that does not fit its column has a place among many',
+    sql: "INSERT INTO app.t VALUES (70, 'a'),\n(71, 'b'),\n('x', 'c')",
+    code: 'SQL_EXECUTION_ERROR',
+    message:
+      "Statement 1 failed: Invalid operation: Schema coercion failed: Unable to cast value 'x' to INT for column 'id' (line 3, column 2)",
+    at: [3, 2],
+  },
+  {
+    name: 'a literal that is no value of the other side has a place',
+    sql: "SELECT id FROM app.t WHERE id = 1 OR id = 'x'",
+    code: 'SQL_EXECUTION_ERROR',
+    at: [1, 38],
+  },
+  {
     name: 'what is wider than one table is named',
     sql: 'SELECT * FROM app.t a\nJOIN app.t b ON a.id = b.id',
     code: 'NOT_SUPPORTED',
-    message: 'Statement 1 failed: Not supported: joins (line 2, column 1)',
-    at: [2, 1],
+    message: 'Statement 1 failed: Not supported: joins (line 1, column 15)',
+    at: [1, 15],
   },
   {
-    name: 'what is wider than one table comes after the table is found',
+    name: 'what is wider than one table is told before its tables are looked for',
     sql: 'SELECT * FROM app.nope JOIN app.t ON TRUE',
-    code: 'SQL_EXECUTION_ERROR',
+    code: 'NOT_SUPPORTED',
   },
   {
     name: 'a statement that the release does not have is named',
