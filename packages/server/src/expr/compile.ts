@@ -157,7 +157,7 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
     }
     case 'call':
       if (AGGREGATES.has(expr.name)) throw failAt(scope, expr, `aggregate function ${expr.name} is not allowed here`);
-      return compileCall(expr, expr.args.map(sub), scope);
+      return compileCall(expr, sub, scope);
     case 'extract':
       return compileExtract(expr, sub(expr.operand), scope);
     case 'window':

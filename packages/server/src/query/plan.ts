@@ -120,7 +120,7 @@ function starOutputs(qualifier: readonly Name[], node: {start: number; end: numb
   });
 }
 
-/** As PostgreSQL names columns: the alias, the column, the function in lower case, else `?column?`. */
+/** As PostgreSQL names columns: the alias, the column, the function in lower case, the column of a subquery, else `?column?`. */
 export function outputName(expr: Expr, alias: Name | undefined): string {
   if (alias !== undefined) return alias.isQuoted ? alias.text : alias.name;
   switch (expr.kind) {
@@ -137,9 +137,19 @@ export function outputName(expr: Expr, alias: Name | undefined): string {
       return expr.kind;
     case 'window':
       return outputName(expr.call, undefined);
+    case 'subquery':
+      return firstName(expr.query);
     default:
       return '?column?';
   }
+}
+
+function firstName(query: Query): string {
+  let first = query;
+  while (first.kind === 'set') first = first.left;
+  if (first.kind === 'values') return 'column1';
+  const [item] = first.items;
+  return item?.kind === 'expr' ? outputName(item.expr, item.alias) : '?column?';
 }
 
 function resultColumn({name, typed}: Output, index: number, schema: Schema | undefined): ResultColumn {
