@@ -74,6 +74,8 @@ export interface Hot {
   scopeKeys(incarnation: Incarnation): IterableIterator<ScopeKey>;
   /** Bytes of the rows of one table life. */
   tableBytes(incarnation: Incarnation): number;
+  /** Rows of one table life. O(1). */
+  tableRows(incarnation: Incarnation): number;
   scopeStats(scope: ScopeKey): HotScopeStats | undefined;
   /** Bytes of all slabs and indexes, free space in slabs included; what the memory budget looks at. */
   bytes(): number;
