@@ -181,7 +181,15 @@ class HotStore implements Hot {
   }
 
   bytes(): number {
-    return this.#slabs.bytes + this.#indexBytes + (this.#slots.length - this.#freeSlots.length) * SCOPE_BYTES;
+    return this.#slabs.bytes + this.#scopeBytes();
+  }
+
+  evacuatedBytes(): number {
+    return this.#slabs.evacuatedBytes + this.#scopeBytes();
+  }
+
+  #scopeBytes(): number {
+    return this.#indexBytes + (this.#slots.length - this.#freeSlots.length) * SCOPE_BYTES;
   }
 
   liveBytes(): number {

@@ -108,7 +108,8 @@ export class Flushes {
   /** One look at every table: what the scheduler does on its tick. */
   async tick(): Promise<void> {
     const {hot, tables, memorySoftBytes} = this.#options;
-    const isMemoryShort = hot.bytes() > memorySoftBytes;
+    // Above it by dead space alone, evacuation is what helps.
+    const isMemoryShort = hot.evacuatedBytes() > memorySoftBytes;
     for (const schema of tables()) {
       if (!TABLE_KINDS[schema.kind].isFlushed || !this.hasPending(schema) || this.isFlushing(schema)) continue;
       const trigger = isMemoryShort ? 'memory' : await this.#trigger(schema);
