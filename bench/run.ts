@@ -12,6 +12,8 @@ import {flush} from './flush.ts';
 import {insertHttp} from './insert-http.ts';
 import {type Bench, runBench} from './kit/bench.ts';
 import {textOf} from './kit/report.ts';
+import {many} from './many.ts';
+import {memoryCosts} from './memory-costs.ts';
 import {readByKey} from './read-by-key.ts';
 import {start} from './start.ts';
 import {updateByKey} from './update-by-key.ts';
@@ -23,6 +25,8 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'update-by-key': updateByKey,
   flush,
   start,
+  many,
+  'memory-costs': memoryCosts,
 };
 
 const RESULTS = new URL('./results/', import.meta.url);

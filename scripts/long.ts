@@ -32,6 +32,12 @@ const slices: readonly Slice[] = [
     size: {KALAMDB_KILL_ROUNDS: 50},
     seed: {KALAMDB_KILL_SEED: 2},
   },
+  {
+    name: 'memory budget',
+    file: 'packages/server/test/e2e/memory.test.ts',
+    size: {KALAMDB_MEMORY_USERS: 20_000},
+    seed: {},
+  },
 ];
 
 const factor = Number(process.argv[2] ?? 1);

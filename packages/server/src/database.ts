@@ -109,6 +109,8 @@ export interface Database {
 
 /** Of the product, as clients and people see it. */
 export const VERSION = '0.1.0';
+/** A flush for memory goes on down to this part of the soft limit, so that the next write does not ask for another. */
+const MEMORY_ENOUGH = 0.75;
 const LEASE_MS = 30_000;
 const CLOSE_JOBS_MS = 30_000;
 const PRUNE_EVERY_MS = 3_600_000;
@@ -383,6 +385,8 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
     clock,
     current,
     scopes: (schema, trigger) => flushes.scopes(schema, trigger),
+    isMemoryShort: () =>
+      hot.bytes() > options.memorySoftBytes * MEMORY_ENOUGH && hot.evacuatedBytes() > options.memorySoftBytes,
     location: schema => storages.location(schema),
   });
   const compactKind = compactJob({

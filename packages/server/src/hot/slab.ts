@@ -51,6 +51,11 @@ export class Slabs {
     return this.#bytes;
   }
 
+  /** What `bytes` can be at most when every slab is at least half live, save for the one that is written. */
+  get evacuatedBytes(): number {
+    return Math.min(this.#bytes, 2 * this.#liveBytes + this.#slabBytes);
+  }
+
   /** Copies key and row in. */
   append(scopeSlot: number, key: Uint8Array, row: RowBytes): number {
     const entryBytes = ENTRY_HEADER_BYTES + key.length + row.length;
