@@ -10,6 +10,8 @@ import {rowSchemaVersion} from '../model/row-codec.ts';
 /** A segment is encoded in memory, at a few times this size. */
 const PACKED_BYTES_MAX = 512 * 1024 * 1024;
 const ROWS_PER_SLICE = 4096;
+/** Most scopes are small, and what is handed over is cleared first and collected by the other thread. */
+const FIRST_BYTES = 8192;
 
 export interface PackedRows {
   readonly bytes: ArrayBuffer;
@@ -24,7 +26,7 @@ export async function packRows(
   rows: Iterable<{key: Uint8Array; row: RowBytes}>,
   signal: AbortSignal,
 ): Promise<PackedRows> {
-  let out = Buffer.from(new ArrayBuffer(1 << 20));
+  let out = Buffer.from(new ArrayBuffer(FIRST_BYTES));
   let length = 0;
   let rowCount = 0;
   const versions = new Set<number>();
