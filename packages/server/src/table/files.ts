@@ -35,6 +35,7 @@ export interface FilesOptions {
 export class Files {
   readonly names: FileNames;
   readonly #options: FilesOptions;
+  readonly #deleting = new Set<Promise<number>>();
 
   constructor(options: FilesOptions) {
     this.#options = options;
@@ -50,6 +51,17 @@ export class Files {
   /** Deletes announced files, then strikes their names out. What fails stays announced, and the next start tries again. */
   async delete(files: readonly StoredFile[]): Promise<number> {
     if (files.length === 0) return 0;
+    const deleting = this.#delete(files);
+    this.#deleting.add(deleting);
+    return deleting.finally(() => this.#deleting.delete(deleting));
+  }
+
+  /** Resolves when the deletes that run now have ended, whatever became of them. */
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#deleting);
+  }
+
+  async #delete(files: readonly StoredFile[]): Promise<number> {
     const {syncLog, forget, unused, blobOf, commit} = this.#options;
     await syncLog();
     const gone = unused(files);

@@ -30,6 +30,8 @@ export function cleanupJob({manifests, files, clock}: {manifests: Manifests; fil
         count += await files.delete(manifests.takeRemovable());
         if (manifests.retiredCount > 0) await clock.sleep(LOOK_AGAIN_MS, context.signal);
       }
+      // The flush schedule may have taken files a moment ago: they are gone too when this job says so.
+      await files.settled();
       return {
         status: 'completed',
         message: `Cleaned up table ${params.table_id} successfully - ${count} files deleted`,
