@@ -27,6 +27,8 @@ export interface BenchContext {
   readonly seconds: number;
   /** How long each timed run may be put off until the machine is calm. */
   readonly patienceMs: number;
+  /** Between two timed runs. */
+  readonly pauseMs: number;
   /** The peer, started at the first call and stopped after the bench; undefined where it is not installed. */
   postgres(): Promise<Postgres | undefined>;
   say(text: string): void;
@@ -35,7 +37,7 @@ export interface BenchContext {
 export async function runBench(
   name: string,
   bench: Bench,
-  options: Pick<BenchContext, 'seed' | 'seconds' | 'patienceMs'> & {readonly rounds: number | undefined},
+  options: Pick<BenchContext, 'seed' | 'seconds' | 'patienceMs' | 'pauseMs'> & {readonly rounds: number | undefined},
 ): Promise<Report> {
   const {seed, rounds = bench.rounds} = options;
   const directory = await mkdtemp(join(tmpdir(), 'kalamdb-bench-'));

@@ -3,6 +3,7 @@
  *
  * The first round warms up and is not counted. In every round each server has the machine to itself, save for its load generator.
  */
+import {setTimeout as sleep} from 'node:timers/promises';
 import type {BenchContext} from './bench.ts';
 import {cpuTimes, othersShare, untilCalm} from './calm.ts';
 import type {Child} from './child.ts';
@@ -37,12 +38,13 @@ export interface Takings {
 }
 
 export async function sideBySide(
-  {rounds, patienceMs}: Pick<BenchContext, 'rounds' | 'patienceMs'>,
+  {rounds, patienceMs, pauseMs}: Pick<BenchContext, 'rounds' | 'patienceMs' | 'pauseMs'>,
   sides: readonly Side[],
 ): Promise<Map<string, Takings>> {
   const taken = new Map<string, Taken[]>(sides.map(side => [side.name, []]));
   for (let round = 0; round <= rounds; round++) {
     for (const side of sides) {
+      await sleep(pauseMs);
       await untilCalm(patienceMs);
       const one = await side.take();
       if (round > 0) taken.get(side.name)!.push(one);
