@@ -9,6 +9,7 @@
  */
 import assert from 'node:assert/strict';
 import type {RowBytes} from '../model/row.ts';
+import {writeU32} from '../std/bytes.ts';
 
 export const SLAB_BYTES = 8 * 1024 * 1024;
 
@@ -68,8 +69,8 @@ export class Slabs {
     slab.liveBytes += entryBytes;
     this.#liveBytes += entryBytes;
     const {buffer} = slab;
-    buffer.writeUInt32LE(scopeSlot, offset);
-    buffer.writeUInt32LE(key.length, offset + 4);
+    writeU32(buffer, offset, scopeSlot);
+    writeU32(buffer, offset + 4, key.length);
     const keyAt = offset + ENTRY_HEADER_BYTES;
     if (key.length <= LOOP_BYTES_MAX) for (let i = 0; i < key.length; i++) buffer[keyAt + i] = key[i]!;
     else buffer.set(key, keyAt);
