@@ -3,6 +3,7 @@
  *
  * A layer is asked first: the grouping answers grouped expressions and aggregates, the select list answers window functions.
  */
+import {AGGREGATES} from '../expr/aggregates.ts';
 import {castTo, failAt, notSupportedAt} from '../expr/coerce.ts';
 import {compare} from '../expr/compare.ts';
 import {compileOpen} from '../expr/compile.ts';
@@ -11,7 +12,7 @@ import type {ColumnScope, Source, SqlWriter, TypedExpr} from '../expr/expr.ts';
 import {BOOLEAN} from '../expr/numbers.ts';
 import type {ComparisonOperator} from '../expr/operators.ts';
 import {resolveColumn} from '../expr/sources.ts';
-import {someExpr} from '../expr/walk.ts';
+import {someExpr, walk} from '../expr/walk.ts';
 import type {DataType} from '../model/datatype.ts';
 import {sqlName} from '../model/type-table.ts';
 import type {Expr, Node, Query} from '../parser/ast.ts';
@@ -36,6 +37,8 @@ export function queryScope(
     paramTypes: binder.paramTypes,
     isForDuck: true,
     override: expr => {
+      const owner = expr.kind === 'call' && AGGREGATES.has(expr.name) ? ownerOf(expr.args, scope) : scope;
+      if (owner !== scope) return owner.override?.(expr);
       for (const layer of layers) {
         const answered = layer(expr, scope);
         if (answered !== undefined) return answered;
@@ -45,6 +48,19 @@ export function queryScope(
     },
   };
   return scope;
+}
+
+/** An aggregate belongs to the innermost query whose columns it names. */
+function ownerOf(args: readonly Expr[], scope: ColumnScope): ColumnScope {
+  const owners = new Set<ColumnScope>();
+  walk(args, expr => {
+    const found = expr.kind === 'column' ? resolveColumn(expr.qualifier, expr.column, expr, scope) : undefined;
+    if (found !== undefined) owners.add(found.scope);
+  });
+  if (owners.size === 0) return scope;
+  let at: ColumnScope = scope;
+  while (!owners.has(at) && at.outer !== undefined) at = at.outer;
+  return at;
 }
 
 function subquery(binder: Binder, expr: Expr, scope: ColumnScope, place: Place): TypedExpr | undefined {

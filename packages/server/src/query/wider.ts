@@ -69,7 +69,9 @@ function widerExpression(select: Select): Wider | undefined {
     const what =
       expr.kind === 'call' && expr.orderBy.length > 0
         ? 'ORDER BY inside a call'
-        : WIDER_NAMES[expr.kind as keyof typeof WIDER_NAMES];
+        : expr.kind === 'call' && expr.name === 'GROUPING'
+          ? 'GROUPING'
+          : WIDER_NAMES[expr.kind as keyof typeof WIDER_NAMES];
     if (what === undefined) return undefined;
     if (first === undefined || expr.start < first.start) first = {what, start: expr.start};
     return 'skip';

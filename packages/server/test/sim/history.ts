@@ -17,7 +17,7 @@ import type {Result} from '../test-database.ts';
 import {Auditor, type Versions} from './auditor.ts';
 import {Ledger, type Loss} from './ledger.ts';
 import {type Event, emptyState, isSame, NO_TABLE, type Scope, type Slot, type States, type Table} from './oracle.ts';
-import {DIRECTORY, type Ending, SimWorld, turn} from './sim-world.ts';
+import {DIRECTORY, ENDINGS, type Ending, SimWorld, turn} from './sim-world.ts';
 import * as say from './statements.ts';
 import {meaningOf, Storm} from './storm.ts';
 
@@ -31,7 +31,6 @@ const HEAL_MS = 4000;
 /** Time passes in slices; in each what woke is done, however slow the disk. */
 const SLICES = 5;
 const TURNS_PER_SLICE = 150;
-const ENDINGS = ['close', 'kill', 'power'] as const;
 
 export class History {
   readonly durability: Durability;
@@ -166,13 +165,12 @@ export class History {
   }
 
   #single(storm: Storm, slot: Slot): say.Statement {
-    const {scope} = slot;
     const isLong = this.#random() < (this.#isShort ? 0.7 : this.#temper.longRow);
     const tail = isLong ? 'x'.repeat(this.#below(6000)) : '';
-    const v = `${scope.user} ${++this.#counter} ${tail}`;
+    const v = `${slot.scope.user} ${++this.#counter} ${tail}`;
     const dice = this.#random();
     if (dice < 0.4) {
-      const other = scope.slots[this.#below(say.SINGLE_KEYS)]!;
+      const other = slot.scope.slots[this.#below(say.SINGLE_KEYS)]!;
       const slots = this.#random() < 0.35 && other !== slot ? [slot, other] : [slot];
       return say.insert(slots, {v, n: this.#below(100), extra: this.#extra(storm, slot)});
     }
@@ -363,9 +361,8 @@ export class History {
     const write = say.insert([this.#pick(this.#slots())], {v: 'refused', n: 0, extra: {}});
     const event = await this.#must(this.#tell(storm, write));
     assert.ok(typeof event?.answer !== 'number', 'a write was answered though the log is broken');
-    const kind = this.#pick(ENDINGS);
     if (this.durability === 'D0') this.#loss = 'answered writes';
-    await this.#restart(kind);
+    await this.#restart(this.#pick(ENDINGS));
   }
 
   async #restart(kind: (typeof ENDINGS)[number]): Promise<void> {

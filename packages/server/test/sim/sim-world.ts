@@ -17,6 +17,8 @@ const TURNS_PER_LOOK = 40;
 const LOOK_MS = 25;
 const LOOKS_MAX = 4000;
 
+/** How a life may end: by its own will, or not. */
+export const ENDINGS = ['close', 'kill', 'power'] as const;
 export type Ending = 'kill' | 'power';
 
 export interface Life {
