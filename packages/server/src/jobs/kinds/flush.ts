@@ -27,13 +27,13 @@ export interface FlushJobOptions {
   readonly location: (schema: Schema) => string;
   /** Whether a flush for memory has to go on; what it leaves are the scopes that were written last. */
   readonly isMemoryShort: () => boolean;
+  /** Scopes of one job that are in work together. */
+  readonly scopesAtOnce: number;
 }
 
 const ERRORS_KEPT = 10;
 /** Encoding has one worker and the disk one head: more at once would only hold more memory. */
 const FLUSHES_AT_ONCE = 2;
-/** Scopes of one flush in work together: while one waits for the disk the encoder has another, and their syncs of the log are one. */
-const SCOPES_AT_ONCE = 4;
 /** Rows in work together, unless one scope alone has more. */
 const BYTES_AT_ONCE = 16 * 1024 * 1024;
 
@@ -66,7 +66,8 @@ export function flushJob(options: FlushJobOptions) {
       const totals = emptyTotals(params.trigger);
       const scopes = options.scopes(schema, params.trigger);
       let scopesDone = 0;
-      await eachAtOnce(scopes, {signal: context.signal, weightOf: scope => weightOf(options, scope)}, async scope => {
+      const bounds = {signal: context.signal, atOnce: options.scopesAtOnce, weightOf: weightIn(options)};
+      await eachAtOnce(scopes, bounds, async scope => {
         if (params.trigger === 'memory' && !options.isMemoryShort()) return;
         try {
           add(totals, await flushScope(options.flush, schema, scope, context.signal));
@@ -84,21 +85,21 @@ export function flushJob(options: FlushJobOptions) {
 }
 
 /** What its segments take in memory while they are made, about. */
-function weightOf({flush}: FlushJobOptions, scope: ScopeKey): number {
-  return Math.min(flush.hot.scopeStats(scope)?.bytes ?? 0, SEGMENT_BYTES_MAX);
+function weightIn({flush}: FlushJobOptions): (scope: ScopeKey) => number {
+  return scope => Math.min(flush.hot.scopeStats(scope)?.bytes ?? 0, SEGMENT_BYTES_MAX);
 }
 
 /** Calls `work`, which must not reject, for one item after the other, several at a time. Begins no more once the signal fires. */
 async function eachAtOnce<Item>(
   items: readonly Item[],
-  {signal, weightOf}: {signal: AbortSignal; weightOf: (item: Item) => number},
+  {signal, atOnce, weightOf}: {signal: AbortSignal; atOnce: number; weightOf: (item: Item) => number},
   work: (item: Item) => Promise<void>,
 ): Promise<void> {
   const running = new Set<Promise<void>>();
   let bytes = 0;
   for (const item of items) {
     const weight = weightOf(item);
-    while (running.size > 0 && (running.size >= SCOPES_AT_ONCE || bytes + weight > BYTES_AT_ONCE)) {
+    while (running.size > 0 && (running.size >= atOnce || bytes + weight > BYTES_AT_ONCE)) {
       await Promise.race(running);
     }
     if (signal.aborted) break;
