@@ -43,11 +43,17 @@ export function written(what: string, file: string): Step {
   return {what, operations, leaves: {}};
 }
 
-/** Files, and what an interrupted writing of them may have left. */
-export function removed(what: string, files: readonly string[]): Step {
-  const folders = new Set(files.map(file => file.slice(0, file.lastIndexOf('/'))));
-  const removals = files.flatMap(file => [`remove ${file}`, `remove ${file}.tmp`]);
-  return {what, operations: [...removals, ...Array.from(folders, folder => `syncDirectory ${folder}`)], leaves: {}};
+/** Files, and what an interrupted writing of them may have left; then each of their folders, and those above it that may be empty now. */
+export function removed(
+  what: string,
+  files: readonly string[],
+  folders: Readonly<Record<string, readonly string[]>>,
+): Step {
+  const operations = files.flatMap(file => [`remove ${file}`, `remove ${file}.tmp`]);
+  for (const [folder, above] of Object.entries(folders)) {
+    operations.push(`syncDirectory ${folder}`, ...[folder, ...above].map(path => `removeDirectory ${path}`));
+  }
+  return {what, operations, leaves: {}};
 }
 
 /** A protocol to cut. */

@@ -68,10 +68,11 @@ const DROP: readonly Step[] = [
   logged('the table is gone, the names of its files are pending', {table: 'dropped'}),
   logged('the job is queued', {job: 'queued'}),
   logged('the job runs', {job: 'running'}),
-  removed('the files go', [
-    ...['ana/segment', 'ana/segment', 'ana/manifest.json'],
-    ...['ben/segment', 'ben/segment', 'ben/manifest.json'],
-  ]),
+  removed(
+    'the files go',
+    [...['ana/segment', 'ana/segment', 'ana/manifest.json'], ...['ben/segment', 'ben/segment', 'ben/manifest.json']],
+    {ana: ['data/storage/app/t'], ben: ['data/storage/app/t', 'data/storage/app']},
+  ),
   logged('the names are forgotten'),
   logged('the job has completed', {job: 'completed'}),
 ];
