@@ -20,7 +20,7 @@ const SCRIPTS = 100;
 export const bulkInsert: Bench = {title: `${ROWS}-row INSERT statements with literals`, rounds: 5, run};
 
 async function run(context: BenchContext): Promise<Findings> {
-  const {directory, seconds, seed, rounds} = context;
+  const {directory, seconds, seed} = context;
   const settings = {...QUIET, ...LARGE_MEMORY};
   const server = await startKalamdb(join(directory, 'kalamdb'), settings);
   try {
@@ -40,7 +40,7 @@ async function run(context: BenchContext): Promise<Findings> {
       const job = {clients: CLIENTS, seconds, seed, scripts, mode: 'simple'} as const;
       sides.push({name: 'PostgreSQL', take: () => takePgbench(postgres, job)});
     }
-    const found = await sideBySide(rounds, sides);
+    const found = await sideBySide(context, sides);
     const us = found.get('KalamDB')!;
     const them = found.get('PostgreSQL');
     return {

@@ -10,6 +10,7 @@
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {type Bench, type BenchContext, type Findings, Rounds} from './kit/bench.ts';
+import {untilCalm} from './kit/calm.ts';
 import {chatTable, fillChat, insertRequests, randomOf, USERS} from './kit/chat.ts';
 import {type Kalamdb, LARGE_MEMORY, QUIET, startKalamdb} from './kit/kalamdb.ts';
 import {startLoad} from './kit/load.ts';
@@ -33,6 +34,7 @@ async function run(context: BenchContext): Promise<Findings> {
   const rounds = new Rounds();
   // The first round warms up.
   for (let round = 0; round <= context.rounds; round++) {
+    await untilCalm(context.patienceMs);
     const server = await startKalamdb(join(context.directory, `round-${round}`), settings);
     try {
       await server.sql('CREATE NAMESPACE bench');

@@ -64,11 +64,12 @@ async function run(context: BenchContext): Promise<Findings> {
 }
 
 async function compare(
-  {directory, rounds, seconds, seed, say}: BenchContext,
+  context: BenchContext,
   one: Class,
   server: Kalamdb,
   postgres: Postgres | undefined,
 ): Promise<Measure[]> {
+  const {directory, seconds, seed} = context;
   const requests = insertRequests(REQUESTS, randomOf(seed));
   const body = bodyText(randomOf(seed + 1));
   const ours = (clients: number): Side => ({
@@ -87,9 +88,9 @@ async function compare(
         session: {synchronous_commit: one.synchronousCommit},
       }),
   });
-  say(`${one.goal}: ${rounds} rounds`);
+  context.say(`${one.goal}: ${context.rounds} rounds`);
   const found = await sideBySide(
-    rounds,
+    context,
     CLIENTS.flatMap(clients => [ours(clients), ...(postgres === undefined ? [] : [peer(clients, postgres)])]),
   );
   return CLIENTS.map(clients => {

@@ -21,7 +21,7 @@ const COLUMNS = 'id, name, n, price';
 export const readByKey: Bench = {title: `SELECT by primary key, ${ROWS} rows, with a parameter`, rounds: 5, run};
 
 async function run(context: BenchContext): Promise<Findings> {
-  const {directory, seconds, seed, rounds} = context;
+  const {directory, seconds, seed} = context;
   const server = await startKalamdb(join(directory, 'kalamdb'), QUIET);
   const echo = await startEcho();
   try {
@@ -43,7 +43,7 @@ async function run(context: BenchContext): Promise<Findings> {
         ? []
         : [{name: `PostgreSQL ${clients}`, take: () => takePgbench(postgres, pgbenchJob(clients, seconds, seed))}]),
     ]);
-    const found = await sideBySide(rounds, sides);
+    const found = await sideBySide(context, sides);
     const against = (clients: number, name: string, floor: number, aim: number): Measure[] => {
       const us = found.get(`KalamDB ${clients}`)!;
       const them = found.get(`${name} ${clients}`);

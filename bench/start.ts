@@ -10,6 +10,7 @@ import {readdir} from 'node:fs/promises';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {type Bench, type BenchContext, type Findings, Rounds} from './kit/bench.ts';
+import {untilCalm} from './kit/calm.ts';
 import {chatTable, fillChat, randomOf, USERS, userName} from './kit/chat.ts';
 import {output} from './kit/child.ts';
 import {type Kalamdb, LARGE_MEMORY, QUIET, type Settings, startKalamdb} from './kit/kalamdb.ts';
@@ -32,6 +33,7 @@ async function run(context: BenchContext): Promise<Findings> {
   await filled(context, 'log', fromLog);
   await filled(context, 'checkpoint', fromCheckpoint);
   for (let round = 0; round < rounds; round++) {
+    await untilCalm(context.patienceMs);
     found.add('bare', await bareNodeSeconds());
     found.add('empty', await startSeconds(join(directory, `empty-${round}`), settings, 'SELECT 1'));
     const sql = 'SELECT body FROM bench.messages LIMIT 1';

@@ -20,7 +20,7 @@ const DELETES_PER_SECOND_MAX = 40_000;
 export const updateByKey: Bench = {title: 'UPDATE and DELETE by key of rows in memory', rounds: 5, run};
 
 async function run(context: BenchContext): Promise<Findings> {
-  const {directory, seconds, seed, rounds} = context;
+  const {directory, seconds, seed} = context;
   const settings = {...QUIET, ...LARGE_MEMORY};
   const server = await startKalamdb(join(directory, 'kalamdb'), settings);
   try {
@@ -48,7 +48,7 @@ async function run(context: BenchContext): Promise<Findings> {
         },
       ];
     });
-    const found = await sideBySide(rounds, sides);
+    const found = await sideBySide(context, sides);
     return {
       durability: 'D2',
       settings: {...settings, users: USERS, 'rows that are updated': USERS * ROWS_PER_USER},

@@ -1,15 +1,18 @@
 /**
- * Docs: writes the reference from the tables the server itself reads, so that the two cannot differ.
+ * Docs: writes the reference from the tables the server itself reads, and figures from what benches found, so that they cannot differ.
  *
  *     packages/protocol/src/errors.ts          → docs/reference/errors.md
  *     packages/server/src/config.ts            → docs/reference/settings.md
  *     packages/server/src/system/index.ts      → docs/reference/system-tables.md
+ *     bench/results/<bench>.json               → the marked parts of docs/guide/performance.md
  *
  *     node scripts/docs.ts            writes
  *     node scripts/docs.ts --check    fails if a file is not what would be written
  */
 import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname} from 'node:path';
+import {withResults} from '../bench/kit/page.ts';
+import type {Report} from '../bench/kit/report.ts';
 import {ERRORS} from '../packages/protocol/src/errors.ts';
 import {OPTIONS} from '../packages/server/src/config.ts';
 import {SYSTEM_TABLES} from '../packages/server/src/system/index.ts';
@@ -22,7 +25,15 @@ export function referencePages(): ReadonlyMap<string, string> {
     ['docs/reference/errors.md', errorsPage()],
     ['docs/reference/settings.md', settingsPage()],
     ['docs/reference/system-tables.md', systemTablesPage()],
+    [PERFORMANCE, withResults(readFileSync(PERFORMANCE, 'utf8'), resultsOf)],
   ]);
+}
+
+const PERFORMANCE = 'docs/guide/performance.md';
+
+function resultsOf(bench: string): Report | undefined {
+  const path = `bench/results/${bench}.json`;
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Report) : undefined;
 }
 
 function errorsPage(): string {
@@ -36,7 +47,7 @@ function errorsPage(): string {
     'Errors',
     [
       'Every code an answer can carry, from `packages/protocol/src/errors.ts`. Match on codes, never on texts. *Retry* says that the same request',
-      'may succeed later without change.',
+      'may succeed later without change. Where an error has a place in the statement, `error.position` holds its line and column in the request.',
     ],
     table(['code', 'HTTP status', 'retry', 'meaning'], rows),
   );

@@ -25,6 +25,10 @@ export interface BenchContext {
   readonly rounds: number;
   /** Of one timed run. */
   readonly seconds: number;
+  /** How long each timed run may be put off until the machine is calm. */
+  readonly patienceMs: number;
+  /** Between two timed runs. */
+  readonly pauseMs: number;
   /** The peer, started at the first call and stopped after the bench; undefined where it is not installed. */
   postgres(): Promise<Postgres | undefined>;
   say(text: string): void;
@@ -33,8 +37,9 @@ export interface BenchContext {
 export async function runBench(
   name: string,
   bench: Bench,
-  {seed, rounds = bench.rounds, seconds}: {seed: number; rounds: number | undefined; seconds: number},
+  options: Pick<BenchContext, 'seed' | 'seconds' | 'patienceMs' | 'pauseMs'> & {readonly rounds: number | undefined},
 ): Promise<Report> {
+  const {seed, rounds = bench.rounds} = options;
   const directory = await mkdtemp(join(tmpdir(), 'kalamdb-bench-'));
   const loadBefore = loadAverage();
   let peer: Promise<Postgres | undefined> | undefined;
@@ -50,7 +55,7 @@ export async function runBench(
   };
   try {
     const say = (text: string) => console.log(`  … ${text}`);
-    const found = await bench.run({directory, seed, rounds, seconds, postgres, say});
+    const found = await bench.run({...options, directory, rounds, postgres, say});
     const version = (await peer)?.version;
     return {
       bench: name,

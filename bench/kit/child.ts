@@ -109,7 +109,16 @@ export async function freePort(): Promise<number> {
 }
 
 /** Runs a program to its end and gives its output. Throws with what it said if it fails. */
-export async function output(command: string, args: readonly string[], options: SpawnOptions = {}): Promise<string> {
+export function output(command: string, args: readonly string[], options: SpawnOptions = {}): Promise<string> {
+  return startProgram(command, args, options).output;
+}
+
+/** A program whose output is wanted, and that can be told to come to its end. */
+export function startProgram(
+  command: string,
+  args: readonly string[],
+  options: SpawnOptions = {},
+): {readonly output: Promise<string>; end(): void} {
   const child = spawn(command, args, {...options, stdio: ['ignore', 'pipe', 'pipe']});
   let [said, complained] = ['', ''];
   child.stdout!.on('data', bytes => {
@@ -118,7 +127,9 @@ export async function output(command: string, args: readonly string[], options: 
   child.stderr!.on('data', bytes => {
     complained += bytes;
   });
-  const [code] = await once(child, 'close');
-  if (code !== 0) throw new Error(`${command} ended with ${code}:\n${complained}${said}`);
-  return said;
+  const ended = once(child, 'close').then(([code]) => {
+    if (code !== 0) throw new Error(`${command} ended with ${code}:\n${complained}${said}`);
+    return said;
+  });
+  return {output: ended, end: () => void child.kill('SIGTERM')};
 }

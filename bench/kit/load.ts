@@ -5,7 +5,7 @@ import {randomUUID} from 'node:crypto';
 import {rm, writeFile} from 'node:fs/promises';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
-import {output} from './child.ts';
+import {startProgram} from './child.ts';
 
 const MAIN = fileURLToPath(new URL('./load-main.ts', import.meta.url));
 
@@ -55,9 +55,8 @@ export async function startLoad(
 ): Promise<{readonly outcome: Promise<LoadOutcome>; end(): void}> {
   const file = join(directory, `load-${randomUUID()}.json`);
   await writeFile(file, JSON.stringify({firstRequest: 0, isOnce: false, bodyBegins: SUCCESS, ...shape}));
-  const end = new AbortController();
-  const text = output(process.execPath, [MAIN, file], {signal: end.signal, killSignal: 'SIGTERM'});
-  return {outcome: outcomeOf(text).finally(() => rm(file)), end: () => end.abort()};
+  const {output, end} = startProgram(process.execPath, [MAIN, file]);
+  return {outcome: outcomeOf(output).finally(() => rm(file)), end};
 }
 
 async function outcomeOf(text: Promise<string>): Promise<LoadOutcome> {

@@ -3,6 +3,9 @@
  *
  * The first round warms up and is not counted. In every round each server has the machine to itself, save for its load generator.
  */
+import {setTimeout as sleep} from 'node:timers/promises';
+import type {BenchContext} from './bench.ts';
+import {cpuTimes, othersShare, untilCalm} from './calm.ts';
 import type {Child} from './child.ts';
 import type {Kalamdb} from './kalamdb.ts';
 import {type LoadJob, runLoad} from './load.ts';
@@ -20,6 +23,8 @@ export interface Taken {
   readonly serverMicros: number;
   readonly clientMicros: number;
   readonly rowsPerSync?: number;
+  /** Part of all CPUs that went to neither of them. */
+  readonly othersShare: number;
 }
 
 export interface Side {
@@ -32,10 +37,15 @@ export interface Takings {
   readonly facts: Readonly<Record<string, number>>;
 }
 
-export async function sideBySide(rounds: number, sides: readonly Side[]): Promise<Map<string, Takings>> {
+export async function sideBySide(
+  {rounds, patienceMs, pauseMs}: Pick<BenchContext, 'rounds' | 'patienceMs' | 'pauseMs'>,
+  sides: readonly Side[],
+): Promise<Map<string, Takings>> {
   const taken = new Map<string, Taken[]>(sides.map(side => [side.name, []]));
   for (let round = 0; round <= rounds; round++) {
     for (const side of sides) {
+      await sleep(pauseMs);
+      await untilCalm(patienceMs);
       const one = await side.take();
       if (round > 0) taken.get(side.name)!.push(one);
     }
@@ -57,6 +67,7 @@ function takings(name: string, all: readonly Taken[]): Takings {
       ...fact('server CPU µs', one => one.serverMicros),
       ...fact('client CPU µs', one => one.clientMicros),
       ...fact('rows per fsync', one => one.rowsPerSync),
+      ...fact('CPU of others %', one => one.othersShare * 100),
     ]),
   };
 }
@@ -80,24 +91,28 @@ export async function takeOurs(server: Kalamdb, directory: string, shape: LoadSh
 }
 
 export async function takeLoad(server: Child, port: number, directory: string, shape: LoadShape): Promise<Taken> {
-  const cpuBefore = server.cpuSeconds();
+  const [before, cpuBefore] = [cpuTimes(), server.cpuSeconds()];
   const {requests, seconds, micros, cpuSeconds} = await runLoad(directory, {...shape, port});
+  const serverSeconds = server.cpuSeconds() - cpuBefore;
   return {
     perSecond: requests / seconds,
     p50Millis: micros.p50 / 1000,
     p99Millis: micros.p99 / 1000,
-    serverMicros: ((server.cpuSeconds() - cpuBefore) * 1e6) / requests,
+    serverMicros: (serverSeconds * 1e6) / requests,
     clientMicros: (cpuSeconds * 1e6) / requests,
+    othersShare: othersShare(before, serverSeconds + cpuSeconds),
   };
 }
 
 export async function takePgbench(server: Postgres, job: PgbenchJob): Promise<Taken> {
-  const cpuBefore = server.cpuSeconds();
+  const [before, cpuBefore] = [cpuTimes(), server.cpuSeconds()];
   const {perSecond, transactions, averageMillis, cpuSeconds} = await server.pgbench(job);
+  const serverSeconds = server.cpuSeconds() - cpuBefore;
   return {
     perSecond,
     meanMillis: averageMillis,
-    serverMicros: ((server.cpuSeconds() - cpuBefore) * 1e6) / transactions,
+    serverMicros: (serverSeconds * 1e6) / transactions,
     clientMicros: (cpuSeconds * 1e6) / transactions,
+    othersShare: othersShare(before, serverSeconds + cpuSeconds),
   };
 }

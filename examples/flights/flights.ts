@@ -1,5 +1,5 @@
 /**
- * Flights: loads real data into a SHARED and a USER table, and holds every answer against DuckDB reading the same files.
+ * Flights: loads real data into two SHARED tables and a USER table, and holds every answer against DuckDB reading the same files.
  *
  *     load ─ round 1 ─ flush, change ─ round 2 ─ SIGKILL, start ─ round 3 ─ flush ─ round 4
  *
@@ -10,10 +10,11 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {Oracle} from './oracle.ts';
 import {CHANGES, QUESTIONS, type Question} from './questions.ts';
 import {type Result, runSql, Server} from './server.ts';
-import {FLIGHTS_DDL, flightRows, MOVIES_DDL, movieRows} from './sources.ts';
+import {FLIGHTS_DDL, flightRows, MOVIES_DDL, movieRows, ROUTES_DDL, routeRows} from './sources.ts';
 
+const TABLES = ['example.flights', 'example.routes', 'example.movies'];
 const FLIGHTS_PER_BATCH = 2000;
-const MOVIES_PER_BATCH = 500;
+const BATCH_ROWS = 500;
 /** Requests under way at once while loading. */
 const LOADERS = 4;
 const PAGE_ROWS = 1000;
@@ -68,14 +69,14 @@ export async function runFlights(voice: Voice, url?: string): Promise<Round[]> {
 async function load(voice: Voice, url: string): Promise<void> {
   const run = (sql: string) => runSql(url, 'ana', sql);
   await run('CREATE NAMESPACE IF NOT EXISTS example');
-  for (const table of ['flights', 'movies']) await run(`DROP TABLE IF EXISTS example.${table}`);
-  await run(FLIGHTS_DDL);
-  await run(MOVIES_DDL);
+  for (const table of TABLES) await run(`DROP TABLE IF EXISTS ${table}`);
+  for (const ddl of [FLIGHTS_DDL, ROUTES_DDL, MOVIES_DDL]) await run(ddl);
   await loadTable(voice, {url, user: 'ana', table: 'flights', rows: await flightRows(), batchRows: FLIGHTS_PER_BATCH});
+  await loadTable(voice, {url, user: 'ben', table: 'routes', rows: await routeRows(), batchRows: BATCH_ROWS});
   const movies = await movieRows();
   const ofBen = movies.filter((_, i) => (i + 1) % 3 === 0);
-  await loadTable(voice, {url, user: 'ana', table: 'movies', rows: movies, batchRows: MOVIES_PER_BATCH});
-  await loadTable(voice, {url, user: 'ben', table: 'movies', rows: ofBen, batchRows: MOVIES_PER_BATCH});
+  await loadTable(voice, {url, user: 'ana', table: 'movies', rows: movies, batchRows: BATCH_ROWS});
+  await loadTable(voice, {url, user: 'ben', table: 'movies', rows: ofBen, batchRows: BATCH_ROWS});
 }
 
 interface Load {
@@ -103,10 +104,10 @@ async function loadTable(voice: Voice, {url, user, table, rows, batchRows}: Load
   await Promise.all(Array.from({length: LOADERS}, worker));
 }
 
-/** Until both tables have no rows in memory; what is being flushed already is waited for. */
+/** Until the tables have no rows in memory; what is being flushed already is waited for. */
 async function flush(voice: Voice, url: string): Promise<void> {
   const startedMs = performance.now();
-  const pending = new Set(['example.flights', 'example.movies']);
+  const pending = new Set(TABLES);
   while (pending.size > 0) {
     for (const table of pending) {
       const {message} = await runSql(url, 'ana', `STORAGE FLUSH TABLE ${table}`);

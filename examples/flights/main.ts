@@ -2,7 +2,7 @@
  * Main: runs the example and prints what came of it.
  *
  *     node examples/flights/main.ts            starts a server of its own and kills it on the way
- *     node examples/flights/main.ts <url>      uses a running one: makes example.flights and example.movies there anew
+ *     node examples/flights/main.ts <url>      uses a running one: makes its tables in the namespace example anew
  *
  * Exit codes: 0 all answers agree, 1 they do not, or a statement was refused.
  */

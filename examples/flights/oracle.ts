@@ -10,11 +10,20 @@ import {
   DuckDBInstance,
   type DuckDBValue,
 } from '@duckdb/node-api';
-import {FLIGHTS_FILE, MOVIES_FILE} from './sources.ts';
+import {DIRECT_MILES, FLIGHTS_FILE, MOVIES_FILE, UNFLOWN_MILES} from './sources.ts';
 
 const FLIGHTS = `CREATE TABLE example.flights AS
   SELECT CAST(row_number() OVER () AS INT) AS id, CAST(delay AS SMALLINT) AS delay, CAST(distance AS INT) AS distance, time
   FROM read_json(${quoted(FLIGHTS_FILE)}, columns = {delay: 'INT', distance: 'INT', time: 'DOUBLE'})`;
+
+const ROUTES = `CREATE TABLE example.routes AS
+  WITH flown AS (
+    SELECT DISTINCT distance FROM example.flights WHERE distance % 7 <> 0
+    UNION ALL SELECT CAST(unnest(range(${UNFLOWN_MILES}, ${UNFLOWN_MILES} + 3)) AS INT)
+  )
+  SELECT distance, 'R' || distance AS code, CASE WHEN distance < 500 THEN 'short' WHEN distance < 1500 THEN 'medium' WHEN distance < 3000 THEN 'long' END AS band,
+    CASE WHEN distance > ${DIRECT_MILES} THEN (SELECT max(other.distance) FROM flown other WHERE other.distance * 2 <= flown.distance) END AS via
+  FROM flown`;
 
 /** Objects are read as JSON text, so that DuckDB guesses no type. */
 const MOVIES = `CREATE TABLE ana.movies AS
@@ -41,6 +50,7 @@ export class Oracle {
     const oracle = new Oracle(instance, await instance.connect());
     for (const schema of ['example', 'ana', 'ben']) await oracle.#connection.run(`CREATE SCHEMA ${schema}`);
     await oracle.#connection.run(FLIGHTS);
+    await oracle.#connection.run(ROUTES);
     await oracle.#connection.run(MOVIES);
     await oracle.#connection.run('CREATE TABLE ben.movies AS SELECT * FROM ana.movies WHERE id % 3 = 0');
     return oracle;

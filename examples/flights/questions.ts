@@ -30,6 +30,8 @@ export const CHANGES: readonly Change[] = [
   {user: 'ben', sql: 'DELETE FROM example.flights WHERE delay < -35'},
   {user: 'ben', sql: 'DELETE FROM example.flights WHERE id BETWEEN 150001 AND 151000'},
   {user: 'ana', sql: 'INSERT INTO example.flights VALUES (150001, 7, 100, 12.5), (150003, NULL, 4000, NULL)'},
+  {user: 'ben', sql: "UPDATE example.routes SET band = 'edge' WHERE distance BETWEEN 480 AND 520"},
+  {user: 'ana', sql: 'DELETE FROM example.routes WHERE distance % 100 = 1'},
   {user: 'ana', sql: 'UPDATE example.movies SET imdb_rating = NULL, imdb_votes = NULL WHERE imdb_votes < 500'},
   {user: 'ana', sql: "UPDATE example.movies SET title = UPPER(title) WHERE major_genre = 'Musical'"},
   {
@@ -167,6 +169,119 @@ export const QUESTIONS: readonly Question[] = [
     about: "another user's table",
     user: 'ben',
     sql: 'SELECT COUNT(*), COUNT(distributor), COUNT(imdb_votes), MIN(id), MAX(id), SUM(worldwide_gross) FROM example.movies',
+  },
+  {
+    about: 'JOIN, groups of both sides',
+    user: 'ana',
+    sql:
+      'SELECT r.band, COUNT(*) AS n, SUM(f.delay), COUNT(DISTINCT r.code), MIN(f.id) FROM example.flights f ' +
+      'JOIN example.routes AS r ON r.distance = f.distance GROUP BY r.band ORDER BY r.band ASC NULLS LAST',
+  },
+  {
+    about: 'FULL JOIN, holes on both sides',
+    user: 'ben',
+    sql:
+      'SELECT distance, r.code, f.n FROM (SELECT distance, COUNT(*) AS n FROM example.flights GROUP BY distance) f ' +
+      'FULL JOIN example.routes r USING (distance) WHERE f.n IS NULL OR r.code IS NULL ORDER BY distance LIMIT 1000',
+  },
+  {
+    about: "a user's table joined with all's",
+    user: 'ben',
+    sql:
+      'SELECT m.id, m.title, m.running_minutes, r.code, r.band FROM example.movies m ' +
+      "LEFT JOIN example.routes r ON r.distance = m.running_minutes AND r.band <> 'long' " +
+      'WHERE m.running_minutes > 140 ORDER BY m.id LIMIT 1000',
+  },
+  {
+    about: 'ranks within partitions',
+    user: 'ana',
+    sql:
+      'SELECT major_genre, title, imdb_votes, ROW_NUMBER() OVER w AS place, LAG(imdb_votes) OVER w AS better, ' +
+      'SUM(imdb_votes) OVER (PARTITION BY major_genre) AS votes, ' +
+      'DENSE_RANK() OVER (PARTITION BY major_genre ORDER BY imdb_rating DESC NULLS LAST) AS by_rating FROM example.movies ' +
+      'WINDOW w AS (PARTITION BY major_genre ORDER BY imdb_votes DESC NULLS LAST, id) ' +
+      'QUALIFY ROW_NUMBER() OVER w <= 5 ORDER BY major_genre ASC NULLS FIRST, place LIMIT 1000',
+  },
+  {
+    about: 'a moving window over groups',
+    user: 'ana',
+    sql:
+      'SELECT CAST(FLOOR(time) AS INT) AS hour, COUNT(*) AS n, SUM(COUNT(*)) OVER (ORDER BY CAST(FLOOR(time) AS INT) ASC NULLS LAST) AS so_far, ' +
+      'MAX(SUM(delay)) OVER (ORDER BY CAST(FLOOR(time) AS INT) ASC NULLS LAST ROWS BETWEEN 2 PRECEDING AND CURRENT ROW) AS worst_of_3 ' +
+      'FROM example.flights GROUP BY 1 ORDER BY hour ASC NULLS LAST LIMIT 1000',
+  },
+  {
+    about: 'WITH, one name used twice',
+    user: 'ana',
+    sql:
+      'WITH by_route AS (SELECT distance, COUNT(*) AS n, SUM(delay) AS late FROM example.flights GROUP BY distance), ' +
+      'busy (miles, n) AS (SELECT distance, n FROM by_route WHERE n > (SELECT AVG(n) * 3 FROM by_route)) ' +
+      'SELECT b.miles, b.n, o.distance, o.n, o.late FROM busy b JOIN by_route o ON o.distance BETWEEN b.miles + 1 AND b.miles + 3 ' +
+      'ORDER BY b.miles, o.distance LIMIT 1000',
+  },
+  {
+    about: 'WITH RECURSIVE',
+    user: 'ben',
+    sql:
+      'WITH RECURSIVE way (distance, via, hops, path) AS (' +
+      'SELECT distance, via, 0, code FROM example.routes WHERE distance > 2500 UNION ALL ' +
+      "SELECT way.distance, r.via, way.hops + 1, way.path || ' > ' || r.code FROM way JOIN example.routes r ON r.distance = way.via) " +
+      'SELECT distance, hops, path FROM way WHERE hops > 0 ORDER BY distance, hops LIMIT 1000',
+  },
+  {
+    about: 'UNION, EXCEPT, INTERSECT',
+    user: 'ana',
+    sql:
+      'SELECT distance FROM example.flights WHERE delay > 300 INTERSECT SELECT distance FROM example.routes ' +
+      'EXCEPT SELECT distance FROM example.flights WHERE delay < -25 UNION ALL SELECT running_minutes FROM example.movies WHERE running_minutes > 200 ' +
+      'ORDER BY distance DESC LIMIT 1000',
+  },
+  {
+    about: 'UNION ALL of two tables',
+    user: 'ben',
+    sql:
+      "SELECT what, COUNT(*) AS n, SUM(miles) FROM (SELECT 'flight' AS what, CAST(distance AS BIGINT) AS miles FROM example.flights " +
+      "UNION ALL SELECT COALESCE(band, 'far'), distance FROM example.routes UNION ALL SELECT 'movie', us_gross FROM example.movies) every " +
+      'GROUP BY what ORDER BY what',
+  },
+  {
+    about: 'correlated subqueries',
+    user: 'ana',
+    sql:
+      'SELECT m.director, m.title, m.imdb_rating, (SELECT COUNT(*) FROM example.movies n WHERE n.director = m.director) AS films ' +
+      'FROM example.movies m WHERE m.imdb_rating = (SELECT MAX(imdb_rating) FROM example.movies b WHERE b.director = m.director) ' +
+      'AND EXISTS (SELECT 1 FROM example.movies w WHERE w.director = m.director AND w.imdb_rating < 5) ORDER BY m.director, m.id LIMIT 1000',
+  },
+  {
+    about: 'IN and NOT IN over NULLs',
+    user: 'ana',
+    sql:
+      'SELECT COUNT(*), COUNT(*) FILTER (WHERE distance NOT IN (SELECT via FROM example.routes)), ' +
+      'COUNT(*) FILTER (WHERE distance NOT IN (SELECT via FROM example.routes WHERE via IS NOT NULL)) FROM example.flights ' +
+      'WHERE distance IN (SELECT distance FROM example.routes WHERE band IS NULL OR via < 400) OR distance > ALL (SELECT via FROM example.routes WHERE via > 0)',
+  },
+  {
+    about: 'DISTINCT ON',
+    user: 'ana',
+    sql:
+      `SELECT DISTINCT ON (distance) ${FLIGHT_COLUMNS} FROM example.flights WHERE distance < 2600 ` +
+      'ORDER BY distance, delay DESC NULLS LAST, id LIMIT 1000',
+  },
+  {
+    about: 'LATERAL',
+    user: 'ben',
+    sql:
+      'SELECT r.code, f.id, f.delay, f.time FROM example.routes r CROSS JOIN LATERAL (' +
+      'SELECT id, delay, time FROM example.flights WHERE distance = r.distance ORDER BY delay DESC NULLS LAST, id LIMIT 2) f ' +
+      "WHERE r.band = 'long' ORDER BY r.distance, f.delay DESC, f.id LIMIT 1000",
+  },
+  {
+    about: 'ROLLUP',
+    user: 'ben',
+    sql:
+      'SELECT major_genre, mpaa_rating, GROUPING(major_genre, mpaa_rating) AS level, COUNT(*) AS n, SUM(us_gross), MAX(release_date) ' +
+      'FROM example.movies GROUP BY ROLLUP (major_genre, mpaa_rating) ' +
+      'ORDER BY level, major_genre ASC NULLS FIRST, mpaa_rating ASC NULLS FIRST LIMIT 1000',
   },
   {about: 'every movie', user: 'ana', sql: `SELECT ${MOVIE_COLUMNS} FROM example.movies`, isPaged: true},
   {about: "every movie of ben's", user: 'ben', sql: `SELECT ${MOVIE_COLUMNS} FROM example.movies`, isPaged: true},

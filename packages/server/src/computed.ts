@@ -21,6 +21,7 @@ import {SETTINGS, type SettingRecord} from './system/settings.ts';
 import {STATS} from './system/stats.ts';
 import {STORAGES, type StorageRecord} from './system/storages.ts';
 import type {Commit} from './table/commit.ts';
+import type {Files} from './table/files.ts';
 import type {Manifests} from './table/manifests.ts';
 
 export interface ComputedOptions {
@@ -29,6 +30,7 @@ export interface ComputedOptions {
   readonly hot: Hot;
   readonly cold: Cold;
   readonly manifests: Manifests;
+  readonly files: Files;
   readonly commit: Commit;
   readonly log: Log;
   readonly duck: Duck;
@@ -71,7 +73,7 @@ export function storedStorages(hot: Hot): StorageRecord[] {
 }
 
 function stats(options: ComputedOptions): Record<string, string | number | bigint> {
-  const {catalog, hot, cold, manifests, commit, log, duck, jobs} = options;
+  const {catalog, hot, cold, manifests, files, commit, log, duck, jobs} = options;
   const memory = options.memory();
   const running = jobs.list();
   const count = (status: string) => running.filter(job => job.status === status).length;
@@ -116,7 +118,7 @@ function stats(options: ComputedOptions): Record<string, string | number | bigin
     analytic_processes_started: duckStats.childrenStarted,
     analytic_processes_killed: duckStats.childrenKilled,
     analytic_processes_lost: duckStats.childrenLost,
-    files_to_delete: manifests.retiredCount,
+    files_to_delete: manifests.retiredCount + files.deletingCount,
     watermark_seq: commit.watermark,
     log_state: logStats.state,
     log_segments: logStats.segments,

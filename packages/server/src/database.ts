@@ -72,6 +72,7 @@ export interface DatabaseOptions {
   readonly memoryHardBytes: number;
   readonly checkpointLogBytes: number;
   readonly logSegmentBytes?: number;
+  readonly flushScopesAtOnce?: number;
   /** A checkpoint comes only when the log is longer than what hot rows are held in. */
   readonly hotSlabBytes?: number;
   readonly defaultRows: number;
@@ -109,8 +110,12 @@ export interface Database {
 
 /** Of the product, as clients and people see it. */
 export const VERSION = '0.1.0';
+/** A flush for memory goes on down to this part of the soft limit, so that the next write does not ask for another. */
+const MEMORY_ENOUGH = 0.75;
 const LEASE_MS = 30_000;
 const CLOSE_JOBS_MS = 30_000;
+/** Scopes of one flush in work together: while one waits for the disk the encoder has another, and their syncs of the log are one. */
+const FLUSH_SCOPES_AT_ONCE = 4;
 const PRUNE_EVERY_MS = 3_600_000;
 /** From the end of a statement's time to the end of the process that still runs it. */
 const QUERY_KILL_MS = 1000;
@@ -384,7 +389,10 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
     clock,
     current,
     scopes: (schema, trigger) => flushes.scopes(schema, trigger),
+    isMemoryShort: () =>
+      hot.bytes() > options.memorySoftBytes * MEMORY_ENOUGH && hot.evacuatedBytes() > options.memorySoftBytes,
     location: schema => storages.location(schema),
+    scopesAtOnce: options.flushScopesAtOnce ?? FLUSH_SCOPES_AT_ONCE,
   });
   const compactKind = compactJob({
     output,

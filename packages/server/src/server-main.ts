@@ -6,12 +6,12 @@
 import {readFile, stat} from 'node:fs/promises';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import pino from 'pino';
-import {type Config, OPTIONS, type OptionKey, readConfig} from './config.ts';
-import {type Database, type DatabaseOptions, openDatabase, VERSION} from './database.ts';
+import {type Config, readConfig} from './config.ts';
+import {type Database, openDatabase, VERSION} from './database.ts';
+import {databaseOptions} from './database-options.ts';
 import {isLoopback} from './http/guard.ts';
 import {createHttpServer, type HttpServer} from './http/server.ts';
-import {realDisk} from './std/real-disk.ts';
-import {systemClock, systemIds} from './std/system-clock.ts';
+import {systemClock} from './std/system-clock.ts';
 
 const DEFAULT_FILE = 'server.toml';
 /** Terminals and npm may deliver one Ctrl-C twice. */
@@ -118,64 +118,6 @@ function compactStream(): pino.DestinationStream {
       process.stderr.write(`${time} ${pino.levels.labels[level]} ${msg ?? ''}${more}${stack}\n`);
     },
   };
-}
-
-function databaseOptions(config: Config, logger: pino.Logger): DatabaseOptions {
-  return {
-    directory: config['storage.data_path'],
-    disk: realDisk,
-    clock: systemClock,
-    ids: systemIds,
-    durability: config['storage.durability'],
-    isLocked: true,
-    inlineEncoding: false,
-    memorySoftBytes: config['memory.soft_limit_bytes'],
-    memoryHardBytes: config['memory.hard_limit_bytes'],
-    checkpointLogBytes: config['checkpoint.log_bytes'],
-    defaultRows: config['limits.default_query_limit'],
-    maxRows: config['limits.max_query_limit'],
-    retentionHours: config['retention.default_deleted_retention_hours'],
-    analytic: {
-      maxChildren: config['analytic.max_processes'],
-      memoryBytes: config['analytic.memory_limit_bytes'],
-      idleMs: config['analytic.idle_seconds'] * 1000,
-      handOverRows: config['analytic.hand_over_rows'],
-    },
-    flushDefaultPolicy: {rows: config['flush.default_row_limit']},
-    flushCheckMs: config['flush.check_interval_seconds'] * 1000,
-    smallScopeAgeSeconds: config['flush.small_scope_age_seconds'],
-    compaction: {
-      checkMs: config['compaction.check_interval_seconds'] * 1000,
-      minSegments: config['compaction.min_segments'],
-      deadPercent: config['compaction.dead_percent'],
-    },
-    jobs: {
-      maxConcurrent: config['jobs.max_concurrent'],
-      maxRetries: config['jobs.max_retries'],
-      retryBackoffMs: config['jobs.retry_backoff_ms'],
-      keepFinishedDays: config['jobs.keep_finished_days'],
-    },
-    streams: {
-      scopeRowsMax: config['stream.default_max_buffer'],
-      tableBytesMax: config['stream.max_table_bytes'],
-      evictMs: config['stream.eviction_interval_seconds'] * 1000,
-    },
-    storageCacheBytes: config['storage.cache_bytes'],
-    sharedTemplate: config['storage.shared_tables_template'],
-    userTemplate: config['storage.user_tables_template'],
-    settings: settingsOf(config),
-    logger,
-  };
-}
-
-/** What `system.settings` shows. */
-function settingsOf(config: Config): DatabaseOptions['settings'] {
-  return (Object.keys(OPTIONS) as OptionKey[]).map(name => ({
-    name,
-    value: String(config[name]),
-    description: OPTIONS[name].about,
-    category: name.slice(0, name.indexOf('.')),
-  }));
 }
 
 function httpLimits(config: Config) {

@@ -91,8 +91,7 @@ function checkOwnName(path: string): void {
 async function writeObject(disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
   const temporary = path + LEFTOVER;
   try {
-    await removeIfThere(disk, temporary);
-    const file = await disk.open(temporary, 'create');
+    const file = await createAnew(disk, temporary);
     try {
       await file.write(bytes, 0);
       await file.datasync();
@@ -101,6 +100,17 @@ async function writeObject(disk: Disk, path: string, bytes: Uint8Array): Promise
     }
   } catch (error) {
     throw await afterCleanup(disk, temporary, error);
+  }
+}
+
+/** A crash may have left a file of this name; that is rare enough to be met, not looked for. */
+async function createAnew(disk: Disk, path: string): Promise<DiskFile> {
+  try {
+    return await disk.open(path, 'create');
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST') throw error;
+    await removeIfThere(disk, path);
+    return disk.open(path, 'create');
   }
 }
 

@@ -204,7 +204,7 @@ export class Ddl {
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {
-    const release = await this.#latches.acquire(['ddl']);
+    const release = await this.#latches.acquire('ddl', ['']);
     try {
       return await work();
     } finally {

@@ -6,7 +6,6 @@
  */
 
 import type {Blob} from '../blob/blob.ts';
-import {compareKeys} from '../model/key-codec.ts';
 import type {Incarnation} from '../model/names.ts';
 import {packRows} from '../model/packed-rows.ts';
 import type {Schema} from '../model/schema.ts';
@@ -17,7 +16,7 @@ import {type Encoder, inlineEncoder, threadEncoder} from './encoder.ts';
 import type {Footer} from './footer.ts';
 import {FooterCache} from './footer-cache.ts';
 import type {Manifest, Segment} from './manifest.ts';
-import {keyBounds, pruneReason} from './prune.ts';
+import {pruneReason} from './prune.ts';
 import type {DecodedGroup} from './row-group.ts';
 import {
   damagedSegment,
@@ -29,6 +28,7 @@ import {
   rowOfKey,
 } from './segment-reader.ts';
 import {scanSegments} from './segment-scan.ts';
+import {segmentsOfKey} from './segments-of-key.ts';
 
 const FOOTER_CACHE_BYTES = 32 * 1024 * 1024;
 
@@ -112,11 +112,13 @@ async function getRow(
   manifest: Manifest,
   key: Uint8Array,
 ): Promise<ColdRow | undefined> {
-  for (let i = manifest.segments.length - 1; i >= 0; i--) {
-    const segment = manifest.segments[i]!;
-    const open = isInside(segment, key) ? await openSegment(context, segment, schema) : undefined;
-    const groupIndex = open === undefined ? undefined : groupOfKey(open.footer, key);
-    if (open === undefined || groupIndex === undefined) {
+  const positions = segmentsOfKey(manifest, key);
+  counters.segmentsPruned += manifest.segments.length - positions.length;
+  for (const position of positions) {
+    const segment = manifest.segments[position]!;
+    const open = await openSegment(context, segment, schema);
+    const groupIndex = groupOfKey(open.footer, key);
+    if (groupIndex === undefined) {
       counters.segmentsPruned++;
       continue;
     }
@@ -129,11 +131,6 @@ async function getRow(
     if (vector === undefined || !vectorContains(vector, group.rowStart + index)) return decoded.row(index);
   }
   return undefined;
-}
-
-function isInside(segment: Segment, key: Uint8Array): boolean {
-  const {min, max} = keyBounds(segment);
-  return compareKeys(min, key) <= 0 && compareKeys(key, max) <= 0;
 }
 
 interface Probe {
@@ -158,21 +155,24 @@ type VisitRow = (keyIndex: number, group: DecodedGroup, index: number) => void;
 /** The live row of each key, newest segment first. */
 async function visitRows(context: ReadContext, counters: Counters, probe: Probe, visit: VisitRow): Promise<void> {
   const {manifest, keys} = probe;
-  let missing = keys.map((_, keyIndex) => keyIndex);
-  for (let i = manifest.segments.length - 1; i >= 0 && missing.length > 0; i--) {
-    const segment = manifest.segments[i]!;
-    const candidates = missing.filter(keyIndex => isInside(segment, keys[keyIndex]!));
-    if (candidates.length === 0) {
-      counters.segmentsPruned++;
-      continue;
+  const wanted = new Map<number, number[]>();
+  for (const [keyIndex, key] of keys.entries()) {
+    for (const position of segmentsOfKey(manifest, key)) {
+      const candidates = wanted.get(position);
+      if (candidates === undefined) wanted.set(position, [keyIndex]);
+      else candidates.push(keyIndex);
     }
+  }
+  const found = new Uint8Array(keys.length);
+  counters.segmentsPruned += manifest.segments.length - wanted.size;
+  for (const position of [...wanted.keys()].sort((a, b) => b - a)) {
+    const candidates = wanted.get(position)!.filter(keyIndex => found[keyIndex] === 0);
+    if (candidates.length === 0) continue;
     counters.segmentsRead++;
-    const done = new Set<number>();
-    await visitSegment(context, segment, probe, candidates, (keyIndex, group, index) => {
-      done.add(keyIndex);
+    await visitSegment(context, manifest.segments[position]!, probe, candidates, (keyIndex, group, index) => {
+      found[keyIndex] = 1;
       visit(keyIndex, group, index);
     });
-    if (done.size > 0) missing = missing.filter(keyIndex => !done.has(keyIndex));
   }
 }
 

@@ -110,6 +110,7 @@ const texts: [why: string, text: string, code: string, isFatal: boolean][] = [
   ],
   ['no JSON', 'Binder Error: x', 'INTERNAL_ERROR', false],
   ['no kind', 'something else', 'SQL_EXECUTION_ERROR', false],
+  ['broken JSON', '{"exception_type":"INTERNAL","exception_mess', 'SQL_EXECUTION_ERROR', false],
 ];
 for (const [why, text, code, isFatal] of texts) {
   test(`a failure by kind: ${why}`, () => {

@@ -65,8 +65,13 @@ function parsed(text: string): {kind: string; sentence: string} {
     const [prefix, kind] = /^([A-Za-z ]+?) ?Error: /.exec(text) ?? ['', ''];
     return {kind: kind!.toLowerCase(), sentence: text.slice(prefix.length)};
   }
-  const json = JSON.parse(text.slice(brace)) as {exception_type: string; exception_message: string};
-  return {kind: json.exception_type.toLowerCase(), sentence: json.exception_message.replace(FROM_COLUMN, '')};
+  try {
+    const json = JSON.parse(text.slice(brace)) as {exception_type: string; exception_message: string};
+    return {kind: json.exception_type.toLowerCase(), sentence: json.exception_message.replace(FROM_COLUMN, '')};
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    return {kind: '', sentence: text};
+  }
 }
 
 const FROM_COLUMN = / when casting from source column [^\n]*$/;

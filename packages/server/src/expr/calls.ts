@@ -14,6 +14,7 @@ import {FUNCTIONS, type FunctionFacts} from './functions.ts';
 import {DOUBLE, isMoment, isNumeric, isTextual, TEXT, TIMESTAMP} from './numbers.ts';
 import {comparator} from './operators.ts';
 import {datePartForm} from './time-functions.ts';
+import {WINDOW_FUNCTIONS} from './window-functions.ts';
 
 /** Functions and aggregates of this language that this release does not have. */
 const LATER: ReadonlySet<string> = new Set(
@@ -22,19 +23,26 @@ const LATER: ReadonlySet<string> = new Set(
   ),
 );
 
-export function compileCall(call: Call, args: readonly TypedExpr[], scope: ColumnScope): TypedExpr {
+/** `compileArg` is called once the function is known: a name that does not exist is said before what is wrong with its arguments. */
+export function compileCall(call: Call, compileArg: (arg: Expr) => TypedExpr, scope: ColumnScope): TypedExpr {
   if (call.isStar || call.isDistinct || call.orderBy.length > 0 || call.filter !== undefined) {
     throw failAt(scope, call, `${call.name} is not an aggregate function`);
   }
   const special = SPECIAL[call.name];
-  if (special !== undefined) return special(call, args, scope);
+  if (special !== undefined) return special(call, call.args.map(compileArg), scope);
   const facts = FUNCTIONS.get(call.name);
   if (LATER.has(call.name)) throw notSupportedAt(scope, call.start, `the function ${call.name}`);
-  if (facts === undefined)
-    throw failAt(scope, call, `Invalid function '${call.name.toLowerCase()}': it does not exist`);
-  checkCount(call, args.length, facts, scope);
-  const typed = args.map((arg, index) =>
-    argument(call, arg, facts.args[Math.min(index, facts.args.length - 1)]!, scope),
+  if (facts === undefined) {
+    const name = call.name.toLowerCase();
+    const isWindow = WINDOW_FUNCTIONS.has(call.name);
+    const message = isWindow
+      ? `window function ${name} requires an OVER clause`
+      : `Invalid function '${name}': it does not exist`;
+    throw failAt(scope, call, message);
+  }
+  checkCount(call, call.args.length, facts, scope);
+  const typed = call.args.map((arg, index) =>
+    argument(call, compileArg(arg), facts.args[Math.min(index, facts.args.length - 1)]!, scope),
   );
   const types = typed.map(arg => arg.type);
   const type = typeof facts.result === 'function' ? facts.result(types, typed) : facts.result;

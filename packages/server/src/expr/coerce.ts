@@ -78,9 +78,15 @@ function failing(type: DataType, failure: DbError): TypedExpr {
 }
 
 /** For the root of an expression, which is evaluated in any case. */
-export function settledRoot(expr: TypedExpr): TypedExpr {
-  if (expr.failure !== undefined) throw expr.failure;
+export function settledRoot(expr: TypedExpr, node: Node, scope: {readonly text: string}): TypedExpr {
+  if (expr.failure !== undefined) throw located(expr.failure, node, scope);
   return expr;
+}
+
+/** The error with the place of the node, unless it knows a nearer one. */
+export function located(error: unknown, node: Node, scope: {readonly text: string}): unknown {
+  if (!(error instanceof DbError) || error.position !== undefined) return error;
+  return new DbError(error.code, error.message, {cause: error, position: positionAt(scope.text, node.start)});
 }
 
 /** Reads the expression as `type` without losing anything; undefined when only a CAST could. */

@@ -75,7 +75,7 @@ function compareBound(op: ComparisonOperator, left: TypedExpr, right: TypedExpr)
       const value = evaluate(row, env);
       return value === null ? null : test(value);
     };
-    if (left.constant !== undefined) return fold(BOOLEAN, evaluateBound, [left]);
+    if (left.constant !== undefined || left.failure !== undefined) return fold(BOOLEAN, evaluateBound, [left]);
     const sql = (out: SqlWriter) => boundSql(op, sqlOf(left, out), type, bound, (...known) => out.value(...known));
     return {type: BOOLEAN, eval: evaluateBound, constant: undefined, sql};
   }

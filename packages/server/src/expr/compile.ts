@@ -18,6 +18,7 @@ import {
   failAt,
   fold,
   implicitly,
+  located,
   NO_ROW,
   notSupportedAt,
   openAs,
@@ -41,12 +42,12 @@ type Of<K extends Expr['kind']> = Extract<Expr, {kind: K}>;
 
 /** Every part has a type afterwards: open values became text or what their parameter says. */
 export function compileExpr(expr: Expr, scope: ColumnScope): TypedExpr {
-  return settledRoot(settled(compileOpen(expr, scope), scope));
+  return settledRoot(settled(compileOpen(expr, scope), scope), expr, scope);
 }
 
 /** A condition: boolean, with NULL as unknown. */
 export function compileCondition(expr: Expr, scope: ColumnScope, clause: string): TypedExpr {
-  return settledRoot(condition(expr, scope, clause));
+  return settledRoot(condition(expr, scope, clause), expr, scope);
 }
 
 function condition(expr: Expr, scope: ColumnScope, clause: string): TypedExpr {
@@ -59,7 +60,12 @@ function condition(expr: Expr, scope: ColumnScope, clause: string): TypedExpr {
 export function compileOpen(expr: Expr, scope: ColumnScope): TypedExpr {
   const answered = scope.override?.(expr);
   if (answered !== undefined) return answered;
-  const typed = compileNode(expr, scope);
+  let typed: TypedExpr;
+  try {
+    typed = compileNode(expr, scope);
+  } catch (error) {
+    throw located(error, expr, scope);
+  }
   return scope.isForDuck ? withSql(expr, typed, scope) : typed;
 }
 
@@ -151,7 +157,7 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
     }
     case 'call':
       if (AGGREGATES.has(expr.name)) throw failAt(scope, expr, `aggregate function ${expr.name} is not allowed here`);
-      return compileCall(expr, expr.args.map(sub), scope);
+      return compileCall(expr, sub, scope);
     case 'extract':
       return compileExtract(expr, sub(expr.operand), scope);
     case 'window':

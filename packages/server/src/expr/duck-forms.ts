@@ -30,6 +30,7 @@ export type Form = (...args: string[]) => string;
 
 /** The SQL of an expression of a scope that `isForDuck`. */
 export function sqlOf(expr: TypedExpr, out: SqlWriter): string {
+  if (expr.failure !== undefined && expr.sql === undefined) throw expr.failure;
   return expr.constant !== undefined ? out.value(expr.type, expr.constant.value) : expr.sql!(out);
 }
 

@@ -20,6 +20,7 @@ import {type Bound, boundOf, isInteger, isNumeric, rangeSide} from './numbers.ts
 import {type ComparisonOperator, MIRRORED} from './operators.ts';
 import {resolveColumn} from './sources.ts';
 import {isSteady} from './steady.ts';
+import {someExpr, WIDER_NAMES} from './walk.ts';
 
 export interface KeyFacts {
   readonly keys: KeyRange;
@@ -52,7 +53,9 @@ export function keyFacts(
   // Rows of a stream lie in the order of their coming, not in that of their key.
   if (where === undefined || schema === undefined || schema.kind === 'stream') return () => NO_FACTS;
   const place: Place = {scope, source: source!, schema};
-  const facts = andTerms(where).flatMap(term => factsOf(term, place));
+  const terms = andTerms(where);
+  if (terms.some(term => isNever(term, scope))) return () => EMPTY;
+  const facts = terms.flatMap(term => factsOf(term, place));
   if (facts.length === 0) return () => NO_FACTS;
   return env => valued(facts, schema, env);
 }
@@ -62,6 +65,14 @@ interface Place {
   readonly scope: ColumnScope;
   readonly source: Source;
   readonly schema: Schema;
+}
+
+/** `FALSE`, `NULL`, `1 = 2`: tools ask so for the columns alone. */
+function isNever(term: Expr, scope: ColumnScope): boolean {
+  if (someExpr([term], expr => expr.kind === 'column' || expr.kind === 'param' || expr.kind in WIDER_NAMES))
+    return false;
+  const {constant} = compileOpen(term, scope);
+  return constant !== undefined && constant.value !== true;
 }
 
 function andTerms(where: Expr): Expr[] {

@@ -93,13 +93,33 @@ export function resolveColumn(
       if (!isOfSource(qualifier, source) || (qualifier.length === 0 && source.hidden?.has(name.name))) continue;
       const column = source.find(name.name, node);
       if (column === undefined) continue;
-      if (found !== undefined)
-        throw failAt(scope, node, `column reference "${fullName(qualifier, name)}" is ambiguous`);
+      if (found !== undefined) throw ambiguous(qualifier, name, node, scope, [found.source, source]);
       found = {source, column, scope: at};
     }
     if (found !== undefined) return found;
   }
   return undefined;
+}
+
+function ambiguous(
+  qualifier: readonly Name[],
+  name: Name,
+  node: Node,
+  scope: ColumnScope,
+  sources: readonly Source[],
+): DbError {
+  const hint = didYouMean(reaching(name, sources));
+  return failAt(scope, node, `column reference "${fullName(qualifier, name)}" is ambiguous${hint && `.${hint}`}`);
+}
+
+/** The column of each source by the name that reaches it; made-up names of sources are upper case, and nobody can say them. */
+function reaching({name}: Name, sources: readonly Source[]): string[] {
+  const sayable = sources.filter(source => source.name !== undefined && source.name === source.name.toLowerCase());
+  return sayable.map(source => `${source.name}.${name}`);
+}
+
+function didYouMean(names: readonly string[]): string {
+  return names.length > 0 ? ` Did you mean ${names.slice(0, 3).join(', ')}?` : '';
 }
 
 function fullName(qualifier: readonly Name[], name: Name): string {
@@ -108,15 +128,14 @@ function fullName(qualifier: readonly Name[], name: Name): string {
 
 /** The error of a name that nobody knows, with what the writer may have meant. */
 export function noField(qualifier: readonly Name[], name: Name, node: Node, scope: ColumnScope): DbError {
-  const near = nearNames(qualifier, name, scope);
-  const hint = near.length > 0 ? ` Did you mean ${near.slice(0, 3).join(', ')}?` : '';
+  const hint = didYouMean(nearNames(qualifier, name, scope));
   return failAt(scope, node, `No field named ${fullName(qualifier, name)}.${hint}`);
 }
 
 /** The column by a name that is valid here, or names that differ by a letter or two. */
 function nearNames(qualifier: readonly Name[], name: Name, {sources}: ColumnScope): string[] {
   const owners = sources.filter(source => source.names().includes(name.name));
-  if (qualifier.length > 0 && owners.length > 0) return owners.map(source => `${source.name}.${name.name}`);
+  if (qualifier.length > 0 && owners.length > 0) return reaching(name, owners);
   // Every short name is near every other.
   const distance = name.name.length < 3 ? 0 : name.name.length < 4 ? 1 : 2;
   const names = new Set(sources.flatMap(source => source.names()));

@@ -227,7 +227,9 @@ test('scopes of one incarnation are listed alone, with the time of their oldest 
     list.map(({scope, rowCount, minSeq, oldestMs, lastWriteMs}) => ({scope, rowCount, minSeq, oldestMs, lastWriteMs})),
     [{scope: SCOPE, rowCount: 2, minSeq: 1n, oldestMs: 1000, lastWriteMs: 5000}],
   );
+  assert.equal(twin.hot.tableRows(SCOPE.incarnation), 2);
   twin.retire(SCOPE, 1n);
+  assert.equal(twin.hot.tableRows(SCOPE.incarnation), 1);
   assert.deepEqual([twin.hot.scopeStats(SCOPE)?.minSeq, twin.hot.scopeStats(SCOPE)?.oldestMs], [2n, 5000]);
 });
 

@@ -20,6 +20,7 @@ const SCOPE_BYTES = 600;
 
 interface TableRows {
   readonly owners: Map<Owner, ScopeRows>;
+  rowCount: number;
   bytes: number;
 }
 
@@ -71,6 +72,7 @@ class HotStore implements Hot {
     rows.bytes += bytes;
     rows.table.bytes += bytes;
     rows.rowCount++;
+    rows.table.rowCount++;
     this.#rowCount++;
     if (rows.rowCount === 1 || (rows.minSeq !== undefined && seq < rows.minSeq)) rows.minSeq = seq;
     rows.lastWriteMs = nowMs;
@@ -169,13 +171,25 @@ class HotStore implements Hot {
     return this.#tables.get(incarnation)?.bytes ?? 0;
   }
 
+  tableRows(incarnation: Incarnation): number {
+    return this.#tables.get(incarnation)?.rowCount ?? 0;
+  }
+
   scopeStats(scope: ScopeKey): HotScopeStats | undefined {
     const rows = this.#find(scope);
     return rows === undefined ? undefined : this.#stats(rows);
   }
 
   bytes(): number {
-    return this.#slabs.bytes + this.#indexBytes + (this.#slots.length - this.#freeSlots.length) * SCOPE_BYTES;
+    return this.#slabs.bytes + this.#scopeBytes();
+  }
+
+  evacuatedBytes(): number {
+    return this.#slabs.evacuatedBytes + this.#scopeBytes();
+  }
+
+  #scopeBytes(): number {
+    return this.#indexBytes + (this.#slots.length - this.#freeSlots.length) * SCOPE_BYTES;
   }
 
   liveBytes(): number {
@@ -227,7 +241,7 @@ class HotStore implements Hot {
     const slot = this.#freeSlots.pop() ?? this.#slots.length;
     let table = this.#tables.get(incarnation);
     if (table === undefined) {
-      table = {owners: new Map(), bytes: 0};
+      table = {owners: new Map(), rowCount: 0, bytes: 0};
       this.#tables.set(incarnation, table);
     }
     const rows: ScopeRows = {
@@ -262,6 +276,7 @@ class HotStore implements Hot {
     rows.bytes -= bytes;
     rows.table.bytes -= bytes;
     rows.rowCount--;
+    rows.table.rowCount--;
     this.#rowCount--;
     this.#slabs.release(address);
   }

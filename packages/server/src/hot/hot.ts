@@ -74,9 +74,13 @@ export interface Hot {
   scopeKeys(incarnation: Incarnation): IterableIterator<ScopeKey>;
   /** Bytes of the rows of one table life. */
   tableBytes(incarnation: Incarnation): number;
+  /** Rows of one table life. O(1). */
+  tableRows(incarnation: Incarnation): number;
   scopeStats(scope: ScopeKey): HotScopeStats | undefined;
   /** Bytes of all slabs and indexes, free space in slabs included; what the memory budget looks at. */
   bytes(): number;
+  /** What `bytes` can be at most once slabs that are mostly dead are evacuated: a flush need not go on for what only waits for that. */
+  evacuatedBytes(): number;
   /** Bytes of the rows alone: about what a checkpoint of them takes. */
   liveBytes(): number;
   rowCount(): number;

@@ -9,6 +9,7 @@
  */
 import assert from 'node:assert/strict';
 import type {RowBytes} from '../model/row.ts';
+import {writeU32} from '../std/bytes.ts';
 
 export const SLAB_BYTES = 8 * 1024 * 1024;
 
@@ -51,6 +52,11 @@ export class Slabs {
     return this.#bytes;
   }
 
+  /** What `bytes` can be at most when every slab is at least half live, save for the one that is written. */
+  get evacuatedBytes(): number {
+    return Math.min(this.#bytes, 2 * this.#liveBytes + this.#slabBytes);
+  }
+
   /** Copies key and row in. */
   append(scopeSlot: number, key: Uint8Array, row: RowBytes): number {
     const entryBytes = ENTRY_HEADER_BYTES + key.length + row.length;
@@ -63,8 +69,8 @@ export class Slabs {
     slab.liveBytes += entryBytes;
     this.#liveBytes += entryBytes;
     const {buffer} = slab;
-    buffer.writeUInt32LE(scopeSlot, offset);
-    buffer.writeUInt32LE(key.length, offset + 4);
+    writeU32(buffer, offset, scopeSlot);
+    writeU32(buffer, offset + 4, key.length);
     const keyAt = offset + ENTRY_HEADER_BYTES;
     if (key.length <= LOOP_BYTES_MAX) for (let i = 0; i < key.length; i++) buffer[keyAt + i] = key[i]!;
     else buffer.set(key, keyAt);

@@ -3,7 +3,7 @@ import {test} from 'node:test';
 import type {HotScopeStats} from '../hot/hot.ts';
 import type {Incarnation, UserId} from '../model/names.ts';
 import type {FlushPolicy} from '../model/schema.ts';
-import {type FlushPolicyInput, flushDecision, scopesToFlush} from './flush-policy.ts';
+import {type FlushPolicyInput, flushDecision, scopesToFlush, triggerOf} from './flush-policy.ts';
 
 const NOW = 1_000_000_000;
 
@@ -27,6 +27,14 @@ function input(policy: FlushPolicy | null, scopes: Given[], change: Partial<Flus
 }
 
 const names = (given: FlushPolicyInput) => scopesToFlush(given).map(scope => scope.owner);
+
+/** As the scheduler goes through them: an interval goes before rows. */
+function triggerOfAll(given: FlushPolicyInput): string | undefined {
+  const rowCount = given.scopes.reduce((sum, scope) => sum + scope.rowCount, 0);
+  const look = triggerOf(given, rowCount);
+  const found = given.scopes.filter(scope => scope.rowCount > 0).map(scope => look?.(scope));
+  return found.includes('interval') ? 'interval' : found.find(trigger => trigger !== undefined);
+}
 
 test('which scopes a policy takes', () => {
   const cases: [why: string, policy: FlushPolicy | null, scopes: Given[], expected: string[]][] = [
@@ -129,7 +137,11 @@ test('which scopes a policy takes', () => {
     ['a clock that jumped back makes nothing old', {seconds: 60}, [['a', 1, -500, -500]], []],
     ['no policy: by hand only', null, [['a', 1_000_000, 9999, 9999]], []],
   ];
-  for (const [why, policy, scopes, expected] of cases) assert.deepEqual(names(input(policy, scopes)), expected, why);
+  for (const [why, policy, scopes, expected] of cases) {
+    const given = input(policy, scopes);
+    assert.deepEqual(names(given), expected, why);
+    assert.equal(triggerOfAll(given), flushDecision(given)?.trigger, `${why}: looked at one by one`);
+  }
 });
 
 test('a table without a policy goes by the default one', () => {

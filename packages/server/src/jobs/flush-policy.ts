@@ -14,7 +14,7 @@ import type {FlushPolicy} from '../model/schema.ts';
 /** A scope of this many rows is worth a segment, whatever the limit of its table. */
 const SEGMENT_ROWS_WORTHWHILE = 64;
 
-export interface FlushPolicyInput {
+export interface TablePolicy {
   readonly policy: FlushPolicy | null;
   /** Clock ms. */
   readonly now: number;
@@ -23,6 +23,9 @@ export interface FlushPolicyInput {
     readonly policy: FlushPolicy | null;
     readonly smallScopeAgeSeconds: number;
   };
+}
+
+export interface FlushPolicyInput extends TablePolicy {
   readonly scopes: readonly HotScopeStats[];
   readonly pressure: boolean;
 }
@@ -53,6 +56,32 @@ export function flushDecision(input: FlushPolicyInput): FlushDecision | undefine
   return chosen.length === 0 ? undefined : {trigger: 'rows', scopes: chosen};
 }
 
+/**
+ * Whether a table of `rowCount` rows can be due without pressure, and which trigger one of its scopes pulls: the same as `flushDecision` says of
+ * all of them, for a scheduler that looks again and again at tables of very many scopes and seldom finds one due.
+ */
+export function triggerOf(
+  input: TablePolicy,
+  rowCount: number,
+): ((scope: HotScopeStats) => 'interval' | 'rows' | undefined) | undefined {
+  const {now, defaults} = input;
+  const policy = input.policy ?? defaults.policy;
+  if (policy === null || rowCount === 0) return undefined;
+  const {seconds, rows: limit = Number.POSITIVE_INFINITY} = policy;
+  if (seconds === undefined && rowCount < limit) return undefined;
+  const ageMs = (seconds ?? defaults.smallScopeAgeSeconds) * 1000;
+  const worthwhile = worthwhileRows(limit);
+  return scope => {
+    const isOld = now - scope.oldestMs >= ageMs;
+    if (isOld && seconds !== undefined) return 'interval';
+    return rowCount >= limit && (isOld || scope.rowCount >= worthwhile) ? 'rows' : undefined;
+  };
+}
+
+function worthwhileRows(limit: number): number {
+  return Math.min(SEGMENT_ROWS_WORTHWHILE, limit / 2);
+}
+
 function isAnyOlder(scopes: readonly HotScopeStats[], now: number, seconds: number): boolean {
   return scopes.some(scope => now - scope.oldestMs >= seconds * 1000);
 }
@@ -60,7 +89,7 @@ function isAnyOlder(scopes: readonly HotScopeStats[], now: number, seconds: numb
 function byRows(scopes: readonly HotScopeStats[], limit: number, isOld: (scope: HotScopeStats) => boolean): ScopeKey[] {
   let rows = scopes.reduce((sum, scope) => sum + scope.rowCount, 0);
   if (rows < limit) return [];
-  const worthwhile = Math.min(SEGMENT_ROWS_WORTHWHILE, limit / 2);
+  const worthwhile = worthwhileRows(limit);
   const chosen: ScopeKey[] = [];
   for (const scope of scopes.filter(one => one.rowCount >= worthwhile || isOld(one)).sort(largestFirst)) {
     if (rows < limit / 2) break;

@@ -14,11 +14,14 @@ import type {Clock} from '../std/clock.ts';
 import type {WriteRow} from '../table/commit.ts';
 import type {Files} from '../table/files.ts';
 import {filesOf, type Manifests} from '../table/manifests.ts';
-import {flushDecision} from './flush-policy.ts';
+import {flushDecision, type TablePolicy, triggerOf} from './flush-policy.ts';
 import type {JobTrigger} from './job.ts';
 import type {Jobs} from './jobs.ts';
 import type {CleanupParams} from './kinds/cleanup.ts';
 import type {FlushParams} from './kinds/flush.ts';
+
+/** Scopes looked at in one turn of the loop. */
+const SCOPES_PER_BREATH = 1000;
 
 export interface FlushesOptions {
   readonly jobs: Jobs;
@@ -95,7 +98,7 @@ export class Flushes {
   scopes(schema: Schema, trigger: JobTrigger): ScopeKey[] {
     const scopes = this.#stats(schema);
     if (trigger === 'rows' || trigger === 'memory') {
-      const decision = flushDecision(this.#policyInput(schema, scopes, trigger === 'memory'));
+      const decision = flushDecision({...this.#policy(schema), scopes, pressure: trigger === 'memory'});
       if (decision !== undefined) return [...decision.scopes];
       if (trigger === 'rows') return [];
     }
@@ -105,23 +108,41 @@ export class Flushes {
   /** One look at every table: what the scheduler does on its tick. */
   async tick(): Promise<void> {
     const {hot, tables, memorySoftBytes} = this.#options;
-    const pressure = hot.bytes() > memorySoftBytes;
+    // Above it by dead space alone, evacuation is what helps.
+    const isMemoryShort = hot.evacuatedBytes() > memorySoftBytes;
     for (const schema of tables()) {
-      if (!TABLE_KINDS[schema.kind].isFlushed) continue;
-      const scopes = this.#stats(schema);
-      const decision = scopes.length === 0 ? undefined : flushDecision(this.#policyInput(schema, scopes, pressure));
-      if (decision !== undefined) await this.start(schema, decision.trigger);
+      if (!TABLE_KINDS[schema.kind].isFlushed || !this.hasPending(schema) || this.isFlushing(schema)) continue;
+      const trigger = isMemoryShort ? 'memory' : await this.#trigger(schema);
+      if (trigger !== undefined) await this.start(schema, trigger);
     }
+  }
+
+  /** Which of its policy's triggers the table pulls. Requests go on while very many scopes are looked at. */
+  async #trigger(schema: Schema): Promise<'interval' | 'rows' | undefined> {
+    const {hot, defaultPolicy} = this.#options;
+    const isTimed = (schema.options.flushPolicy ?? defaultPolicy)?.seconds !== undefined;
+    const look = triggerOf(this.#policy(schema), hot.tableRows(schema.incarnation));
+    if (look === undefined) return undefined;
+    let found: 'rows' | undefined;
+    let count = 0;
+    for (const scope of hot.scopes(schema.incarnation)) {
+      const trigger = look(scope);
+      if (trigger === 'interval') return trigger;
+      found ??= trigger;
+      if (found !== undefined && !isTimed) return found;
+      if (++count % SCOPES_PER_BREATH === 0) await new Promise<void>(resolve => setImmediate(resolve));
+    }
+    return found;
   }
 
   #stats(schema: Schema): HotScopeStats[] {
     return [...this.#options.hot.scopes(schema.incarnation)];
   }
 
-  #policyInput(schema: Schema, scopes: readonly HotScopeStats[], pressure: boolean) {
+  #policy(schema: Schema): TablePolicy {
     const {clock, defaultPolicy, smallScopeAgeSeconds} = this.#options;
     const defaults = {policy: defaultPolicy, smallScopeAgeSeconds};
-    return {policy: schema.options.flushPolicy, now: clock.nowMs(), defaults, scopes, pressure};
+    return {policy: schema.options.flushPolicy, now: clock.nowMs(), defaults};
   }
 }
 

@@ -11,6 +11,7 @@
  */
 import assert from 'node:assert/strict';
 import {DbError} from '@kalamdb/protocol/errors.ts';
+import {writeOrdered} from '../std/bytes.ts';
 import type {DataType, Value} from './datatype.ts';
 import {uuidText} from './values.ts';
 
@@ -113,7 +114,7 @@ function encodeNumber(value: number): Uint8Array {
 
 function encodeBigint(value: bigint): Uint8Array {
   const key = Buffer.allocUnsafe(8);
-  key.writeBigUInt64BE(value + SIGN_64, 0);
+  writeOrdered(key, 0, value);
   return key;
 }
 

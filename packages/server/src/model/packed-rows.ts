@@ -9,7 +9,8 @@ import {rowSchemaVersion} from './row-codec.ts';
 
 /** What is packed as one is used as one, at a few times this size. */
 const PACKED_BYTES_MAX = 512 * 1024 * 1024;
-const FIRST_BYTES = 64 * 1024;
+/** Most scopes are small. */
+const FIRST_BYTES = 8192;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 const ROWS_PER_SLICE = 4096;
 const HEAD_BYTES = 8;

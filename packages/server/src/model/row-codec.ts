@@ -11,6 +11,7 @@
  */
 import assert from 'node:assert/strict';
 import {DbError} from '@kalamdb/protocol/errors.ts';
+import {readWide, writeU32, writeWide} from '../std/bytes.ts';
 import type {DataType, Value} from './datatype.ts';
 import {type Seq, tableText} from './names.ts';
 import type {Row, RowBytes} from './row.ts';
@@ -57,6 +58,7 @@ function layoutOf(schema: Schema): Layout {
 
 /** Rows are built here and then copied out at their exact size. */
 let scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+let marks = new Uint32Array(64);
 
 /** The row with seq 0. `values` are in column order, in memory form. Throws LIMIT_EXCEEDED if it is larger than ROW_BYTES_MAX. */
 export function encodeRow(schema: Schema, values: readonly Value[], flags: number): Buffer {
@@ -67,7 +69,8 @@ export function encodeRow(schema: Schema, values: readonly Value[], flags: numbe
   scratch.fill(0, 0, fragmentsAt);
   scratch[FLAGS_AT] = flags;
   scratch.writeUInt16LE(columns.length, COLUMNS_AT);
-  scratch.writeUInt32LE(schema.version, VERSION_AT);
+  writeU32(scratch, VERSION_AT, schema.version);
+  if (marks.length < columns.length) marks = new Uint32Array(columns.length);
   let body = '';
   for (let i = 0; i < columns.length; i++) {
     const {type} = columns[i]!;
@@ -78,13 +81,13 @@ export function encodeRow(schema: Schema, values: readonly Value[], flags: numbe
     if (value === null) mark += NULL_BIT;
     else if (fixedAt[i] !== 0) writeFixed(type, value, fixedAt[i]!);
     else if (typeof value === 'string' && fragment.length !== value.length + 2) mark += BACKSLASH_BIT;
-    scratch.writeUInt32LE(mark, MARKS_AT + 4 * i);
+    marks[i] = mark;
   }
   ensure(fragmentsAt + body.length * 3, schema);
   const end = fragmentsAt + scratch.write(body, fragmentsAt, 'utf8');
   if (end > ROW_BYTES_MAX) throw tooLarge(schema);
   settleMarks(columns.length, fragmentsAt, body, end);
-  scratch.writeUInt32LE(end, 0);
+  writeU32(scratch, 0, end);
   const row = Buffer.allocUnsafe(end);
   scratch.copy(row, 0, 0, end);
   if (scratch.length > SCRATCH_BYTES * 16) scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
@@ -96,12 +99,12 @@ function settleMarks(columnCount: number, fragmentsAt: number, body: string, end
   const isAscii = end - fragmentsAt === body.length;
   let unitsDone = 0;
   let bytesDone = fragmentsAt;
-  for (let at = MARKS_AT; at < MARKS_AT + 4 * columnCount; at += 4) {
-    const mark = scratch.readUInt32LE(at);
+  for (let i = 0; i < columnCount; i++) {
+    const mark = marks[i]!;
     const units = mark & END_MASK;
     bytesDone += isAscii ? units - unitsDone : Buffer.byteLength(body.slice(unitsDone, units));
     unitsDone = units;
-    scratch.writeUInt32LE(mark - units + bytesDone, at);
+    writeU32(scratch, MARKS_AT + 4 * i, mark - units + bytesDone);
   }
 }
 
@@ -162,24 +165,6 @@ function readFixed(type: DataType, buffer: Buffer, at: number): Value {
     default:
       return readWide(buffer, at);
   }
-}
-
-/** One 64-bit integer seen as two halves: several times quicker than the Buffer methods for bigints. */
-const wide = new BigInt64Array(1);
-const halves = new Uint32Array(wide.buffer);
-const LOW = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 0 : 1;
-const HIGH = 1 - LOW;
-
-function readWide(buffer: Buffer, at: number): bigint {
-  halves[LOW] = buffer.readUInt32LE(at);
-  halves[HIGH] = buffer.readUInt32LE(at + 4);
-  return wide[0]!;
-}
-
-function writeWide(buffer: Buffer, at: number, value: bigint): void {
-  wide[0] = value;
-  buffer.writeUInt32LE(halves[LOW]!, at);
-  buffer.writeUInt32LE(halves[HIGH]!, at + 4);
 }
 
 export function setRowSeq(buffer: Buffer, offset: number, seq: Seq): void {

@@ -75,6 +75,9 @@ const DECIMAL_BARE = {name: 'decimal', precision: 38, scale: 10} as const;
 /** Names that end in `TEXT` and still are not taken as text. */
 const REFUSED = new Set(['TINYTEXT', 'MEDIUMTEXT', 'LONGTEXT']);
 
+/** Of the others, lengths, precisions and display widths are accepted. */
+const WITHOUT_ARGUMENTS: ReadonlySet<TypeName> = new Set(['boolean', 'date', 'json', 'uuid']);
+
 const BY_SPELLING: ReadonlyMap<string, TypeName> = new Map(
   (Object.keys(TYPES) as TypeName[]).flatMap(name => TYPES[name].spellings.map(spelling => [spelling, name] as const)),
 );
@@ -86,6 +89,7 @@ export function resolveType(name: string, args: readonly string[]): DataType {
     throw fail.notSupported(`${spelling} columns are not in this release`);
   const type = BY_SPELLING.get(spelling) ?? (isTextLike(spelling) ? 'text' : undefined);
   if (type === undefined) throw fail.invalidSql(`Unsupported custom data type '${name}'`);
+  if (args.length > 0 && WITHOUT_ARGUMENTS.has(type)) throw fail.invalidSql(`Type ${spelling} takes no arguments`);
   return type === 'decimal' ? decimalType(args) : {name: type};
 }
 

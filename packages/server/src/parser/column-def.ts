@@ -100,7 +100,7 @@ function columnOption(cursor: TokenCursor, options: Options): void {
   else if (cursor.keywords('NOT', 'NULL')) options.isNotNull = true;
   else if (cursor.acceptKeyword('NULL')) options.isExplicitNull = true;
   else if (cursor.acceptKeyword('UNIQUE')) options.isUnique = true;
-  else if (isIdentity(cursor)) options.isAutoIncrement = true;
+  else if (isIdentity(cursor)) options.isAutoIncrement = once(cursor, options.isAutoIncrement, 'IDENTITY', start);
   else if (cursor.acceptKeyword('DEFAULT')) {
     once(cursor, options.default !== undefined, 'DEFAULT', start);
     options.default = parseDefaultExpression(cursor);

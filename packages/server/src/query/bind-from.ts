@@ -264,7 +264,7 @@ function joined(binder: Binder, item: Join, left: BoundFrom, right: BoundFrom, p
     item.join === 'right' ? `${b} ${word} ${a}` : `${a} ${word} ${b}`,
   );
   if (item.join === 'cross') return both;
-  const shared = item.isNatural ? sharedNames(left, right) : item.using.map(({name}) => name);
+  const shared = item.isNatural ? sharedNames(left, right).map(name => nameAt(item, name)) : item.using;
   if (item.on !== undefined) {
     const scope = queryScope(binder, both.sources, place, 'JOIN conditions');
     const on = compileCondition(item.on, scope, 'JOIN/ON');
@@ -272,8 +272,9 @@ function joined(binder: Binder, item: Join, left: BoundFrom, right: BoundFrom, p
   }
   if (shared.length === 0) return {...both, sql: out => `${both.sql(out)} ON TRUE`};
   const pairs = shared.map(name => mergedColumn(binder, item, name, left, right));
-  for (const source of both.sources) for (const name of shared) source.hidden.add(name);
-  const merged = mergedSource(binder, shared, pairs);
+  const names = shared.map(({name}) => name);
+  for (const source of both.sources) for (const name of names) source.hidden.add(name);
+  const merged = mergedSource(binder, names, pairs);
   return {
     ...both,
     sources: [merged, ...both.sources],
@@ -301,13 +302,14 @@ interface Merged {
   readonly value: (out: SqlWriter) => string;
 }
 
-function mergedColumn(binder: Binder, item: Join, name: string, left: BoundFrom, right: BoundFrom): Merged {
-  const [a, b] = [sideColumn(binder, item, name, left), sideColumn(binder, item, name, right)];
+function mergedColumn(binder: Binder, item: Join, column: Name, left: BoundFrom, right: BoundFrom): Merged {
+  const {name} = column;
+  const [a, b] = [sideColumn(binder, column, left, 'left'), sideColumn(binder, column, right, 'right')];
   const scope = binder.nowhere;
   const same = compare('=', a, b, scope);
   const both = unify([a, b], scope);
   if (same === undefined || both === undefined)
-    throw failAt(binder, item, `JOIN/USING types of column "${name}" cannot be matched`);
+    throw failAt(binder, column, `JOIN/USING types of column "${name}" cannot be matched`);
   if (same.sql === undefined) throw notSupportedAt(binder, item.start, `joining by column "${name}" of these types`);
   const [x, y] = both as [TypedExpr, TypedExpr];
   const value = (out: SqlWriter) => {
@@ -317,11 +319,15 @@ function mergedColumn(binder: Binder, item: Join, name: string, left: BoundFrom,
   return {type: x.type, same, value};
 }
 
-function sideColumn(binder: Binder, item: Join, name: string, side: BoundFrom): TypedExpr {
-  const column: Name = {start: item.start, end: item.end, name, text: name, isQuoted: false};
-  const found = resolveColumn([], column, item, {sources: side.sources, text: binder.text});
+/** A name that nobody wrote, at the place that it comes from. */
+function nameAt({start, end}: Node, name: string): Name {
+  return {start, end, name, text: name, isQuoted: false};
+}
+
+function sideColumn(binder: Binder, column: Name, {sources}: BoundFrom, side: 'left' | 'right'): TypedExpr {
+  const found = resolveColumn([], column, column, {sources, text: binder.text});
   if (found === undefined)
-    throw failAt(binder, item, `column "${name}" specified in USING clause does not exist in both tables`);
+    throw failAt(binder, column, `column "${column.name}" specified in USING clause does not exist in ${side} table`);
   const {type, sql} = found.column;
   return castTo({type, eval: neverRun, constant: undefined, sql}, type);
 }

@@ -1,5 +1,5 @@
 /**
- * Window functions, bound: a table of those that are nothing else, and every aggregate over a frame.
+ * Window functions, bound: those that are nothing else, and every aggregate over a frame.
  *
  * A named window is written out where it is used. Arguments are evaluated behind the grouping, like everything else that is shown.
  */
@@ -10,39 +10,16 @@ import {unify} from '../expr/compare.ts';
 import {compileExpr, compileOpen} from '../expr/compile.ts';
 import {castSql, sqlOf} from '../expr/duck-forms.ts';
 import type {ColumnScope, SqlWriter, TypedExpr} from '../expr/expr.ts';
-import {BIGINT, DOUBLE, INT, isNumeric} from '../expr/numbers.ts';
+import {BIGINT, isNumeric} from '../expr/numbers.ts';
 import {comparator} from '../expr/operators.ts';
 import {isSteady} from '../expr/steady.ts';
+import {WINDOW_FUNCTIONS, type WindowFacts} from '../expr/window-functions.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Call, Expr, Frame, FrameBound, Name, OrderItem, Select, WindowSpec} from '../parser/ast.ts';
 import {bindAggregate} from './bind-aggregate.ts';
 import {type Binder, neverRun} from './bound.ts';
 import type {Layer} from './query-scope.ts';
 import {directionSql} from './tail.ts';
-
-interface WindowFacts {
-  readonly name: string;
-  readonly args: readonly [least: number, most: number];
-  /** undefined: that of the first argument. */
-  readonly result: DataType | undefined;
-  readonly takesNulls?: boolean;
-}
-
-const WINDOW_FUNCTIONS: ReadonlyMap<string, WindowFacts> = new Map(
-  [
-    {name: 'ROW_NUMBER', args: [0, 0] as const, result: BIGINT},
-    {name: 'RANK', args: [0, 0] as const, result: BIGINT},
-    {name: 'DENSE_RANK', args: [0, 0] as const, result: BIGINT},
-    {name: 'PERCENT_RANK', args: [0, 0] as const, result: DOUBLE},
-    {name: 'CUME_DIST', args: [0, 0] as const, result: DOUBLE},
-    {name: 'NTILE', args: [1, 1] as const, result: INT},
-    {name: 'LAG', args: [1, 3] as const, result: undefined, takesNulls: true},
-    {name: 'LEAD', args: [1, 3] as const, result: undefined, takesNulls: true},
-    {name: 'FIRST_VALUE', args: [1, 1] as const, result: undefined, takesNulls: true},
-    {name: 'LAST_VALUE', args: [1, 1] as const, result: undefined, takesNulls: true},
-    {name: 'NTH_VALUE', args: [2, 2] as const, result: undefined, takesNulls: true},
-  ].map(facts => [facts.name, facts]),
-);
 
 type Sql = (out: SqlWriter) => string;
 type WindowExpr = Extract<Expr, {kind: 'window'}>;

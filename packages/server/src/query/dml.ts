@@ -5,7 +5,7 @@
  * assigned by UPDATE. `change` is pure: `table/` may call it again on a newer version of the same row.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
-import {castTo, NO_ENV, NO_ROW, notSupportedAt, settledRoot} from '../expr/coerce.ts';
+import {castTo, located, NO_ENV, NO_ROW, notSupportedAt, settledRoot} from '../expr/coerce.ts';
 import {compileCondition, compileOpen} from '../expr/compile.ts';
 import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
 import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
@@ -80,55 +80,54 @@ function refuseSystemColumn(name: string): void {
 /** The value of a column as the statement gives it, in the column's type. */
 function assigned(value: Expr | 'default', column: Column, scope: ColumnScope): Eval {
   if (value === 'default') return defaultOf(column);
-  const source = settledRoot(compileOpen(value, scope));
+  const target = {column, value, scope};
+  const source = settledRoot(compileOpen(value, scope), value, scope);
   if (source.open !== undefined || source.constant !== undefined) {
-    const shown = (env: Env) => openText(source, env);
-    const typed = coerced(
-      column,
-      () => shown(NO_ENV),
-      () => castTo(source, column.type),
-    );
-    return typed.constant !== undefined
-      ? typed.eval
-      : (row, env) =>
-          coerced(
-            column,
-            () => shown(env),
-            () => typed.eval(row, env),
-          );
+    const typed = coerced(target, NO_ENV, {source, convert: () => castTo(source, column.type)});
+    if (typed.constant !== undefined) return typed.eval;
+    return (row, env) => coerced(target, env, {source, convert: () => typed.eval(row, env)});
   }
   if (sameType(source.type, column.type)) return source.eval;
   // Evaluated apart from its conversion: what the expression itself throws is not an error of coercion.
   let held: Value = null;
-  const shown = () => valueText(source.type, held);
-  const converted = castTo({type: source.type, eval: () => held, constant: undefined}, column.type);
+  const holder = {type: source.type, eval: () => held, constant: undefined};
+  const converted = castTo(holder, column.type);
   return (row, env) => {
     held = source.eval(row, env);
-    return coerced(column, shown, () => converted.eval(row, env));
+    return coerced(target, env, {source: holder, convert: () => converted.eval(row, env)});
   };
 }
 
-/** An open or constant value as it was written. */
-function openText({open, digits, type, constant}: TypedExpr, env: Env): string {
-  if (open?.kind === 'param') {
-    const param = env.params[open.index - 1]!;
-    return String(typeof param === 'object' && param !== null ? param.number : param);
-  }
-  return digits ?? valueText(type, constant!.value);
+interface Target {
+  readonly column: Column;
+  readonly value: Expr;
+  readonly scope: ColumnScope;
 }
 
-function coerced<T>(column: Column, shown: () => string, convert: () => T): T {
+function coerced<T>(
+  {column, value, scope}: Target,
+  env: Env,
+  {source, convert}: {source: TypedExpr; convert: () => T},
+): T {
   try {
     return convert();
   } catch (error) {
     if (!(error instanceof DbError) || error.code === 'INVALID_PARAMETER') throw error;
-    const text = clip(shown());
-    throw fail.invalidOperation(
+    const text = clip(sourceText(source, env));
+    const refusal = fail.invalidOperation(
       column.type.name === 'uuid'
         ? `Invalid UUID literal '${text}' for column '${column.name}': 32 hexadecimal digits are expected`
         : `Schema coercion failed: Unable to cast value '${text}' to ${sqlName(column.type)} for column '${column.name}'`,
     );
+    throw located(refusal, value, scope);
   }
+}
+
+/** The value as it was written, or as it was computed. */
+function sourceText({open, digits, type, eval: evaluate}: TypedExpr, env: Env): string {
+  if (open?.kind !== 'param') return digits ?? valueText(type, evaluate(NO_ROW, env));
+  const param = env.params[open.index - 1]!;
+  return String(typeof param === 'object' && param !== null ? param.number : param);
 }
 
 function defaultOf(column: Column): Eval {

@@ -16,7 +16,7 @@ import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
 import {BIGINT} from '../expr/numbers.ts';
 import {comparator} from '../expr/operators.ts';
 import {findColumn, hasDeleted, isOfSource, tableSources} from '../expr/sources.ts';
-import {someExpr, walk} from '../expr/walk.ts';
+import {exprKey, someExpr, walk} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
@@ -120,7 +120,7 @@ function starOutputs(qualifier: readonly Name[], node: {start: number; end: numb
   });
 }
 
-/** As PostgreSQL names columns: the alias, the column, the function in lower case, else `?column?`. */
+/** As PostgreSQL names columns: the alias, the column, the function in lower case, the column of a subquery, else `?column?`. */
 export function outputName(expr: Expr, alias: Name | undefined): string {
   if (alias !== undefined) return alias.isQuoted ? alias.text : alias.name;
   switch (expr.kind) {
@@ -137,9 +137,19 @@ export function outputName(expr: Expr, alias: Name | undefined): string {
       return expr.kind;
     case 'window':
       return outputName(expr.call, undefined);
+    case 'subquery':
+      return firstName(expr.query);
     default:
       return '?column?';
   }
+}
+
+function firstName(query: Query): string {
+  let first = query;
+  while (first.kind === 'set') first = first.left;
+  if (first.kind === 'values') return 'column1';
+  const [item] = first.items;
+  return item?.kind === 'expr' ? outputName(item.expr, item.alias) : '?column?';
 }
 
 function resultColumn({name, typed}: Output, index: number, schema: Schema | undefined): ResultColumn {
@@ -163,11 +173,10 @@ function orderExpr(item: OrderItem, outputs: readonly Output[], select: DirectSe
   const named = expr.kind === 'column' && expr.qualifier.length === 0 ? outputNamed(outputs, expr.column) : undefined;
   if (named !== undefined) return named.typed;
   const typed = compileExpr(expr, scope);
-  const isShown = () =>
-    outputs.some(output => output.typed.column !== undefined && output.typed.column === typed.column);
-  if (select.isDistinct && !isShown()) {
+  const key = exprKey(expr);
+  const isShown = outputs.some(output => output.expr !== undefined && exprKey(output.expr) === key);
+  if (select.isDistinct && !isShown)
     throw failAt(scope, expr, 'for SELECT DISTINCT, ORDER BY expressions must appear in select list');
-  }
   return typed;
 }
 

@@ -3,6 +3,8 @@ export class Lru<K, V> {
   readonly #entries = new Map<K, {readonly value: V; readonly bytes: number}>();
   readonly #bytesMax: number;
   #bytes = 0;
+  /** The key at the end of the map. */
+  #newest: K | undefined;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -19,9 +21,12 @@ export class Lru<K, V> {
   get(key: K): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined) return undefined;
-    // A Map iterates in insertion order: what is used moves to its end.
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    // A Map iterates in insertion order: what is used moves to its end, where what was used last already is.
+    if (key !== this.#newest) {
+      this.#entries.delete(key);
+      this.#entries.set(key, entry);
+      this.#newest = key;
+    }
     return entry.value;
   }
 
@@ -30,6 +35,7 @@ export class Lru<K, V> {
     this.delete(key);
     if (bytes > this.#bytesMax) return;
     this.#entries.set(key, {value, bytes});
+    this.#newest = key;
     this.#bytes += bytes;
     for (const [oldest] of this.#entries) {
       if (this.#bytes <= this.#bytesMax) return;
@@ -41,6 +47,7 @@ export class Lru<K, V> {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
+    if (key === this.#newest) this.#newest = undefined;
     this.#bytes -= entry.bytes;
   }
 }

@@ -35,6 +35,7 @@ export interface FilesOptions {
 export class Files {
   readonly names: FileNames;
   readonly #options: FilesOptions;
+  #deletingCount = 0;
 
   constructor(options: FilesOptions) {
     this.#options = options;
@@ -50,6 +51,20 @@ export class Files {
   /** Deletes announced files, then strikes their names out. What fails stays announced, and the next start tries again. */
   async delete(files: readonly StoredFile[]): Promise<number> {
     if (files.length === 0) return 0;
+    this.#deletingCount += files.length;
+    try {
+      return await this.#deleteAll(files);
+    } finally {
+      this.#deletingCount -= files.length;
+    }
+  }
+
+  /** Files that are being deleted now, whoever asked for it. */
+  get deletingCount(): number {
+    return this.#deletingCount;
+  }
+
+  async #deleteAll(files: readonly StoredFile[]): Promise<number> {
     const {syncLog, forget, unused, blobOf, commit} = this.#options;
     await syncLog();
     const gone = unused(files);

@@ -1,7 +1,7 @@
 /**
  * Latches: one writer at a time per key, first come first served.
  *
- * A caller takes all its latches in the order of their ids, so callers never wait for each other in a circle. A latch is held until
+ * A caller takes latches of one place only, all of them in the order of their ids, so callers never wait for each other in a circle. A latch is held until
  * the write is durable and visible: the next writer then needs to know nothing of writes that could still be lost.
  * Law: every acquire that resolved is released exactly once.
  */
@@ -13,39 +13,61 @@ type Queue = (() => void)[];
 const NOBODY: Queue = [];
 
 export class Latches {
-  readonly #held = new Map<string, Queue>();
+  /** Place → id. Ids of one place are short and compared often; the place is looked up once. */
+  readonly #held = new Map<string, Map<string, Queue>>();
 
-  /** Resolves when all ids are held. `ids` must be free of duplicates; they are sorted in place. Synchronous when none is taken. */
-  acquire(ids: string[]): Release | Promise<Release> {
+  /** Resolves when all ids of the place are held. `ids` must be free of duplicates; they are sorted in place. Synchronous when none is taken. */
+  acquire(place: string, ids: string[]): Release | Promise<Release> {
     if (ids.length > 1) ids.sort();
+    const held = this.#heldAt(place);
     for (let i = 0; i < ids.length; i++) {
-      if (this.#held.has(ids[i]!)) return this.#wait(ids, i);
-      this.#held.set(ids[i]!, NOBODY);
+      if (held.has(ids[i]!)) return this.#wait(place, ids, i);
+      held.set(ids[i]!, NOBODY);
     }
-    return this.#releaser(ids);
+    return this.#releaser(place, ids);
   }
 
   get heldCount(): number {
-    return this.#held.size;
+    let count = 0;
+    for (const held of this.#held.values()) count += held.size;
+    return count;
   }
 
-  async #wait(ids: string[], from: number): Promise<Release> {
+  async #wait(place: string, ids: string[], from: number): Promise<Release> {
     for (let i = from; i < ids.length; i++) {
-      const queue = this.#held.get(ids[i]!);
-      if (queue === undefined) this.#held.set(ids[i]!, NOBODY);
-      else await new Promise<void>(resolve => this.#held.set(ids[i]!, [...queue, resolve]));
+      // While one waits the place may have become empty and been forgotten.
+      const held = this.#heldAt(place);
+      const queue = held.get(ids[i]!);
+      if (queue === undefined) held.set(ids[i]!, NOBODY);
+      else {
+        await new Promise<void>(resolve => {
+          if (queue === NOBODY) held.set(ids[i]!, [resolve]);
+          else queue.push(resolve);
+        });
+      }
     }
-    return this.#releaser(ids);
+    return this.#releaser(place, ids);
   }
 
-  #releaser(ids: readonly string[]): Release {
+  #heldAt(place: string): Map<string, Queue> {
+    let held = this.#held.get(place);
+    if (held === undefined) {
+      held = new Map();
+      this.#held.set(place, held);
+    }
+    return held;
+  }
+
+  #releaser(place: string, ids: readonly string[]): Release {
     return () => {
+      const held = this.#held.get(place)!;
       for (const id of ids) {
         // The latch passes straight to the next in line and is never seen free in between.
-        const next = this.#held.get(id)!.shift();
-        if (next === undefined) this.#held.delete(id);
+        const next = held.get(id)!.shift();
+        if (next === undefined) held.delete(id);
         else next();
       }
+      if (held.size === 0) this.#held.delete(place);
     };
   }
 }

@@ -69,7 +69,18 @@ export function openSnapshot(options: {
   };
 }
 
-function coldRowCount({segments, vectors}: Manifest): number {
+const coldRowCounts = new WeakMap<Manifest, number>();
+
+/** Asked for by every query, so each manifest is counted once. */
+function coldRowCount(manifest: Manifest): number {
+  const known = coldRowCounts.get(manifest);
+  if (known !== undefined) return known;
+  const count = countColdRows(manifest);
+  coldRowCounts.set(manifest, count);
+  return count;
+}
+
+function countColdRows({segments, vectors}: Manifest): number {
   let count = 0;
   for (const segment of segments) count += segment.rowCount;
   for (const vector of vectors.values()) count -= vector.length;

@@ -12,6 +12,7 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import {deltaFromJson, deltaToJson, type ManifestDelta} from '../cold/manifest.ts';
 import type {Incarnation, Owner, ScopeKey, Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
+import {writeU32} from '../std/bytes.ts';
 
 export type LogRecord =
   | {readonly kind: 'row'; readonly scope: ScopeKey; readonly key: Uint8Array; readonly row: RowBytes}
@@ -39,10 +40,10 @@ export class RecordWriter {
   /** Returns where the row's bytes lie, so that its seq can be written once it is known. */
   row(scope: ScopeKey, key: Uint8Array, row: RowBytes): number {
     this.#header(ROW, scope, key, 4 + row.length);
-    this.#length = this.#buffer.writeUInt32LE(row.length, this.#length);
-    const at = this.#length;
+    writeU32(this.#buffer, this.#length, row.length);
+    const at = this.#length + 4;
     row.buffer.copy(this.#buffer, at, row.offset, row.offset + row.length);
-    this.#length += row.length;
+    this.#length = at + row.length;
     return at;
   }
 
@@ -88,9 +89,9 @@ export class RecordWriter {
     const ownerLength = owner?.length ?? 0;
     this.#reserve(9 + ownerLength + key.length + more);
     const buffer = this.#buffer;
-    let at = buffer.writeUInt8(kind, this.#length);
-    at = buffer.writeUInt32LE(scope.incarnation, at);
-    at = buffer.writeUInt16LE(owner === undefined ? NO_OWNER : ownerLength, at);
+    buffer[this.#length] = kind;
+    writeU32(buffer, this.#length + 1, scope.incarnation);
+    let at = buffer.writeUInt16LE(owner === undefined ? NO_OWNER : ownerLength, this.#length + 5);
     if (owner !== undefined) at += owner.copy(buffer, at);
     at = buffer.writeUInt16LE(key.length, at);
     buffer.set(key, at);

@@ -87,9 +87,9 @@ async function insert(
   }
   const key = schema.columns[schema.primaryKey]!;
   const keys = rows.map(row => encodeKey(key.type, row[schema.primaryKey]!));
-  const ids = latchIds(scope, keys);
+  const ids = latchIds(keys);
   if (rows.length > 1) checkDistinct(schema, rows, ids);
-  const acquired = options.latches.acquire(ids);
+  const acquired = options.latches.acquire(scopeId(scope), ids);
   const release = typeof acquired === 'function' ? acquired : await acquired;
   try {
     for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
@@ -193,7 +193,7 @@ async function changeRows(
   }
   const keys = await candidates(options, scope, schema, request, change, signal);
   if (keys.length === 0) return 0;
-  const acquired = options.latches.acquire(latchIds(scope, keys));
+  const acquired = options.latches.acquire(scopeId(scope), latchIds(keys));
   const release = typeof acquired === 'function' ? acquired : await acquired;
   try {
     throwIfOver(signal);
@@ -292,11 +292,10 @@ function settleFlags(options: RowsOptions, scope: ScopeKey, batch: readonly Writ
   }
 }
 
-function latchIds(scope: ScopeKey, keys: readonly Uint8Array[]): string[] {
-  const place = `${scopeId(scope)}\0`;
+function latchIds(keys: readonly Uint8Array[]): string[] {
   return keys.map(key => {
     const bytes = key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.length);
-    return place + bytes.toString('latin1');
+    return bytes.toString('latin1');
   });
 }
 

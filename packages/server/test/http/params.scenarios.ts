@@ -222,7 +222,7 @@ export const PARAMS: readonly Scenario[] = [
     params: ['x'],
     code: 'SQL_EXECUTION_ERROR',
     message:
-      "Statement 1 failed: Invalid operation: Schema coercion failed: Unable to cast value 'x' to INT for column 'i'",
+      "Statement 1 failed: Invalid operation: Schema coercion failed: Unable to cast value 'x' to INT for column 'i' (line 1, column 38)",
   },
   {
     name: 'out of the range of a column',

@@ -67,7 +67,11 @@ export const STATEMENTS: readonly Scenario[] = [
     sql: '-- a\n ; /* b; */ SELECT 1 /* c */ ; -- d',
     results: [{rows: [[1]], row_count: 1, ...root}],
   },
-  {name: 'a semicolon in a text does not split', sql: 'SELECT \'a;b\', "x;y" FROM (SELECT 1)', code: 'SQL_EXECUTION_ERROR'},
+  {
+    name: 'a semicolon in a text does not split',
+    sql: 'SELECT \'a;b\', "x;y" FROM (SELECT 1 AS "x;y") s',
+    rows: [['a;b', 1]],
+  },
   {name: 'nothing', sql: '', code: 'EMPTY_SQL', message: 'No SQL statements provided'},
   {name: 'nothing but separators', sql: ' ; ;\n;', code: 'EMPTY_SQL', message: 'No SQL statements provided'},
   {name: 'nothing but a comment', sql: '-- SELECT 1', code: 'EMPTY_SQL', message: 'No SQL statements provided'},
@@ -152,15 +156,33 @@ export const STATEMENTS: readonly Scenario[] = [
     message: 'Invalid SQL: Unexpected a quoted string at line 1, column 10.',
   },
   {
-    name: 'what a query over several tables cannot have is named',
-    sql: 'SELECT * FROM app.t a\nJOIN app.t b ON a.id = SNOWFLAKE_ID()',
-    code: 'NOT_SUPPORTED',
-    message: 'Statement 1 failed: Not supported: SNOWFLAKE_ID() in this query (line 2, column 24)',
-    at: [2, 24],
+    name: 'a constant that fails has a place',
+    sql: 'SELECT 1,\n 2 + 1 / 0',
+    code: 'SQL_EXECUTION_ERROR',
+    message: 'Statement 1 failed: Execution error: division by zero (line 2, column 2)',
   },
   {
-    name: 'a table that is not there, in a join',
-    sql: 'SELECT * FROM app.nope JOIN app.t ON TRUE',
+    name: 'a value that does not fit its column has a place among many',
+    sql: "INSERT INTO app.t VALUES (70, 'a'),\n(71, 'b'),\n('x', 'c')",
+    code: 'SQL_EXECUTION_ERROR',
+    message:
+      "Statement 1 failed: Invalid operation: Schema coercion failed: Unable to cast value 'x' to INT for column 'id' (line 3, column 2)",
+    at: [3, 2],
+  },
+  {
+    name: 'a literal that is no value of the other side has a place',
+    sql: "SELECT id FROM app.t WHERE id = 1 OR id = 'x'",
+    code: 'SQL_EXECUTION_ERROR',
+    at: [1, 38],
+  },
+  {
+    name: 'a query over several tables is one query',
+    sql: 'SELECT count(*) FROM app.t a\nJOIN app.t b ON a.id = b.id',
+    rows: [['2']],
+  },
+  {
+    name: 'every table of a query is looked for',
+    sql: 'SELECT * FROM app.t JOIN app.nope ON TRUE',
     code: 'SQL_EXECUTION_ERROR',
   },
   {

@@ -65,10 +65,12 @@ export class Auditor {
     const jobs = await this.#rows('SELECT * FROM system.jobs');
     this.#checkJobs(jobs);
     const isIdle = jobs.every(job => !ACTIVE.includes(String(job['status'])));
-    const [waiting] = await this.#rows("SELECT metric_value FROM system.stats WHERE metric_name = 'files_to_delete'");
+    const left = this.#unlistedFiles(await this.#rows('SELECT manifest_json FROM system.manifest'));
     // What a deletion that failed leaves is the next start's to delete.
-    const left = isIdle && this.#world.faultCount === this.#faultsBefore ? Number(waiting!['metric_value']) : undefined;
-    this.#checkFiles(await this.#rows('SELECT manifest_json FROM system.manifest'), left);
+    if (left.length === 0 || !isIdle || this.#world.faultCount > this.#faultsBefore) return;
+    const [waiting] = await this.#rows("SELECT metric_value FROM system.stats WHERE metric_name = 'files_to_delete'");
+    const leftMax = Number(waiting!['metric_value']);
+    assert.ok(left.length <= leftMax, `files that nobody needs, and ${leftMax} waiting to go: ${left.join(', ')}`);
   }
 
   #checkJobs(jobs: readonly Record<string, Cell>[]): void {
@@ -96,8 +98,8 @@ export class Auditor {
     }
   }
 
-  /** `leftMax`: so many files that no manifest lists wait for their last reader; undefined while more may be about to be listed. */
-  #checkFiles(manifests: readonly Record<string, Cell>[], leftMax: number | undefined): void {
+  /** Checks those that are listed, and returns the others. */
+  #unlistedFiles(manifests: readonly Record<string, Cell>[]): string[] {
     const files = new Map<string, Buffer>();
     for (const [path, bytes] of this.#world.disk.contents(`${DIRECTORY}/storage`)) {
       const name = path.slice(path.lastIndexOf('/') + 1);
@@ -116,9 +118,7 @@ export class Auditor {
         this.#checksums.set(segment.path, checksum);
       }
     }
-    if (leftMax === undefined) return;
-    const left = [...files.keys()].filter(name => !listed.has(name));
-    assert.ok(left.length <= leftMax, `files that nobody needs, and ${leftMax} waiting to go: ${left.join(', ')}`);
+    return [...files.keys()].filter(name => !listed.has(name));
   }
 
   async #rows(sql: string): Promise<Record<string, Cell>[]> {

@@ -43,12 +43,6 @@ export function written(what: string, file: string): Step {
   return {what, operations, leaves: {}};
 }
 
-/** The same in a blob store, which first clears away what an interrupted try left. */
-export function put(what: string, file: string): Step {
-  const {operations} = written(what, file);
-  return {what, operations: [`remove ${file}.tmp`, ...operations], leaves: {}};
-}
-
 /** Files, and what an interrupted writing of them may have left. */
 export function removed(what: string, files: readonly string[]): Step {
   const folders = new Set(files.map(file => file.slice(0, file.lastIndexOf('/'))));

@@ -22,7 +22,6 @@ import {
   must,
   operationOf,
   type Protocol,
-  put,
   quiet,
   record,
   removed,
@@ -42,6 +41,8 @@ const OPTIONS: Partial<DatabaseOptions> = {
   logSegmentBytes: 64 * 1024,
   hotSlabBytes: 64 * 1024,
   flushCheckMs: TICK_MS,
+  // One after the other, so that a flush has one order of operations.
+  flushScopesAtOnce: 1,
   jobs: {maxConcurrent: 4, maxRetries: 1, retryBackoffMs: 1, keepFinishedDays: 7},
 };
 
@@ -49,9 +50,9 @@ function flushOf(user: 'ana' | 'ben'): Step[] {
   return [
     logged(`${user}: what is in flight is waited for`),
     logged(`${user}: the name of the segment is pending`),
-    put(`${user}: the segment`, `${user}/segment`),
+    written(`${user}: the segment`, `${user}/segment`),
     logged(`${user}: publish: the segment is listed, its rows are no longer hot`, {[user]: 'flushed'}),
-    put(`${user}: the mirror of the manifest`, `${user}/manifest.json`),
+    written(`${user}: the mirror of the manifest`, `${user}/manifest.json`),
   ];
 }
 

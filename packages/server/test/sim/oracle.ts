@@ -67,7 +67,11 @@ export function isSame(a: SlotState, b: SlotState): boolean {
   return a === b || textOf(a) === textOf(b);
 }
 
-/** The slots whose found state no order of the events explains. `mayForget`: from some moment on, answered events may be missing too. */
+/**
+ * The slots whose found state no order of the events explains. `mayForget`: from some moment on, answered events may be missing too.
+ *
+ * Each slot is searched alone; what ties them together is decided one by one, and only the slots that a decision touches are searched again.
+ */
 export function unexplained(
   base: States,
   events: readonly Event[],
@@ -75,46 +79,80 @@ export function unexplained(
   {mayForget}: {mayForget: boolean},
 ): Slot[] {
   const isOpen = (event: Event) => event.answer === undefined || mayForget;
-  // What touches several slots happened in all of them or in none.
-  const whole = events.filter(event => event.slots.size > 1 && !event.isRead);
-  const maybe = whole.filter(isOpen);
-  const orders = ordersToChoose(events, whole);
-  let fewest: Slot[] | undefined;
-  for (let choice = 0; choice < 2 ** (maybe.length + orders.length); choice++) {
-    const isChosen = (bit: number) => (choice & (2 ** bit)) !== 0;
-    const fate = (event: Event): Fate => {
-      const bit = maybe.indexOf(event);
-      if (bit >= 0) return isChosen(bit) ? 'happened' : 'never';
-      return isOpen(event) ? 'open' : 'happened';
-    };
-    const isBefore = (a: Event, b: Event): boolean => {
-      if (a.ended < b.begun) return true;
-      const bit = orders.findIndex(([one, other]) => (one === a && other === b) || (one === b && other === a));
-      return bit >= 0 && (orders[bit]![0] === a) === isChosen(maybe.length + bit);
-    };
-    const wrong = [...found].filter(([slot, state]) => {
+  const decided: Decided = {fates: new Map(), orders: []};
+  const fate = (event: Event): Fate => decided.fates.get(event) ?? (isOpen(event) ? 'open' : 'happened');
+  const isBefore = (a: Event, b: Event): boolean =>
+    a.ended < b.begun || decided.orders.some(([first, second]) => first === a && second === b);
+  const wrongOf = (slots: Iterable<Slot>): Slot[] =>
+    [...slots].filter(slot => {
+      const state = found.get(slot);
       const own = events.filter(event => event.slots.has(slot));
-      return !isExplained({slot, base: base.get(slot)!, found: state, events: own, fate, isBefore});
+      return (
+        state !== undefined && !isExplained({slot, base: base.get(slot)!, found: state, events: own, fate, isBefore})
+      );
     });
-    if (wrong.length === 0) return [];
-    if (fewest === undefined || wrong.length < fewest.length) fewest = wrong.map(([slot]) => slot);
-  }
-  return fewest!;
+  const wrong = wrongOf(found.keys());
+  if (wrong.length > 0) return wrong;
+  const decisions = [...fatesToDecide(events, isOpen), ...ordersToDecide(events)];
+  let farthest: {depth: number; wrong: Slot[]} = {depth: -1, wrong: []};
+  const decide = (depth: number): boolean => {
+    const decision = decisions[depth];
+    if (decision === undefined) return true;
+    for (const choose of decision.choices) {
+      const undo = choose(decided);
+      const broken = wrongOf(decision.slots);
+      if (broken.length === 0 && decide(depth + 1)) return true;
+      undo();
+      if (broken.length > 0 && depth > farthest.depth) farthest = {depth, wrong: broken};
+    }
+    return false;
+  };
+  return decide(0) ? [] : farthest.wrong;
 }
 
-const ORDERS_MAX = 6;
+interface Decided {
+  readonly fates: Map<Event, Fate>;
+  /** Of the two the first comes before the second, in every slot. */
+  orders: (readonly [first: Event, second: Event])[];
+}
+
+interface Decision {
+  readonly slots: Iterable<Slot>;
+  /** Each returns what takes it back. */
+  readonly choices: readonly ((decided: Decided) => () => void)[];
+}
+
+/** What touches several slots happened in all of them or in none. */
+function fatesToDecide(events: readonly Event[], isOpen: (event: Event) => boolean): Decision[] {
+  const whole = events.filter(event => event.slots.size > 1 && !event.isRead && isOpen(event));
+  return whole.map(event => ({
+    slots: event.slots,
+    choices: (['happened', 'never'] as const).map(fate => (decided: Decided) => {
+      decided.fates.set(event, fate);
+      return () => decided.fates.delete(event);
+    }),
+  }));
+}
 
 /** A read of several slots sees one moment: what else touches several of them at that time is before it in all, or in none. */
-function ordersToChoose(events: readonly Event[], whole: readonly Event[]): [read: Event, other: Event][] {
-  const found: [Event, Event][] = [];
+function ordersToDecide(events: readonly Event[]): Decision[] {
+  const decisions: Decision[] = [];
   for (const read of events) {
     if (!read.isRead || read.slots.size < 2) continue;
-    for (const other of whole) {
-      const isBeside = other.begun < read.ended && read.begun < other.ended;
-      if (isBeside && [...other.slots].some(slot => read.slots.has(slot))) found.push([read, other]);
+    for (const other of events) {
+      const isBeside = !other.isRead && other.begun < read.ended && read.begun < other.ended;
+      const slots = [...other.slots].filter(slot => read.slots.has(slot));
+      if (!isBeside || slots.length < 2) continue;
+      const choices = [[other, read] as const, [read, other] as const].map(order => (decided: Decided) => {
+        decided.orders = [...decided.orders, order];
+        return () => {
+          decided.orders = decided.orders.filter(one => one !== order);
+        };
+      });
+      decisions.push({slots, choices});
     }
   }
-  return found.slice(0, ORDERS_MAX);
+  return decisions;
 }
 
 /** `open`: it happened or not, in this slot, whatever it did elsewhere. */

@@ -17,6 +17,8 @@ const TURNS_PER_LOOK = 40;
 const LOOK_MS = 25;
 const LOOKS_MAX = 4000;
 
+/** How a life may end: by its own will, or not. */
+export const ENDINGS = ['close', 'kill', 'power'] as const;
 export type Ending = 'kill' | 'power';
 
 export interface Life {
@@ -170,6 +172,10 @@ export class SimWorld {
   /** Each operation counts twice, before and after its effect. */
   planEnd(kind: Ending, afterEvents: number, isCounted: (event: DiskEvent) => boolean = () => true): void {
     this.#end = {kind, countdown: afterEvents, isCounted};
+  }
+
+  get isEndPlanned(): boolean {
+    return this.#end !== undefined;
   }
 
   planFault(code: string, isMeant: (event: DiskEvent) => boolean, afterOperations: number): void {

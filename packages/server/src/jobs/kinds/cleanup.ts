@@ -25,10 +25,12 @@ export function cleanupJob({manifests, files, clock}: {manifests: Manifests; fil
     maxParallel: 1,
     async run(params, context): Promise<JobOutcome> {
       let count = 0;
-      for (let look = 0; manifests.retiredCount > 0 && look < LOOKS_MAX; look++) {
+      // Others may have taken some of the files, and not be done with them.
+      const isLeft = () => manifests.retiredCount + files.deletingCount > 0;
+      for (let look = 0; isLeft() && look < LOOKS_MAX; look++) {
         context.signal.throwIfAborted();
         count += await files.delete(manifests.takeRemovable());
-        if (manifests.retiredCount > 0) await clock.sleep(LOOK_AGAIN_MS, context.signal);
+        if (isLeft()) await clock.sleep(LOOK_AGAIN_MS, context.signal);
       }
       return {
         status: 'completed',

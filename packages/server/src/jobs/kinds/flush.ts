@@ -1,5 +1,5 @@
 /**
- * Flush job: moves a table's hot rows into segments, scope by scope.
+ * Flush job: moves a table's hot rows into segments, a few scopes at a time.
  *
  * Laws: each scope is published by itself; a scope that fails keeps its rows hot and fails the job, the others go on. Running it again is harmless:
  * what was published has no hot rows left. The table lease of the job is what keeps two flushes of a table apart.
@@ -8,6 +8,7 @@ import {type Incarnation, type ScopeKey, tableText} from '../../model/names.ts';
 import type {Schema} from '../../model/schema.ts';
 import type {Clock} from '../../std/clock.ts';
 import {type FlushOptions, flushScope, type ScopeFlush} from '../../table/flush.ts';
+import {SEGMENT_BYTES_MAX} from '../../table/segment-output.ts';
 import {defineJobKind, type JobOutcome, type JobTrigger} from '../job.ts';
 
 /** Stored as JSON in the job's row. */
@@ -24,11 +25,17 @@ export interface FlushJobOptions {
   /** The scopes this trigger takes at the moment the job runs. */
   readonly scopes: (schema: Schema, trigger: JobTrigger) => ScopeKey[];
   readonly location: (schema: Schema) => string;
+  /** Whether a flush for memory has to go on; what it leaves are the scopes that were written last. */
+  readonly isMemoryShort: () => boolean;
+  /** Scopes of one job that are in work together. */
+  readonly scopesAtOnce: number;
 }
 
 const ERRORS_KEPT = 10;
 /** Encoding has one worker and the disk one head: more at once would only hold more memory. */
 const FLUSHES_AT_ONCE = 2;
+/** Rows in work together, unless one scope alone has more. */
+const BYTES_AT_ONCE = 16 * 1024 * 1024;
 
 type Totals = {
   rows_scanned: number;
@@ -58,19 +65,52 @@ export function flushJob(options: FlushJobOptions) {
       if (schema === undefined) return {status: 'skipped', message: `Table ${params.table_id} no longer exists`};
       const totals = emptyTotals(params.trigger);
       const scopes = options.scopes(schema, params.trigger);
-      for (const [i, scope] of scopes.entries()) {
-        context.signal.throwIfAborted();
+      let scopesDone = 0;
+      const bounds = {signal: context.signal, atOnce: options.scopesAtOnce, weightOf: weightIn(options)};
+      await eachAtOnce(scopes, bounds, async scope => {
+        if (params.trigger === 'memory' && !options.isMemoryShort()) return;
         try {
           add(totals, await flushScope(options.flush, schema, scope, context.signal));
         } catch (error) {
-          if (context.signal.aborted) throw error;
+          if (context.signal.aborted) return;
           totals.scopes_failed.push({scope: scope.owner ?? 'shared', error: messageOf(error)});
         }
-        context.progress({scopes_done: i + 1, scopes_total: scopes.length, rows_written: totals.rows_written});
-      }
+        scopesDone++;
+        context.progress({scopes_done: scopesDone, scopes_total: scopes.length, rows_written: totals.rows_written});
+      });
+      context.signal.throwIfAborted();
       return outcome(totals, options.location(schema), tableText(schema.name));
     },
   });
+}
+
+/** What its segments take in memory while they are made, about. */
+function weightIn({flush}: FlushJobOptions): (scope: ScopeKey) => number {
+  return scope => Math.min(flush.hot.scopeStats(scope)?.bytes ?? 0, SEGMENT_BYTES_MAX);
+}
+
+/** Calls `work`, which must not reject, for one item after the other, several at a time. Begins no more once the signal fires. */
+async function eachAtOnce<Item>(
+  items: readonly Item[],
+  {signal, atOnce, weightOf}: {signal: AbortSignal; atOnce: number; weightOf: (item: Item) => number},
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const running = new Set<Promise<void>>();
+  let bytes = 0;
+  for (const item of items) {
+    const weight = weightOf(item);
+    while (running.size > 0 && (running.size >= atOnce || bytes + weight > BYTES_AT_ONCE)) {
+      await Promise.race(running);
+    }
+    if (signal.aborted) break;
+    bytes += weight;
+    const one = work(item).finally(() => {
+      running.delete(one);
+      bytes -= weight;
+    });
+    running.add(one);
+  }
+  await Promise.all(running);
 }
 
 function outcome(totals: Totals, location: string, table: string): JobOutcome {

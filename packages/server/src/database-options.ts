@@ -1,0 +1,65 @@
+/**
+ * Database options: the values of the settings as the plain options that rooms get.
+ */
+import {type Config, OPTIONS, type OptionKey} from './config.ts';
+import type {DatabaseOptions} from './database.ts';
+import {realDisk} from './std/real-disk.ts';
+import {systemClock, systemIds} from './std/system-clock.ts';
+
+export function databaseOptions(config: Config, logger: DatabaseOptions['logger']): DatabaseOptions {
+  return {
+    directory: config['storage.data_path'],
+    disk: realDisk,
+    clock: systemClock,
+    ids: systemIds,
+    durability: config['storage.durability'],
+    isLocked: true,
+    inlineEncoding: false,
+    memorySoftBytes: config['memory.soft_limit_bytes'],
+    memoryHardBytes: config['memory.hard_limit_bytes'],
+    checkpointLogBytes: config['checkpoint.log_bytes'],
+    defaultRows: config['limits.default_query_limit'],
+    maxRows: config['limits.max_query_limit'],
+    retentionHours: config['retention.default_deleted_retention_hours'],
+    flushDefaultPolicy: {rows: config['flush.default_row_limit']},
+    flushCheckMs: config['flush.check_interval_seconds'] * 1000,
+    smallScopeAgeSeconds: config['flush.small_scope_age_seconds'],
+    analytic: {
+      maxChildren: config['analytic.max_processes'],
+      memoryBytes: config['analytic.memory_limit_bytes'],
+      idleMs: config['analytic.idle_seconds'] * 1000,
+      handOverRows: config['analytic.hand_over_rows'],
+    },
+    compaction: {
+      checkMs: config['compaction.check_interval_seconds'] * 1000,
+      minSegments: config['compaction.min_segments'],
+      deadPercent: config['compaction.dead_percent'],
+    },
+    jobs: {
+      maxConcurrent: config['jobs.max_concurrent'],
+      maxRetries: config['jobs.max_retries'],
+      retryBackoffMs: config['jobs.retry_backoff_ms'],
+      keepFinishedDays: config['jobs.keep_finished_days'],
+    },
+    streams: {
+      scopeRowsMax: config['stream.default_max_buffer'],
+      tableBytesMax: config['stream.max_table_bytes'],
+      evictMs: config['stream.eviction_interval_seconds'] * 1000,
+    },
+    storageCacheBytes: config['storage.cache_bytes'],
+    sharedTemplate: config['storage.shared_tables_template'],
+    userTemplate: config['storage.user_tables_template'],
+    settings: settingsOf(config),
+    logger,
+  };
+}
+
+/** What `system.settings` shows. */
+function settingsOf(config: Config): DatabaseOptions['settings'] {
+  return (Object.keys(OPTIONS) as OptionKey[]).map(name => ({
+    name,
+    value: String(config[name]),
+    description: OPTIONS[name].about,
+    category: name.slice(0, name.indexOf('.')),
+  }));
+}

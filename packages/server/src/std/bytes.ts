@@ -1,0 +1,46 @@
+/**
+ * Bytes: integers into and out of buffers on paths that are walked once per row. Several times quicker than the methods of Buffer, which check
+ * what the caller here knows: that the place is inside, and that the value fits.
+ */
+
+/** Little endian; of a larger number the low 32 bits. */
+export function writeU32(buffer: Uint8Array, at: number, value: number): void {
+  buffer[at] = value;
+  buffer[at + 1] = value >>> 8;
+  buffer[at + 2] = value >>> 16;
+  buffer[at + 3] = value >>> 24;
+}
+
+/** One 64-bit integer seen as two halves. */
+const wide = new BigInt64Array(1);
+const halves = new Uint32Array(wide.buffer);
+const LOW = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 0 : 1;
+const HIGH = 1 - LOW;
+
+/** Signed, little endian. */
+export function readWide(buffer: Buffer, at: number): bigint {
+  halves[LOW] = buffer.readUInt32LE(at);
+  halves[HIGH] = buffer.readUInt32LE(at + 4);
+  return wide[0]!;
+}
+
+/** Little endian; of a larger number the low 64 bits. */
+export function writeWide(buffer: Uint8Array, at: number, value: bigint): void {
+  wide[0] = value;
+  writeU32(buffer, at, halves[LOW]!);
+  writeU32(buffer, at + 4, halves[HIGH]!);
+}
+
+/** Big endian with the sign bit flipped, so that bytes have the order of the numbers. */
+export function writeOrdered(buffer: Uint8Array, at: number, value: bigint): void {
+  wide[0] = value;
+  const [low, high] = [halves[LOW]!, halves[HIGH]! ^ 0x8000_0000];
+  buffer[at] = high >>> 24;
+  buffer[at + 1] = high >>> 16;
+  buffer[at + 2] = high >>> 8;
+  buffer[at + 3] = high;
+  buffer[at + 4] = low >>> 24;
+  buffer[at + 5] = low >>> 16;
+  buffer[at + 6] = low >>> 8;
+  buffer[at + 7] = low;
+}
