@@ -33,6 +33,12 @@ const slices: readonly Slice[] = [
     seed: {KALAMDB_KILL_SEED: 2},
   },
   {
+    name: 'two executors',
+    file: 'packages/server/test/sql/differential.test.ts',
+    size: {KALAMDB_DIFF_QUERIES: 2000},
+    seed: {KALAMDB_DIFF_SEED: 1_000_001},
+  },
+  {
     name: 'memory budget',
     file: 'packages/server/test/e2e/memory.test.ts',
     size: {KALAMDB_MEMORY_USERS: 20_000},

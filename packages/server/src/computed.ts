@@ -10,6 +10,7 @@ import {
   tableSchemaRows,
 } from './catalog/views.ts';
 import type {Cold} from './cold/cold.ts';
+import type {Duck} from './duck/duck.ts';
 import type {Hot} from './hot/hot.ts';
 import type {Flushes} from './jobs/flushes.ts';
 import type {Jobs} from './jobs/jobs.ts';
@@ -32,6 +33,7 @@ export interface ComputedOptions {
   readonly files: Files;
   readonly commit: Commit;
   readonly log: Log;
+  readonly duck: Duck;
   readonly jobs: Jobs;
   readonly flushes: Flushes;
   readonly settings: readonly SettingRecord[];
@@ -71,7 +73,7 @@ export function storedStorages(hot: Hot): StorageRecord[] {
 }
 
 function stats(options: ComputedOptions): Record<string, string | number | bigint> {
-  const {catalog, hot, cold, manifests, files, commit, log, jobs} = options;
+  const {catalog, hot, cold, manifests, files, commit, log, duck, jobs} = options;
   const memory = options.memory();
   const running = jobs.list();
   const count = (status: string) => running.filter(job => job.status === status).length;
@@ -79,6 +81,7 @@ function stats(options: ComputedOptions): Record<string, string | number | bigin
   const segments = all.flatMap(manifest => manifest.segments);
   const logStats = log.stats();
   const coldStats = cold.stats();
+  const duckStats = duck.stats();
   const seconds = Math.floor(options.uptimeMs() / 1000);
   return {
     server_version: options.version,
@@ -108,6 +111,13 @@ function stats(options: ComputedOptions): Record<string, string | number | bigin
     cold_footer_misses: coldStats.footerMisses,
     cold_segments_pruned: coldStats.segmentsPruned,
     cold_segments_read: coldStats.segmentsRead,
+    analytic_queries: duckStats.queries,
+    analytic_queries_running: duckStats.running,
+    analytic_queries_waiting: duckStats.waiting,
+    analytic_processes: duckStats.children,
+    analytic_processes_started: duckStats.childrenStarted,
+    analytic_processes_killed: duckStats.childrenKilled,
+    analytic_processes_lost: duckStats.childrenLost,
     files_to_delete: manifests.retiredCount + files.deletingCount,
     watermark_seq: commit.watermark,
     log_state: logStats.state,

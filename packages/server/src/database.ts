@@ -251,15 +251,16 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   const streams = new Streams({hot, cold, commit, clock, schemaOf, ...options.streams});
   const work = await openJobs(options, core, streams);
   const startedMs = clock.monotonicMs();
+  const duck = openAnalytic(options, core.storages);
   const computed = computedTables({
     ...core,
     ...work,
+    duck,
     settings: options.settings,
     version: VERSION,
     uptimeMs: () => clock.monotonicMs() - startedMs,
     memory: () => process.memoryUsage(),
   });
-  const duck = openAnalytic(options, core.storages);
   const openSystem = createSystemReader({hot, computed});
   const services = createServices(options, core, streams, {...work, duck, openSystem});
   await work.jobs.start();

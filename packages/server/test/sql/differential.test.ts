@@ -44,7 +44,6 @@ test(`both executors give the same answers to ${only === undefined ? QUERIES : Q
     }
   }
   // If nearly all queries were errors, equal errors would prove little.
-  if (process.env['SHOW']) console.log(counts);
   assert.ok(counts.answers > counts.errors + counts.undecided, JSON.stringify(counts));
 });
 
