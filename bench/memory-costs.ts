@@ -21,7 +21,7 @@ const SETTLE_MS = 3000;
 
 const KINDS: readonly {kind: MemoryJob['kind']; count: number; what: string}[] = [
   {kind: 'hot scopes', count: 100_000, what: 'user with one row in memory'},
-  {kind: 'hot rows', count: 20_000, what: 'row in memory, of users with ten'},
+  {kind: 'hot rows', count: 50_000, what: 'row in memory, of users with ten'},
   {kind: 'cold scopes', count: 100_000, what: 'user with nothing in memory and one segment'},
   {kind: 'segments', count: 10_000, what: 'further segment of a scope'},
   {kind: 'tables', count: 10_000, what: 'table of three columns, empty'},
@@ -33,7 +33,7 @@ async function run(context: BenchContext): Promise<Findings> {
   const rounds = new Rounds();
   for (let round = 0; round < context.rounds; round++) {
     for (const {kind, count} of KINDS) {
-      const figures = await measured(context, {kind, count, directory: join(context.directory, `${kind}-${round}`)});
+      const figures = await measured({kind, count, directory: join(context.directory, `${kind}-${round}`)});
       context.say(`${kind}: ${JSON.stringify(figures)}`);
       for (const [name, value] of Object.entries(figures)) rounds.add(`${kind} ${name}`, Math.round(value));
     }
@@ -50,8 +50,11 @@ async function run(context: BenchContext): Promise<Findings> {
   };
 }
 
-async function measured(_: BenchContext, job: MemoryJob): Promise<MemoryFigures> {
-  return JSON.parse(await output(process.execPath, ['--expose-gc', MAIN, JSON.stringify(job)]));
+async function measured(job: Omit<MemoryJob, 'step'>): Promise<MemoryFigures> {
+  const step = (name: MemoryJob['step']) =>
+    output(process.execPath, ['--expose-gc', MAIN, JSON.stringify({...job, step: name})]);
+  await step('fill');
+  return JSON.parse(await step('measure'));
 }
 
 function measureOf(rounds: Rounds, {kind, count, what}: (typeof KINDS)[number]): Measure {

@@ -62,5 +62,8 @@ for (const name of names) {
   };
   const report = await runBench(name, BENCHES[name]!, options);
   console.log(textOf(report) + '\n');
-  if (!values.dry) await writeFile(new URL(`${name}.json`, RESULTS), JSON.stringify(report, null, 2) + '\n');
+  if (values.dry) continue;
+  await writeFile(new URL(`${name}.json`, RESULTS), JSON.stringify(report, null, 2) + '\n');
+  const plot = BENCHES[name]!.plot?.(report);
+  if (plot !== undefined) await writeFile(new URL(`${name}.svg`, RESULTS), plot);
 }

@@ -5,6 +5,7 @@
  *     packages/server/src/config.ts            → docs/reference/settings.md
  *     packages/server/src/system/index.ts      → docs/reference/system-tables.md
  *     bench/results/<bench>.json               → the marked parts of docs/guide/performance.md
+ *     bench/results/memory-costs.json          → docs/reference/memory-costs.md
  *
  *     node scripts/docs.ts            writes
  *     node scripts/docs.ts --check    fails if a file is not what would be written
@@ -12,7 +13,7 @@
 import {existsSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import {dirname} from 'node:path';
 import {withResults} from '../bench/kit/page.ts';
-import type {Report} from '../bench/kit/report.ts';
+import {figure, median, type Report} from '../bench/kit/report.ts';
 import {ERRORS} from '../packages/protocol/src/errors.ts';
 import {OPTIONS} from '../packages/server/src/config.ts';
 import {SYSTEM_TABLES} from '../packages/server/src/system/index.ts';
@@ -26,6 +27,7 @@ export function referencePages(): ReadonlyMap<string, string> {
     ['docs/reference/settings.md', settingsPage()],
     ['docs/reference/system-tables.md', systemTablesPage()],
     [PERFORMANCE, withResults(readFileSync(PERFORMANCE, 'utf8'), resultsOf)],
+    ['docs/reference/memory-costs.md', memoryCostsPage()],
   ]);
 }
 
@@ -103,6 +105,37 @@ function systemTablesPage(): string {
     ],
     sections.slice(1),
   );
+}
+
+/** `npm run bench -- memory-costs` measures. */
+function memoryCostsPage(): string {
+  const {machine, versions, loadAverage, measures}: Report = JSON.parse(
+    readFileSync(new URL('../bench/results/memory-costs.json', import.meta.url), 'utf8'),
+  );
+  const rows = measures.map(({what, ours, facts}) => {
+    const bytes = median(ours.rounds);
+    const resident = ours.name === 'resident' ? bytes : Number(facts['resident']);
+    const live = ours.name === 'resident' ? '' : rounded(bytes);
+    return [what, live, rounded(resident), rounded(Number(facts['counted'])), figure(Number(facts['count']))];
+  });
+  return page(
+    'What memory costs',
+    [
+      'Bytes of one of each kind: the difference that very many of them make, divided by their number, from `bench/results/memory-costs.json`. *Live* is',
+      'what objects and buffers hold after a garbage collection, *resident* what the process has from the system, *counted* what the memory limits see.',
+      'Rows are of a table with a key, an INT and a text of 24 bytes; segments are entries of manifests, made without files.',
+      'Rows were ten for each of *count* users. What a start itself leaves behind is in the figures too, so they are upper bounds.',
+      '',
+      `Measured with Node ${versions['Node']} on ${machine.cpu}, ${machine.cpuCount} CPUs, ${machine.memoryGiB} GiB, which others used too: load average`,
+      `${loadAverage.join(' to ')}. Write it anew with \`npm run bench -- memory-costs\` and \`node scripts/docs.ts\`.`,
+    ],
+    table(['one …', 'live', 'resident', 'counted', 'count'], rows),
+  );
+}
+
+/** Two digits are what a repetition gives again. */
+function rounded(bytes: number): string {
+  return figure(Number(bytes.toPrecision(2)));
 }
 
 function page(title: string, intro: readonly string[], body: readonly string[]): string {

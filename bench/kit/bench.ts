@@ -14,6 +14,8 @@ export interface Bench {
   /** Rounds when none are asked for. */
   readonly rounds: number;
   run(context: BenchContext): Promise<Findings>;
+  /** An SVG beside the result. */
+  plot?(report: Report): string;
 }
 
 export type Findings = Pick<Report, 'durability' | 'settings' | 'notes' | 'measures'>;
