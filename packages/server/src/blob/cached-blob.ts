@@ -5,8 +5,8 @@
  *                          └ no  → whole object fetched once, for all who wait → kept, oldest use first out
  *
  * Objects are never changed and names never reused, so a copy is good as long as its object. Objects larger than the cache are read in ranges.
- * Laws: the cache holds at most `bytesMax`, plus what is being read, and files that somebody holds. It begins empty: a copy is never older than the process. A cache that cannot be
- * written is no error: reads go to the storage.
+ * Laws: the cache holds at most `bytesMax`, plus what is being read, and files that somebody holds. It begins empty: a copy is never older than
+ * the process. A cache that cannot be written is no error: reads go to the storage.
  */
 import {resolve} from 'node:path';
 import type {Disk} from '../std/disk.ts';

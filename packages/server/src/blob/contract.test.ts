@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import {mkdtemp, readdir, rm, writeFile} from 'node:fs/promises';
+import {existsSync} from 'node:fs';
+import {mkdtemp, readdir, readFile, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join, relative} from 'node:path';
 import {after, describe, test} from 'node:test';
@@ -8,6 +9,7 @@ import type {Disk} from '../std/disk.ts';
 import {realDisk} from '../std/real-disk.ts';
 import {seededRandom} from '../std/sim-clock.ts';
 import {SimDisk} from '../std/sim-disk.ts';
+import {systemClock} from '../std/system-clock.ts';
 import type {Blob} from './blob.ts';
 import {openCachedBlob} from './cached-blob.ts';
 import {openFsBlob} from './fs-blob.ts';
@@ -176,6 +178,17 @@ for (const [name, open] of backends) {
       assert.equal(await blob.size('a/b'), undefined);
     });
 
+    test('an object that has a file is that file, below the directory, while it is held', async () => {
+      const {blob} = open();
+      await blob.put('a/b', Buffer.from('held'));
+      const file = await blob.file('a/b');
+      assert.equal(file === undefined, blob.directory === undefined);
+      if (file === undefined) return;
+      assert.ok(file.path.startsWith(`${blob.directory}/`), file.path);
+      assert.equal(await readFile(file.path, 'utf8'), 'held');
+      file.release();
+    });
+
     const outside = ['', '/etc/passwd', '../x', 'a/../../x', 'a//b', 'a/./b', 'a/\0', 'a\\b', 'a/', 'x'.repeat(2000)];
     for (const path of outside) {
       test(`no path leads out of the base: ${JSON.stringify(path.slice(0, 20))}`, async () => {
@@ -188,6 +201,28 @@ for (const [name, open] of backends) {
     }
   });
 }
+
+test('a copy that is held outlives what pushes it out and its object, and goes with the last holder', async () => {
+  const {blob} = cachedBench();
+  await blob.put('old', Buffer.alloc(600, 'o'));
+  await blob.put('new', Buffer.alloc(600, 'n'));
+  const held = [await blob.file('old'), await blob.file('old')];
+  const path = held[0]!.path;
+  await blob.read('new', 0, 600);
+  await blob.remove(['old']);
+  held[0]!.release();
+  assert.equal(await readFile(path, 'utf8'), 'o'.repeat(600));
+  held[1]!.release();
+  for (let tries = 0; tries < 200 && existsSync(path); tries++) await systemClock.sleep(5);
+  assert.equal(existsSync(path), false);
+});
+
+test('an object that is larger than the cache has no file', async () => {
+  const {blob} = cachedBench();
+  await blob.put('large', Buffer.alloc(1001));
+  assert.equal(await blob.file('large'), undefined);
+  await assert.rejects(blob.file('none'), hasCode('DATA_CORRUPTED', /none/));
+});
 
 test('a full disk is an error that a retry can heal', async () => {
   const {blob, failNextPut} = fileBench();
