@@ -21,6 +21,7 @@ const firstSeed = process.env['KALAMDB_DIFF_SEED'];
 const QUERIES = Number(process.env['KALAMDB_DIFF_QUERIES'] ?? (firstSeed === undefined ? 150 : QUERIES_PER_WORLD));
 const FILE = 'packages/server/test/sql/differential.test.ts';
 const SMALLER_TRIES_MAX = 1500;
+const TIMEOUT_MS = 120_000 + QUERIES * 300;
 
 let database: TestDatabase;
 before(async () => {
@@ -28,7 +29,7 @@ before(async () => {
 });
 after(() => database.stop());
 
-test(`both executors give the same answers to ${QUERIES} random queries`, async () => {
+test(`both executors give the same answers to ${QUERIES} random queries`, {timeout: TIMEOUT_MS}, async () => {
   const counts = {answers: 0, errors: 0, undecided: 0};
   for (let world = 0; world * QUERIES_PER_WORLD < QUERIES; world++) await compareWorld(Number(firstSeed ?? 1) + world);
   // If nearly all queries were errors, equal errors would prove little.
