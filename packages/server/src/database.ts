@@ -365,7 +365,7 @@ function startSchedules(options: DatabaseOptions, core: Core, work: Work, stream
 }
 
 async function openJobs(options: DatabaseOptions, core: Core, streams: Streams): Promise<Work> {
-  const {hot, cold, manifests, catalog, storages, commit, files} = core;
+  const {hot, cold, manifests, catalog, storages, latches, commit, files} = core;
   const {clock, ids, logger} = options;
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
   const output: OutputOptions = {
@@ -385,7 +385,7 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
   let flushes: Flushes;
   let compactions: Compactions;
   const flushKind = flushJob({
-    flush: {...output, hot},
+    flush: {...output, hot, latches},
     clock,
     current,
     scopes: (schema, trigger) => flushes.scopes(schema, trigger),

@@ -2,7 +2,7 @@
  * Flush: moves the newest versions of a scope from hot to a new segment, by one published record.
  *
  *     open boundary ─ wait for what is in flight ─ capture hot, B = watermark ─ encode, put, read back ─ look up flagged keys in older
- *     segments ─ publish { segment, vectors, hot versions ≤ B gone }  ← THE commit point ─ mirror manifest.json
+ *     segments ─ scope latch ─ publish { segment, vectors, hot versions ≤ B gone }  ← THE commit point ─ mirror manifest.json
  *
  * Laws: before the publish record is durable nothing has changed; after it everything has. A version written since the boundary opened over a
  * row ≤ B says that it has a cold predecessor, and so does one that was in flight when it opened, since the capture waits for those.
@@ -16,6 +16,7 @@ import type {ScopeKey, Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
 import {FLAG_COLD_PREDECESSOR, FLAG_TOMBSTONE, rowFlags} from '../model/row-codec.ts';
 import type {Schema} from '../model/schema.ts';
+import type {Latches} from './latches.ts';
 import {throwIfOver} from './merge.ts';
 import {
   droppedMeanwhile,
@@ -31,6 +32,7 @@ const OPEN_BOUNDARY = (1n << 63n) - 1n;
 
 export interface FlushOptions extends OutputOptions {
   readonly hot: Hot;
+  readonly latches: Latches;
 }
 
 export interface ScopeFlush {
@@ -85,35 +87,15 @@ async function flushCaptured(
   try {
     const started = clock.monotonicMs();
     const written = await writeSegments(output, captured, signal);
-    const vectors = await deadRows(options, schema, manifest, written.flaggedKeys);
+    const dead = await deadRows(options, schema, manifest, written.flaggedKeys);
     const encoded = clock.monotonicMs();
-    throwIfOver(signal);
-    // From here to the append no other code runs: what is checked holds when the record is made.
-    if (options.current(schema) === undefined) throw droppedMeanwhile(schema);
-    if (manifests.get(scope).version !== manifest.version)
-      throw new Error('another flush published while this one ran');
-    const {names} = options.files;
-    await options.commit.write({
-      isUrgent: true,
-      rows: names.announced(vectors.emptied),
-      removes: names.struck(output.segments),
-      publish: {
-        scope,
-        baseVersion: manifest.version,
-        add: output.segments,
-        remove: vectors.emptied.map(segment => segment.name),
-        vectors: vectors.byName,
-        flushedThrough: boundary,
-        batch: output.batch,
-        at: clock.nowMs(),
-      },
-    });
+    await publish(options, {schema, manifest, output, dead, boundary}, signal);
     await mirror(options, schema, scope);
     return {
       rowsScanned: captured.rowCount,
       rowsWritten: captured.rowCount,
       tombstonesKept: written.tombstones,
-      versionsSuperseded: vectors.count,
+      versionsSuperseded: dead.count,
       files: output.segments.length,
       bytesWritten: output.bytes,
       bytesHotFreed: captured.bytes,
@@ -124,6 +106,41 @@ async function flushCaptured(
   } catch (error) {
     await output.discardAfter(error);
     throw error;
+  } finally {
+    release();
+  }
+}
+
+async function publish(
+  options: FlushOptions,
+  flushed: {schema: Schema; manifest: Manifest; output: SegmentOutput; dead: DeadRows; boundary: Seq},
+  signal: AbortSignal,
+): Promise<void> {
+  const {manifests, commit, clock, latches, files} = options;
+  const {schema, manifest, output, dead, boundary} = flushed;
+  const {scope} = manifest;
+  const release = await latches.acquireScope(scope);
+  try {
+    throwIfOver(signal);
+    // From here to the append no other code runs: what is checked holds when the record is made.
+    if (options.current(schema) === undefined) throw droppedMeanwhile(schema);
+    if (manifests.get(scope).version !== manifest.version)
+      throw new Error('another flush published while this one ran');
+    await commit.write({
+      isUrgent: true,
+      rows: files.names.announced(dead.emptied),
+      removes: files.names.struck(output.segments),
+      publish: {
+        scope,
+        baseVersion: manifest.version,
+        add: output.segments,
+        remove: dead.emptied.map(segment => segment.name),
+        vectors: dead.byName,
+        flushedThrough: boundary,
+        batch: output.batch,
+        at: clock.nowMs(),
+      },
+    });
   } finally {
     release();
   }

@@ -3,8 +3,12 @@
  *
  * A caller takes latches of one place only, all of them in the order of their ids, so callers never wait for each other in a circle. A latch is held until
  * the write is durable and visible: the next writer then needs to know nothing of writes that could still be lost.
+ * The scope latch stands beside those of its keys: a flush holds it while it publishes, and a write that could not get ahead of flushes while it reads.
+ * Whoever waits for it may hold keys; whoever holds it waits for no key.
  * Law: every acquire that resolved is released exactly once.
  */
+import {type ScopeKey, scopeId} from '../model/names.ts';
+
 export type Release = () => void;
 
 /** Resolvers of those who wait for a latch, in order. */
@@ -25,6 +29,10 @@ export class Latches {
       held.set(ids[i]!, NOBODY);
     }
     return this.#releaser(place, ids);
+  }
+
+  acquireScope(scope: ScopeKey): Release | Promise<Release> {
+    return this.acquire(`scope ${scopeId(scope)}`, ['']);
   }
 
   get heldCount(): number {

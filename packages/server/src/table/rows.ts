@@ -5,7 +5,8 @@
  *                                                                             └ one synchronous turn ┘
  * Laws: a version written over a row that is (or, by an open flush, will be) in a segment carries `hasColdPredecessor`, so that its own
  * flush can mark that row dead; a false yes costs a look-up, a missed one would resurrect rows. What was read from segments is valid only
- * until the next flush of the scope publishes; else it is read again. A compaction in between moves rows and changes none.
+ * until the next flush of the scope publishes; else it is read again. A compaction in between moves rows and changes none. Whoever read three times in
+ * vain takes the scope latch, without which no flush publishes: nobody starves beside flushes, or is refused because of them.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {Cold} from '../cold/cold.ts';
@@ -34,8 +35,8 @@ import {openSnapshot, throwIfOver} from './merge.ts';
 import type {Streams} from './streams.ts';
 import type {Change, ScanRequest, TableSnapshot, Tables} from './table.ts';
 
-/** How often a write reads segments again because a flush published in between. */
-const REPEATS_MAX = 10;
+/** So often a write reads segments beside flushes that publish; then they wait for it. */
+const READS_BESIDE_FLUSHES = 3;
 const KEYS_PER_BREATH = 4096;
 
 export interface RowsOptions {
@@ -92,20 +93,39 @@ async function insert(
   const acquired = options.latches.acquire(scopeId(scope), ids);
   const release = typeof acquired === 'function' ? acquired : await acquired;
   try {
-    for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
-      const manifest = options.manifests.get(scope);
-      const cold =
-        manifest.segments.length === 0
-          ? NOTHING_COLD
-          : await held(options, () => lookUpCold(options, scope, schema, manifest, keys));
-      if (isFlushedSince(options, manifest)) continue;
+    const lookUp = (manifest: Manifest) =>
+      manifest.segments.length === 0
+        ? NOTHING_COLD
+        : held(options, () => lookUpCold(options, scope, schema, manifest, keys));
+    return await onceSettled(options, scope, lookUp, async cold => {
       checkCurrent(options, schema);
       checkMemory(options);
       const batch = rows.map((values, i) => newRow(options, scope, schema, values, keys[i]!, cold.get(i)));
       await options.commit.write({rows: batch});
       return rows.length;
-    }
-    throw repeated(schema);
+    });
+  } finally {
+    release();
+  }
+}
+
+/** Calls `append` with what `read` found in segments, in a turn in which that still holds unless the table is gone. */
+async function onceSettled<T>(
+  {manifests, latches}: RowsOptions,
+  scope: ScopeKey,
+  read: (manifest: Manifest) => T | Promise<T>,
+  append: (found: T) => Promise<number>,
+): Promise<number> {
+  for (let reads = 0; reads < READS_BESIDE_FLUSHES; reads++) {
+    const manifest = manifests.get(scope);
+    const reading = read(manifest);
+    const found = reading instanceof Promise ? await reading : reading;
+    // See the law of `manifests.ts` on `flushedThrough`.
+    if (manifests.get(scope).flushedThrough === manifest.flushedThrough) return append(found);
+  }
+  const release = await latches.acquireScope(scope);
+  try {
+    return await append(await read(manifests.get(scope)));
   } finally {
     release();
   }
@@ -124,11 +144,6 @@ async function held<T>({manifests}: RowsOptions, read: () => Promise<T>): Promis
 /** What segments say of a key: a live row, or a tombstone row. */
 type ColdState = 'live' | 'tombstone';
 const NOTHING_COLD: ReadonlyMap<number, ColdState> = new Map();
-
-/** See the law of `manifests.ts` on `flushedThrough`. */
-function isFlushedSince({manifests}: RowsOptions, {scope, flushedThrough}: Manifest): boolean {
-  return manifests.get(scope).flushedThrough !== flushedThrough;
-}
 
 /** Looks up those keys that are not hot. Index in `keys` → what segments hold. */
 async function lookUpCold(
@@ -197,16 +212,14 @@ async function changeRows(
   const release = typeof acquired === 'function' ? acquired : await acquired;
   try {
     throwIfOver(signal);
-    for (let repeat = 0; repeat < REPEATS_MAX; repeat++) {
-      const manifest = options.manifests.get(scope);
-      const timely: Change = row => {
-        throwIfOver(signal);
-        return change(row);
-      };
-      const batch = await held(options, () => decide(options, scope, schema, manifest, keys, timely));
+    const timely: Change = row => {
+      throwIfOver(signal);
+      return change(row);
+    };
+    const read = (manifest: Manifest) => held(options, () => decide(options, scope, schema, manifest, keys, timely));
+    return await onceSettled(options, scope, read, async batch => {
       // Nobody is told that it was too late and finds the change made nevertheless.
       throwIfOver(signal);
-      if (isFlushedSince(options, manifest)) continue;
       checkCurrent(options, schema);
       if (batch.length === 0) {
         options.commit.checkWritable();
@@ -216,8 +229,7 @@ async function changeRows(
       settleFlags(options, scope, batch);
       await options.commit.write({rows: batch});
       return batch.length;
-    }
-    throw repeated(schema);
+    });
   } finally {
     release();
   }
@@ -339,12 +351,5 @@ function checkMemory(options: RowsOptions): void {
   throw new DbError(
     'MEMORY_LIMIT',
     `The hot tier holds ${bytes} bytes, its hard limit is ${options.memoryHardBytes}; writes are refused until a flush frees memory. Try again shortly.`,
-  );
-}
-
-function repeated(schema: Schema): DbError {
-  return new DbError(
-    'WRITE_CONFLICT',
-    `The write to '${tableText(schema.name)}' kept meeting flushes of the same rows; try again.`,
   );
 }
