@@ -128,7 +128,9 @@ function execute(
     text: statement.text,
     executor: request.executor,
   };
-  const secure = (result: StatementResult) => services.secureIds()?.then(() => result) ?? result;
+  // Without rows no id is shown: what was written is then answered as done, whatever the log says next.
+  const secure = (result: StatementResult) =>
+    (result.rows === undefined ? undefined : services.secureIds()?.then(() => result)) ?? result;
   let attempt = 0;
   const run = (): StatementResult | Promise<StatementResult> => {
     attempt++;

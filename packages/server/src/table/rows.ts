@@ -7,6 +7,7 @@
  * flush can mark that row dead; a false yes costs a look-up, a missed one would resurrect rows. What was read from segments is valid only
  * until the next flush of the scope publishes; else it is read again. A compaction in between moves rows and changes none. Whoever read three times in
  * vain takes the scope latch, without which no flush publishes: nobody starves beside flushes, or is refused because of them.
+ * The signal is looked at in the turn of the append: nobody hears that it was too late and finds the write made nevertheless.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {Cold} from '../cold/cold.ts';
@@ -55,7 +56,7 @@ export interface RowsOptions {
 export function createTables(options: RowsOptions): Tables {
   return {
     snapshot: (scope, schema) => snapshot(options, scope, schema),
-    insert: (scope, schema, rows) => insert(options, scope, schema, rows),
+    insert: (scope, schema, rows, signal) => insert(options, scope, schema, rows, signal),
     change: (scope, schema, request, change, signal) => changeRows(options, scope, schema, request, change, signal),
   };
 }
@@ -79,6 +80,7 @@ async function insert(
   scope: Scope,
   schema: Schema,
   rows: readonly (readonly Value[])[],
+  signal: AbortSignal,
 ): Promise<number> {
   if (rows.length === 0) return 0;
   if (!TABLE_KINDS[schema.kind].isDurable) {
@@ -98,6 +100,7 @@ async function insert(
         ? NOTHING_COLD
         : held(options, () => lookUpCold(options, scope, schema, manifest, keys));
     return await onceSettled(options, scope, lookUp, async cold => {
+      throwIfOver(signal);
       checkCurrent(options, schema);
       checkMemory(options);
       const batch = rows.map((values, i) => newRow(options, scope, schema, values, keys[i]!, cold.get(i)));
@@ -218,7 +221,6 @@ async function changeRows(
     };
     const read = (manifest: Manifest) => held(options, () => decide(options, scope, schema, manifest, keys, timely));
     return await onceSettled(options, scope, read, async batch => {
-      // Nobody is told that it was too late and finds the change made nevertheless.
       throwIfOver(signal);
       checkCurrent(options, schema);
       if (batch.length === 0) {

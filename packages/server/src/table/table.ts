@@ -6,7 +6,8 @@
  *
  * Laws: one statement reads one moment. A version is visible only once durable. Per key and scope there is at most one live row, under
  * any concurrency, over hot ∪ cold. Either all rows of a call are written or none. A key's writers queue until the one before them is
- * durable, so no answer ever depends on a write that could still be lost.
+ * durable, so no answer ever depends on a write that could still be lost. Once its signal has fired a write appends nothing; what was appended before
+ * is answered as what it became.
  */
 import type {ColdFilter} from '../cold/cold.ts';
 import type {KeyRange} from '../hot/hot.ts';
@@ -81,7 +82,7 @@ export interface Tables {
   /** Throws SQL_EXECUTION_ERROR if the table was dropped meanwhile. */
   snapshot(scope: Scope, schema: Schema): TableSnapshot;
   /** Values in column order of `schema`, already of the right type. Throws Already exists on a taken key. Returns the rows written. */
-  insert(scope: Scope, schema: Schema, rows: readonly (readonly Value[])[]): Promise<number>;
+  insert(scope: Scope, schema: Schema, rows: readonly (readonly Value[])[], signal: AbortSignal): Promise<number>;
   /**
    * Scans `request`, offers each live row to `change`, and writes what it returns. `change` is called again on the newest version under
    * the key's latch, so it must be pure. Returns the number of rows written; a new version equal to the old is not written.

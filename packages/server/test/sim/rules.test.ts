@@ -180,6 +180,76 @@ for (const [what, before, text, looks] of stormed) {
   });
 }
 
+interface Timed {
+  readonly what: string;
+  readonly sql: string;
+  /** Holds the latch of a key that it needs. */
+  readonly holder: string;
+  readonly undo: string;
+  readonly done: (readonly Cell[])[];
+}
+
+const timed: Timed[] = [
+  {
+    what: 'an INSERT',
+    sql: "INSERT INTO app.t (v, id) VALUES ('late', 5)",
+    holder: "INSERT INTO app.t (v, id) VALUES ('held', 5)",
+    undo: 'DELETE FROM app.t WHERE id = 5',
+    done: [
+      ['cold', '1'],
+      ['late', '5'],
+      ['cold', '9'],
+    ],
+  },
+  {
+    what: 'an UPDATE',
+    sql: "UPDATE app.t SET v = 'late' WHERE id < 9",
+    holder: "UPDATE app.t SET v = 'held' WHERE id = 1",
+    undo: "UPDATE app.t SET v = 'cold' WHERE id = 1",
+    done: [
+      ['late', '1'],
+      ['cold', '9'],
+    ],
+  },
+  {
+    what: 'a DELETE',
+    sql: "DELETE FROM app.t WHERE v <> 'other' AND id = 9",
+    holder: "UPDATE app.t SET v = 'held' WHERE id = 9",
+    undo: "UPDATE app.t SET v = 'cold' WHERE id = 9",
+    done: [['cold', '1']],
+  },
+];
+
+for (const {what, sql: text, holder, undo, done} of timed) {
+  test(`${what} whose time is over before it is appended is never written, one that is appended answers what became of it`, async () => {
+    const world = await openWorld({}, {isSlow: true});
+    await must(world, "INSERT INTO app.t (v, id) VALUES ('cold', 1), ('x', 5), ('cold', 9)");
+    await must(world, 'DELETE FROM app.t WHERE id = 5');
+    await flush(world);
+    const before = await rows(world);
+    const late = async (isMeant: typeof isLogSync, first: () => Promise<unknown>) => {
+      const timer = new AbortController();
+      const held = world.hold(isMeant);
+      const work = first();
+      const code = codeOf(world, text, timer.signal);
+      await world.settle(held.reached);
+      await quiet();
+      timer.abort();
+      held.release();
+      await world.settle(Promise.all([code, work]));
+      await quiet();
+      return await code;
+    };
+    assert.equal(await late(isSegmentRead, async () => {}), 'STATEMENT_TIMEOUT', 'while it reads segments');
+    assert.deepEqual(await rows(world), before);
+    assert.equal(await late(isLogSync, () => sql(world, holder)), 'STATEMENT_TIMEOUT', 'while it waits for a latch');
+    await must(world, undo);
+    assert.deepEqual(await rows(world), before);
+    assert.equal(await late(isLogSync, async () => {}), undefined, 'while the log is synced');
+    assert.deepEqual(await rows(world), done);
+  });
+}
+
 test('12: a version written over one that a flush is about to move marks it dead at its own flush', async () => {
   const world = await openWorld();
   await must(world, "INSERT INTO app.t (v, id) VALUES ('v1', 1), ('v1', 2), ('v1', 3)");
@@ -368,8 +438,8 @@ async function openWorld(options: Partial<DatabaseOptions> = {}, {isSlow} = {isS
   return world;
 }
 
-function sql(world: SimWorld, text: string, user = 'ana') {
-  return world.sql(text, {user});
+function sql(world: SimWorld, text: string, user = 'ana', signal = new AbortController().signal) {
+  return world.sql(text, {user, signal});
 }
 
 async function must(world: SimWorld, text: string, user = 'ana'): Promise<void> {
@@ -382,8 +452,8 @@ async function attempt(world: SimWorld, text: string): Promise<void> {
 }
 
 /** Undefined if it was done. */
-async function codeOf(world: SimWorld, text: string): Promise<string | undefined> {
-  return await sql(world, text).then(
+async function codeOf(world: SimWorld, text: string, signal?: AbortSignal): Promise<string | undefined> {
+  return await sql(world, text, 'ana', signal).then(
     () => undefined,
     error => error.code as string,
   );

@@ -21,7 +21,7 @@ export const insertRows = defineStatement<Insert>({
     const {schema, scope} = target(context, tree.table, 'insert');
     const {services, session, params} = context;
     const rows = planOnce(tree, schema, context, planInsert).rows(services.newEnv(session, params));
-    const count = await services.tables.insert(scope, schema, rows);
+    const count = await services.tables.insert(scope, schema, rows, context.signal);
     return {rowCount: count, message: `Inserted ${count} row(s)`, asUser: session.userId};
   },
 });
