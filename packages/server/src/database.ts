@@ -26,6 +26,7 @@ import type {Env, Param} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
 import {MemoryWatch} from './hot/memory-watch.ts';
+import {Sweeper} from './hot/sweeper.ts';
 import {Compactions} from './jobs/compactions.ts';
 import {Flushes} from './jobs/flushes.ts';
 import {openJobStore} from './jobs/job-store.ts';
@@ -192,6 +193,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
   const state = createState(options);
   const {hot, cold, manifests, catalog, storages, openStorage} = state;
   const memory = new MemoryWatch(hot, clock, options.memorySoftBytes);
+  const sweeper = new Sweeper(hot);
   let checkpointer: Checkpointer | undefined;
   const commit = new Commit({
     hot,
@@ -199,6 +201,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     clock,
     listener: createFold(catalog, storages, openStorage),
     onApplied() {
+      sweeper.look();
       memory.look();
       checkpointer?.look();
     },

@@ -1,7 +1,10 @@
 /**
- * Hot snapshot: one scope at one moment. It holds the frozen chunks and the slab list of that moment, and so everything they point at.
+ * Hot snapshot: one scope at one moment. It holds the frozen chunks and the slab list of that moment, and so everything they point at. Rows that a
+ * flush took away and nobody has swept yet are passed over.
  */
+import type {Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
+import {rowSeq} from '../model/row-codec.ts';
 import type {HotSnapshot, KeyRange} from './hot.ts';
 import {type Chunk, chunkOf, indexOf, positionOf, seek} from './key-index.ts';
 import {entryKey, entryRow, type SlabList} from './slab.ts';
@@ -15,10 +18,16 @@ export class FrozenScope implements HotSnapshot {
   readonly bytes: number;
   readonly #chunks: readonly Chunk[];
   readonly #slabs: SlabList;
+  readonly #retiredThrough: Seq | undefined;
 
-  constructor(chunks: readonly Chunk[], slabs: SlabList, rowCount: number, bytes: number) {
+  constructor(
+    chunks: readonly Chunk[],
+    slabs: SlabList,
+    {rowCount, bytes, retiredThrough}: {rowCount: number; bytes: number; retiredThrough: Seq | undefined},
+  ) {
     this.#chunks = chunks;
     this.#slabs = slabs;
+    this.#retiredThrough = retiredThrough;
     this.rowCount = rowCount;
     this.bytes = bytes;
   }
@@ -26,7 +35,8 @@ export class FrozenScope implements HotSnapshot {
   get(key: Uint8Array): RowBytes | undefined {
     const position = seek(this.#chunks, this.#slabs, key);
     if (position < 0) return undefined;
-    return entryRow(this.#slabs, this.#chunks[chunkOf(position)]!.addresses[indexOf(position)]!);
+    const row = entryRow(this.#slabs, this.#chunks[chunkOf(position)]!.addresses[indexOf(position)]!);
+    return this.#isRetired(row) ? undefined : row;
   }
 
   /** A visitor with exactly one parameter is given no key: making a view of each would cost more than the scan. */
@@ -49,7 +59,8 @@ export class FrozenScope implements HotSnapshot {
       const stop = number === chunkOf(end) ? indexOf(end) : count;
       for (; index < stop; index++) {
         const address = addresses[index]!;
-        yield {key: entryKey(this.#slabs, address), row: entryRow(this.#slabs, address)};
+        const row = entryRow(this.#slabs, address);
+        if (!this.#isRetired(row)) yield {key: entryKey(this.#slabs, address), row};
       }
       index = 0;
     }
@@ -64,7 +75,9 @@ export class FrozenScope implements HotSnapshot {
       const stop = number === chunkOf(end) ? indexOf(end) : count;
       for (; index < stop; index++) {
         const address = addresses[index]!;
-        if (!visit(entryRow(slabs, address), wantsKey ? entryKey(slabs, address) : NO_KEY)) return;
+        const row = entryRow(slabs, address);
+        if (this.#isRetired(row)) continue;
+        if (!visit(row, wantsKey ? entryKey(slabs, address) : NO_KEY)) return;
       }
       index = 0;
     }
@@ -79,11 +92,17 @@ export class FrozenScope implements HotSnapshot {
       const stop = number === chunkOf(start) ? indexOf(start) : 0;
       for (; index >= stop; index--) {
         const address = addresses[index]!;
-        if (!visit(entryRow(slabs, address), wantsKey ? entryKey(slabs, address) : NO_KEY)) return;
+        const row = entryRow(slabs, address);
+        if (this.#isRetired(row)) continue;
+        if (!visit(row, wantsKey ? entryKey(slabs, address) : NO_KEY)) return;
       }
       number--;
       index = (this.#chunks[number]?.count ?? 0) - 1;
     }
+  }
+
+  #isRetired(row: RowBytes): boolean {
+    return this.#retiredThrough !== undefined && rowSeq(row) <= this.#retiredThrough;
   }
 
   /** Position of the first row in the range. */

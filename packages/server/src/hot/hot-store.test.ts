@@ -6,6 +6,7 @@ import {encodeRow, rowSeq, setRowSeq} from '../model/row-codec.ts';
 import {testColumn, testSchema} from '../model/test-schema.ts';
 import type {Hot, HotSnapshot, KeyedRow, KeyRange} from './hot.ts';
 import {createHot} from './hot-store.ts';
+import {Sweeper} from './sweeper.ts';
 
 const SCHEMA = testSchema([testColumn(1, 'id', {name: 'text'}), testColumn(2, 'body', {name: 'text'})]);
 
@@ -23,11 +24,25 @@ function random(seed: number): (limit: number) => number {
 class Twin {
   readonly hot: Hot;
   readonly model: Model = new Map();
+  readonly boundaries = new Map<string, bigint>();
   seq = 0n;
   nowMs = 1000;
 
-  constructor(slabBytes: number) {
-    this.hot = createHot({slabBytes});
+  constructor(slabBytes: number, sweepEntries?: number) {
+    this.hot = createHot({slabBytes, ...(sweepEntries === undefined ? {} : {sweepEntries})});
+  }
+
+  /** A flush begins. */
+  capture(scope: ScopeKey): HotSnapshot {
+    this.boundaries.set(scopeId(scope), this.seq);
+    return this.hot.capture(scope, this.seq);
+  }
+
+  /** It ends. */
+  publish(scope: ScopeKey): void {
+    const boundary = this.boundaries.get(scopeId(scope));
+    this.boundaries.delete(scopeId(scope));
+    if (boundary !== undefined) this.retire(scope, boundary);
   }
 
   put(scope: ScopeKey, key: Uint8Array, body: string): void {
@@ -136,10 +151,14 @@ function randomKey(pick: (limit: number) => number): Uint8Array {
   return Buffer.from(String(pick(2000)).padStart(1 + pick(5), '0'));
 }
 
-for (const seed of [1, 20261124, 77]) {
+for (const [seed, sweepEntries] of [
+  [1, undefined],
+  [20261124, 1],
+  [77, 600],
+] as const) {
   test(`hot equals a sorted map under any history, and snapshots never change (seed ${seed})`, () => {
     const pick = random(seed);
-    const twin = new Twin(16 * 1024);
+    const twin = new Twin(16 * 1024, sweepEntries);
     const scopes: ScopeKey[] = [64, 65].flatMap(one => OWNERS.map(owner => ({incarnation: one as Incarnation, owner})));
     const held: {snapshot: HotSnapshot; expected: [string, string][]}[] = [];
     for (let step = 0; step < 12_000; step++) {
@@ -151,9 +170,12 @@ for (const seed of [1, 20261124, 77]) {
       else if (action < 973) twin.retire(scope, twin.seq - BigInt(pick(500)));
       else if (action < 974 && pick(3) === 0) twin.drop(64 + pick(2));
       else if (action < 976) twin.trim(scope, randomKey(pick), pick(2) === 0 ? 1900 + pick(2000) : 100 + pick(2000));
-      else if (action < 985) held.push({snapshot: twin.hot.snapshot(scope), expected: twin.rows(scope)});
+      else if (action < 979) held.push({snapshot: twin.hot.snapshot(scope), expected: twin.rows(scope)});
+      else if (action < 983) held.push({expected: twin.rows(scope), snapshot: twin.capture(scope)});
+      else if (action < 986) twin.publish(scope);
+      else if (action < 992) twin.hot.sweep();
       else twin.hot.evacuateOne();
-      if (step % 1500 === 0) for (const one of scopes) checkScope(twin, one, pick);
+      if (step % 700 === 0) for (const one of scopes) checkScope(twin, one, pick);
       if (held.length > 12) {
         const {snapshot, expected} = held.splice(pick(held.length), 1)[0]!;
         assert.deepEqual(scanned(snapshot), expected);
@@ -168,7 +190,48 @@ for (const seed of [1, 20261124, 77]) {
   });
 }
 
+test('however many rows a flush or a drop takes away, they are gone at once and a turn frees no more than its slice', async () => {
+  const sliceRows = 2048;
+  const twin = new Twin(256 * 1024, sliceRows);
+  const key = (i: number) => Buffer.from(String(i).padStart(6, '0'));
+  const freedRows = (work: () => void): number => {
+    const before = twin.hot.liveBytes();
+    work();
+    return (before - twin.hot.liveBytes()) / bytesPerRow;
+  };
+  twin.put(SCOPE, key(0), 'body');
+  const bytesPerRow = twin.hot.liveBytes();
+  for (let i = 1; i < 20_000; i++) twin.put(SCOPE, key(i), 'body');
+  const expected = twin.rows(SCOPE);
+  const captured = twin.capture(SCOPE);
+  for (let i = 0; i < 20_000; i += 100) twin.put(SCOPE, key(i), 'late');
+  assert.ok(freedRows(() => twin.publish(SCOPE)) <= sliceRows);
+  for (let turns = 0; twin.hot.isSweepDue; turns++) {
+    assert.ok(turns < 20, 'it ends');
+    twin.put(SCOPE, key(turns * 999 + 1), 'new!');
+    checkScope(twin, SCOPE, random(turns));
+    assert.ok(freedRows(() => twin.hot.sweep()) <= sliceRows);
+  }
+  assert.deepEqual(scanned(captured), expected);
+  for (let i = 0; i < 20_000; i++) twin.put({...SCOPE, owner: `u${i % 5000}` as UserId}, key(i), 'body');
+  assert.ok(freedRows(() => twin.drop(SCOPE.incarnation)) <= sliceRows);
+  assert.deepEqual([twin.hot.rowCount(), [...twin.hot.captureAll(() => true)].length], [0, 0]);
+  twin.put(OTHER, key(1), 'body');
+  const sweeper = new Sweeper(twin.hot);
+  sweeper.look();
+  sweeper.look();
+  for (let turns = 0; twin.hot.isSweepDue; turns++) {
+    assert.ok(turns < 100, 'it ends by itself');
+    const before = twin.hot.liveBytes();
+    await new Promise(resolve => setImmediate(resolve));
+    assert.ok((before - twin.hot.liveBytes()) / bytesPerRow <= sliceRows);
+  }
+  assert.deepEqual(twin.hot.liveBytes(), bytesPerRow);
+});
+
 const SCOPE: ScopeKey = {incarnation: 64 as Incarnation, owner: 'ann' as UserId};
+
+const OTHER: ScopeKey = {...SCOPE, incarnation: 65 as Incarnation};
 
 test('a captured image stays what it was, and holds every scope', () => {
   const twin = new Twin(4096);

@@ -5,6 +5,9 @@
  *
  * Each entry in a slab names the slot of its scope, so that a slab can be emptied by walking it: an entry is live exactly if the index of
  * its scope still holds its address. When rows were applied is kept as one list of (seq, clock) marks for all scopes.
+ *
+ * What a flush or a drop takes away leaves the answers at once and its memory later: a scope none of whose rows are left, or a table, leaves the maps;
+ * of a scope with later rows those up to `retiredThrough` are passed over by everybody until they are swept.
  */
 import type {Incarnation, Owner, ScopeKey, Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
@@ -12,16 +15,21 @@ import {rowSeq} from '../model/row-codec.ts';
 import {AppliedTimes} from './applied-times.ts';
 import type {Hot, HotScopeStats, HotSnapshot, KeyedRow, KeyRange} from './hot.ts';
 import {FrozenScope} from './hot-snapshot.ts';
-import {KeyIndex, seek} from './key-index.ts';
+import {CHUNK_ENTRIES_MAX, KeyIndex, seek} from './key-index.ts';
 import {entryBytes, entryKey, entryRow, SLAB_BYTES, Slabs, slabEntries} from './slab.ts';
 
 /** Objects and map entries of one scope, beside its address arrays. */
 const SCOPE_BYTES = 600;
+/** Entries freed in one turn; a chunk of an index is swept whole. */
+const SWEEP_ENTRIES = 16 * CHUNK_ENTRIES_MAX;
+/** Freeing a scope costs as much as so many entries. */
+const SCOPE_ENTRIES = 8;
 
 interface TableRows {
   readonly owners: Map<Owner, ScopeRows>;
   rowCount: number;
   bytes: number;
+  isDropped: boolean;
 }
 
 interface ScopeRows {
@@ -34,24 +42,41 @@ interface ScopeRows {
   /** Undefined when the row that had the lowest seq went away: it is looked for again when asked. */
   minSeq: Seq | undefined;
   lastWriteMs: number;
+  /** The boundary of the newest flush, and what came after it. */
+  captured: {readonly through: Seq; rowCount: number; bytes: number} | undefined;
+  /** Entries up to this seq are no rows any more; undefined when all are swept. */
+  retiredThrough: Seq | undefined;
+  sweptChunks: number;
 }
 
-export function createHot({slabBytes = SLAB_BYTES}: {slabBytes?: number} = {}): Hot {
-  return new HotStore(slabBytes);
+export function createHot({
+  slabBytes = SLAB_BYTES,
+  sweepEntries = SWEEP_ENTRIES,
+}: {
+  slabBytes?: number;
+  sweepEntries?: number;
+} = {}): Hot {
+  return new HotStore(slabBytes, sweepEntries);
 }
 
 class HotStore implements Hot {
   readonly #slabs: Slabs;
+  readonly #sweepEntries: number;
   readonly #tables = new Map<Incarnation, TableRows>();
   /** By slot; a free slot is undefined and listed in `#freeSlots`. */
   readonly #slots: (ScopeRows | undefined)[] = [];
   readonly #freeSlots: number[] = [];
   readonly #applied = new AppliedTimes();
+  /** What is to be swept: tables, scopes that nobody finds any more, and scopes with rows. */
+  readonly #droppedTables: Iterator<ScopeRows>[] = [];
+  readonly #goneScopes: ScopeRows[] = [];
+  readonly #thinnedScopes = new Set<ScopeRows>();
   #rowCount = 0;
   #indexBytes = 0;
 
-  constructor(slabBytes: number) {
+  constructor(slabBytes: number, sweepEntries: number) {
     this.#slabs = new Slabs(slabBytes);
+    this.#sweepEntries = sweepEntries;
   }
 
   put({scope, key, row}: KeyedRow, nowMs: number): void {
@@ -68,12 +93,7 @@ class HotStore implements Hot {
       index.insert(~position, address);
       this.#indexBytes += index.bytes - before;
     }
-    const bytes = entryBytes(this.#slabs.list, address);
-    rows.bytes += bytes;
-    rows.table.bytes += bytes;
-    rows.rowCount++;
-    rows.table.rowCount++;
-    this.#rowCount++;
+    this.#count(rows, seq, entryBytes(this.#slabs.list, address));
     if (rows.rowCount === 1 || (rows.minSeq !== undefined && seq < rows.minSeq)) rows.minSeq = seq;
     rows.lastWriteMs = nowMs;
     this.#applied.note(seq, nowMs);
@@ -83,7 +103,9 @@ class HotStore implements Hot {
     const rows = this.#find(scope);
     if (rows === undefined) return undefined;
     const position = seek(rows.index.chunks, this.#slabs.list, key);
-    return position < 0 ? undefined : entryRow(this.#slabs.list, rows.index.address(position));
+    if (position < 0) return undefined;
+    const row = entryRow(this.#slabs.list, rows.index.address(position));
+    return isRetired(rows, row) ? undefined : row;
   }
 
   snapshot(scope: ScopeKey): HotSnapshot {
@@ -91,27 +113,53 @@ class HotStore implements Hot {
     return rows === undefined ? EMPTY : this.#freeze(rows);
   }
 
+  capture(scope: ScopeKey, boundary: Seq): HotSnapshot {
+    const rows = this.#find(scope);
+    if (rows === undefined) return EMPTY;
+    rows.captured = {through: boundary, rowCount: 0, bytes: 0};
+    return this.#freeze(rows);
+  }
+
   retire(scope: ScopeKey, boundary: Seq): void {
     const rows = this.#find(scope);
-    if (rows === undefined) return;
-    const before = rows.index.bytes;
-    let minSeq: Seq | undefined;
-    rows.index.filter(address => {
-      const seq = rowSeq(entryRow(this.#slabs.list, address));
-      if (seq > boundary) {
-        if (minSeq === undefined || seq < minSeq) minSeq = seq;
-        return true;
-      }
-      this.#forget(rows, address);
-      return false;
-    });
-    this.#indexBytes += rows.index.bytes - before;
-    rows.minSeq = minSeq;
-    if (rows.rowCount === 0) this.#removeScope(rows);
+    if (rows === undefined || (rows.retiredThrough !== undefined && boundary <= rows.retiredThrough)) return;
+    const left = rows.captured?.through === boundary ? rows.captured : this.#countAfter(rows, boundary);
+    rows.table.rowCount += left.rowCount - rows.rowCount;
+    rows.table.bytes += left.bytes - rows.bytes;
+    this.#rowCount += left.rowCount - rows.rowCount;
+    rows.rowCount = left.rowCount;
+    rows.bytes = left.bytes;
+    rows.captured = undefined;
+    rows.minSeq = undefined;
+    if (rows.rowCount === 0) {
+      this.#thinnedScopes.delete(rows);
+      this.#forgetScope(rows);
+      this.#goneScopes.push(rows);
+    } else {
+      rows.retiredThrough = boundary;
+      rows.sweptChunks = 0;
+      this.#thinnedScopes.add(rows);
+    }
+    this.sweep();
+  }
+
+  get isSweepDue(): boolean {
+    return this.#droppedTables.length + this.#goneScopes.length + this.#thinnedScopes.size > 0;
+  }
+
+  sweep(): boolean {
+    for (let left = this.#sweepEntries; left > 0; ) {
+      const gone = this.#nextGone();
+      const [thinned] = this.#thinnedScopes;
+      if (gone !== undefined) left -= this.#free(gone, left);
+      else if (thinned !== undefined) left -= this.#thin(thinned, left);
+      else return false;
+    }
+    return this.isSweepDue;
   }
 
   remove(scope: ScopeKey, key: Uint8Array): void {
-    const rows = this.#find(scope);
+    const rows = this.#findSwept(scope);
     if (rows === undefined) return;
     const {index} = rows;
     const position = seek(index.chunks, this.#slabs.list, key);
@@ -124,7 +172,7 @@ class HotStore implements Hot {
   }
 
   trim(scope: ScopeKey, {through, rowsMax}: {through: Uint8Array; rowsMax: number}): number {
-    const rows = this.#find(scope);
+    const rows = this.#findSwept(scope);
     if (rows === undefined) return 0;
     const {index} = rows;
     const found = seek(index.chunks, this.#slabs.list, through);
@@ -150,13 +198,13 @@ class HotStore implements Hot {
   }
 
   drop(incarnation: Incarnation): void {
-    for (const rows of this.#tables.get(incarnation)?.owners.values() ?? []) {
-      for (const {addresses, count} of rows.index.chunks) {
-        for (let i = 0; i < count; i++) this.#slabs.release(addresses[i]!);
-      }
-      this.#rowCount -= rows.rowCount;
-      this.#removeScope(rows);
-    }
+    const table = this.#tables.get(incarnation);
+    if (table === undefined) return;
+    this.#tables.delete(incarnation);
+    table.isDropped = true;
+    this.#rowCount -= table.rowCount;
+    this.#droppedTables.push(table.owners.values());
+    this.sweep();
   }
 
   *scopes(incarnation: Incarnation): IterableIterator<HotScopeStats> {
@@ -203,7 +251,7 @@ class HotStore implements Hot {
   captureAll(isTaken: (incarnation: Incarnation) => boolean): Iterable<KeyedRow> {
     const captured: {scope: ScopeKey; snapshot: HotSnapshot}[] = [];
     for (const rows of this.#slots) {
-      if (rows !== undefined && isTaken(rows.scope.incarnation))
+      if (rows !== undefined && !rows.table.isDropped && isTaken(rows.scope.incarnation))
         captured.push({scope: rows.scope, snapshot: this.#freeze(rows)});
     }
     return {
@@ -216,6 +264,8 @@ class HotStore implements Hot {
   }
 
   evacuateOne(): boolean {
+    // What waits to be swept is not worth moving.
+    if (this.sweep()) return true;
     const number = this.#slabs.mostlyDead();
     if (number === undefined) return false;
     // The list is held while walking: the slab leaves the present one when its last live entry has moved.
@@ -237,11 +287,18 @@ class HotStore implements Hot {
     return this.#tables.get(scope.incarnation)?.owners.get(scope.owner);
   }
 
+  /** For those who change the index other than by a put, which a sweep half done could not follow. */
+  #findSwept(scope: ScopeKey): ScopeRows | undefined {
+    const rows = this.#find(scope);
+    if (rows?.retiredThrough !== undefined) this.#thin(rows, Number.POSITIVE_INFINITY);
+    return rows;
+  }
+
   #addScope({incarnation, owner}: ScopeKey): ScopeRows {
     const slot = this.#freeSlots.pop() ?? this.#slots.length;
     let table = this.#tables.get(incarnation);
     if (table === undefined) {
-      table = {owners: new Map(), rowCount: 0, bytes: 0};
+      table = {owners: new Map(), rowCount: 0, bytes: 0, isDropped: false};
       this.#tables.set(incarnation, table);
     }
     const rows: ScopeRows = {
@@ -253,6 +310,9 @@ class HotStore implements Hot {
       bytes: 0,
       minSeq: undefined,
       lastWriteMs: 0,
+      captured: undefined,
+      retiredThrough: undefined,
+      sweptChunks: 0,
     };
     this.#slots[slot] = rows;
     table.owners.set(owner, rows);
@@ -260,48 +320,132 @@ class HotStore implements Hot {
   }
 
   #removeScope(rows: ScopeRows): void {
-    const {incarnation, owner} = rows.scope;
+    this.#forgetScope(rows);
     this.#indexBytes -= rows.index.bytes;
-    this.#slots[rows.slot] = undefined;
     this.#freeSlots.push(rows.slot);
+  }
+
+  /** Nobody finds the scope any more. Its slot is taken until no slab names it. */
+  #forgetScope(rows: ScopeRows): void {
+    const {incarnation, owner} = rows.scope;
+    this.#slots[rows.slot] = undefined;
     rows.table.owners.delete(owner);
     if (rows.table.owners.size === 0) this.#tables.delete(incarnation);
+  }
+
+  #nextGone(): ScopeRows | undefined {
+    while (this.#goneScopes.length === 0 && this.#droppedTables.length > 0) {
+      const next = this.#droppedTables[0]!.next();
+      if (next.done) {
+        this.#droppedTables.shift();
+        continue;
+      }
+      this.#slots[next.value.slot] = undefined;
+      this.#thinnedScopes.delete(next.value);
+      this.#goneScopes.push(next.value);
+    }
+    return this.#goneScopes.at(-1);
+  }
+
+  /** Frees entries of the last of the gone scopes, at most so many. Returns what that cost. */
+  #free({index, slot}: ScopeRows, entriesMax: number): number {
+    const before = index.bytes;
+    let count = 0;
+    index.removeFirst(entriesMax, address => {
+      this.#slabs.release(address);
+      count++;
+    });
+    this.#indexBytes += index.bytes - before;
+    if (index.chunks.length > 0) return count;
+    this.#goneScopes.pop();
+    this.#freeSlots.push(slot);
+    return count + SCOPE_ENTRIES;
+  }
+
+  /** Takes retired entries out of the index, a few chunks further. Chunks that puts add meanwhile are looked at twice, never passed over. */
+  #thin(rows: ScopeRows, entriesMax: number): number {
+    const {index} = rows;
+    const before = index.bytes;
+    let count = 0;
+    const chunks = {from: rows.sweptChunks, count: Math.max(1, Math.floor(entriesMax / CHUNK_ENTRIES_MAX))};
+    rows.sweptChunks += index.filter(chunks, address => {
+      count++;
+      const isKept = !isRetired(rows, entryRow(this.#slabs.list, address));
+      if (!isKept) this.#slabs.release(address);
+      return isKept;
+    });
+    this.#indexBytes += index.bytes - before;
+    if (rows.sweptChunks >= index.chunks.length) {
+      rows.retiredThrough = undefined;
+      this.#thinnedScopes.delete(rows);
+    }
+    return count;
+  }
+
+  /** One row more of so many bytes, or one less if they are negative. */
+  #count(rows: ScopeRows, seq: Seq, bytes: number): void {
+    const change = Math.sign(bytes);
+    rows.bytes += bytes;
+    rows.table.bytes += bytes;
+    rows.rowCount += change;
+    rows.table.rowCount += change;
+    this.#rowCount += change;
+    const {captured} = rows;
+    if (captured === undefined || seq <= captured.through) return;
+    captured.rowCount += change;
+    captured.bytes += bytes;
+  }
+
+  #countAfter({index}: ScopeRows, boundary: Seq): {rowCount: number; bytes: number} {
+    const {list} = this.#slabs;
+    const found = {rowCount: 0, bytes: 0};
+    for (const {addresses, count} of index.chunks) {
+      for (let i = 0; i < count; i++) {
+        if (rowSeq(entryRow(list, addresses[i]!)) <= boundary) continue;
+        found.rowCount++;
+        found.bytes += entryBytes(list, addresses[i]!);
+      }
+    }
+    return found;
   }
 
   /** The version at the address is no longer the newest one of its key. The caller takes it out of the index. */
   #forget(rows: ScopeRows, address: number): void {
     const {list} = this.#slabs;
-    if (rows.minSeq !== undefined && rowSeq(entryRow(list, address)) === rows.minSeq) rows.minSeq = undefined;
-    const bytes = entryBytes(list, address);
-    rows.bytes -= bytes;
-    rows.table.bytes -= bytes;
-    rows.rowCount--;
-    rows.table.rowCount--;
-    this.#rowCount--;
+    const row = entryRow(list, address);
+    if (!isRetired(rows, row)) {
+      const seq = rowSeq(row);
+      if (seq === rows.minSeq) rows.minSeq = undefined;
+      this.#count(rows, seq, -entryBytes(list, address));
+    }
     this.#slabs.release(address);
   }
 
   #freeze(rows: ScopeRows): HotSnapshot {
-    return new FrozenScope(rows.index.freeze(), this.#slabs.list, rows.rowCount, rows.bytes);
+    return new FrozenScope(rows.index.freeze(), this.#slabs.list, rows);
   }
 
   #stats(rows: ScopeRows): HotScopeStats {
-    rows.minSeq ??= this.#lowestSeq(rows.index);
+    rows.minSeq ??= this.#lowestSeq(rows);
     const {scope, rowCount, bytes, minSeq, lastWriteMs} = rows;
     return {scope, rowCount, bytes, minSeq, oldestMs: this.#applied.at(minSeq), lastWriteMs};
   }
 
-  #lowestSeq(index: KeyIndex): Seq {
+  #lowestSeq({index, retiredThrough = 0n}: ScopeRows): Seq {
     const {list} = this.#slabs;
     let lowest: Seq | undefined;
     for (const {addresses, count} of index.chunks) {
       for (let i = 0; i < count; i++) {
         const seq = rowSeq(entryRow(list, addresses[i]!));
-        if (lowest === undefined || seq < lowest) lowest = seq;
+        if (seq > retiredThrough && (lowest === undefined || seq < lowest)) lowest = seq;
       }
     }
     return lowest ?? 0n;
   }
 }
 
-const EMPTY: HotSnapshot = new FrozenScope([], [], 0, 0);
+function isRetired({retiredThrough}: ScopeRows, row: RowBytes): boolean {
+  return retiredThrough !== undefined && rowSeq(row) <= retiredThrough;
+}
+
+const EMPTY: HotSnapshot = new FrozenScope([], [], {rowCount: 0, bytes: 0, retiredThrough: undefined});

@@ -8,7 +8,8 @@
  *     scope ─ chunk [a a a a] ─ chunk [a a a] …      a = address → slab bytes: scope index, key, row
  *
  * Laws: only durable rows are applied, in seq order, each batch in one synchronous turn; so what is here at any moment is exactly the
- * state at the watermark. A snapshot never changes. A key has at most one version here. A scope without rows costs nothing.
+ * state at the watermark. A snapshot never changes. A key has at most one version here. A scope without rows costs nothing. However many rows a
+ * flush or a drop takes away, they are gone from every answer in its turn; their memory is given back in later ones, a slice each.
  */
 import type {Incarnation, ScopeKey, Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
@@ -56,8 +57,13 @@ export interface Hot {
   /** Newest version of the key, tombstones included. */
   get(scope: ScopeKey, key: Uint8Array): RowBytes | undefined;
   snapshot(scope: ScopeKey): HotSnapshot;
-  /** Removes every key of the scope whose version has seq ≤ boundary: those are in a published segment now. */
+  /** The same for a flush, when no seq is above `boundary` yet: what comes after is counted apart, so that `retire` has nothing to count. */
+  capture(scope: ScopeKey, boundary: Seq): HotSnapshot;
+  /** Removes every key of the scope whose version has seq ≤ boundary: those are in a published segment now. O(rows) if not captured so. */
   retire(scope: ScopeKey, boundary: Seq): void;
+  /** Frees a slice of what `retire` and `drop` took away; both do one themselves. Returns false when nothing is left. */
+  sweep(): boolean;
+  readonly isSweepDue: boolean;
   /** Removes one key, whatever its version (system tables). */
   remove(scope: ScopeKey, key: Uint8Array): void;
   /**

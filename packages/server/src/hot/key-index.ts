@@ -115,12 +115,12 @@ export class KeyIndex {
     first.count -= left;
   }
 
-  /** Keeps the addresses for which `isKept` says so, packed into full chunks. */
-  filter(isKept: (address: number) => boolean): void {
+  /** Of so many chunks, keeps the addresses for which `isKept` says so, packed into full chunks. Returns how many chunks those are. */
+  filter({from, count}: {from: number; count: number}, isKept: (address: number) => boolean): number {
     const kept: OwnChunk[] = [];
-    let bytes = 0;
     let last = newChunk(CHUNK_ENTRIES_MAX, this.#epoch);
-    for (const chunk of this.#chunks) {
+    for (const chunk of this.#chunks.slice(from, from + count)) {
+      this.#bytes -= chunk.addresses.byteLength;
       for (let i = 0; i < chunk.count; i++) {
         const address = chunk.addresses[i]!;
         if (!isKept(address)) continue;
@@ -135,10 +135,9 @@ export class KeyIndex {
       last.addresses = last.addresses.slice(0, Math.max(FIRST_ENTRIES, last.count));
       kept.push(last);
     }
-    for (const chunk of kept) bytes += chunk.addresses.byteLength;
-    this.#chunks = kept;
-    this.#listEpoch = this.#epoch;
-    this.#bytes = bytes;
+    for (const chunk of kept) this.#bytes += chunk.addresses.byteLength;
+    this.#ownList().splice(from, count, ...kept);
+    return kept.length;
   }
 
   /** Moves the entries from `from` on into a chunk of their own behind this one. */

@@ -3,7 +3,7 @@ import {test} from 'node:test';
 import type {HotScopeStats} from '../hot/hot.ts';
 import type {Incarnation, UserId} from '../model/names.ts';
 import type {FlushPolicy} from '../model/schema.ts';
-import {type FlushPolicyInput, flushDecision, scopesToFlush, triggerOf} from './flush-policy.ts';
+import {type FlushDecision, type FlushPolicyInput, flushDecision, triggerOf} from './flush-policy.ts';
 
 const NOW = 1_000_000_000;
 
@@ -21,22 +21,25 @@ function stats([name, rowCount, oldest, newest]: Given): HotScopeStats {
   };
 }
 
-function input(policy: FlushPolicy | null, scopes: Given[], change: Partial<FlushPolicyInput> = {}): FlushPolicyInput {
+type Input = FlushPolicyInput & {readonly scopes: readonly HotScopeStats[]};
+
+function input(policy: FlushPolicy | null, scopes: Given[], change: Partial<Input> = {}): Input {
   const defaults = {policy: null, smallScopeAgeSeconds: 300};
   return {policy, now: NOW, defaults, scopes: scopes.map(stats), pressure: false, ...change};
 }
 
-const names = (given: FlushPolicyInput) => scopesToFlush(given).map(scope => scope.owner);
+const decide = (given: FlushPolicyInput): Promise<FlushDecision | undefined> => flushDecision(given, async () => {});
+const names = async (given: FlushPolicyInput) => (await decide(given))?.scopes.map(scope => scope.owner) ?? [];
 
 /** As the scheduler goes through them: an interval goes before rows. */
-function triggerOfAll(given: FlushPolicyInput): string | undefined {
+function triggerOfAll(given: Input): string | undefined {
   const rowCount = given.scopes.reduce((sum, scope) => sum + scope.rowCount, 0);
   const look = triggerOf(given, rowCount);
   const found = given.scopes.filter(scope => scope.rowCount > 0).map(scope => look?.(scope));
   return found.includes('interval') ? 'interval' : found.find(trigger => trigger !== undefined);
 }
 
-test('which scopes a policy takes', () => {
+test('which scopes a policy takes', async () => {
   const cases: [why: string, policy: FlushPolicy | null, scopes: Given[], expected: string[]][] = [
     ['no rows, no job', {rows: 10, seconds: 1}, [], []],
     ['an emptied scope is nothing to do', {seconds: 1}, [['a', 0, 99, 99]], []],
@@ -139,18 +142,18 @@ test('which scopes a policy takes', () => {
   ];
   for (const [why, policy, scopes, expected] of cases) {
     const given = input(policy, scopes);
-    assert.deepEqual(names(given), expected, why);
-    assert.equal(triggerOfAll(given), flushDecision(given)?.trigger, `${why}: looked at one by one`);
+    assert.deepEqual(await names(given), expected, why);
+    assert.equal(triggerOfAll(given), (await decide(given))?.trigger, `${why}: looked at one by one`);
   }
 });
 
-test('a table without a policy goes by the default one', () => {
+test('a table without a policy goes by the default one', async () => {
   const defaults = {policy: {rows: 100}, smallScopeAgeSeconds: 300};
-  assert.deepEqual(names(input(null, [['a', 100, 0, 0]], {defaults})), ['a']);
-  assert.deepEqual(names(input({rows: 200}, [['a', 100, 0, 0]], {defaults})), [], 'its own goes before');
+  assert.deepEqual(await names(input(null, [['a', 100, 0, 0]], {defaults})), ['a']);
+  assert.deepEqual(await names(input({rows: 200}, [['a', 100, 0, 0]], {defaults})), [], 'its own goes before');
 });
 
-test('memory pressure takes all, coldest first, whatever the policy', () => {
+test('memory pressure takes all, coldest first, whatever the policy', async () => {
   const scopes: Given[] = [
     ['a', 1, 50, 1],
     ['b', 900, 50, 40],
@@ -158,14 +161,38 @@ test('memory pressure takes all, coldest first, whatever the policy', () => {
     ['d', 0, 99, 99],
   ];
   for (const policy of [null, {rows: 999_999}]) {
-    assert.deepEqual(names(input(policy, scopes, {pressure: true})), ['b', 'c', 'a']);
+    assert.deepEqual(await names(input(policy, scopes, {pressure: true})), ['b', 'c', 'a']);
   }
 });
 
-test('the decision names its trigger', () => {
+test('the decision names its trigger', async () => {
   const one: Given[] = [['a', 100, 60, 0]];
-  assert.equal(flushDecision(input({rows: 100}, one))?.trigger, 'rows');
-  assert.equal(flushDecision(input({rows: 100, seconds: 60}, one))?.trigger, 'interval');
-  assert.equal(flushDecision(input({rows: 100}, one, {pressure: true}))?.trigger, 'memory');
-  assert.equal(flushDecision(input({rows: 101}, one)), undefined);
+  assert.equal((await decide(input({rows: 100}, one)))?.trigger, 'rows');
+  assert.equal((await decide(input({rows: 100, seconds: 60}, one)))?.trigger, 'interval');
+  assert.equal((await decide(input({rows: 100}, one, {pressure: true})))?.trigger, 'memory');
+  assert.equal(await decide(input({rows: 101}, one)), undefined);
+});
+
+test('of however many scopes, a turn looks at a bounded number', async () => {
+  for (const change of [{pressure: true}, {}]) {
+    let looks = 0;
+    let most = 0;
+    const scopes = Array.from({length: 5000}, (_, i): HotScopeStats => {
+      const {lastWriteMs, rowCount, ...rest} = stats([`u${i}`, 64 + (i % 7), 1, i % 50]);
+      const seen = <T>(value: T): T => {
+        most = Math.max(most, ++looks);
+        return value;
+      };
+      return Object.defineProperties(rest as HotScopeStats, {
+        lastWriteMs: {get: () => seen(lastWriteMs)},
+        rowCount: {get: () => seen(rowCount)},
+      });
+    });
+    const given = {...input({rows: 10_000}, [], change), scopes};
+    const decision = await flushDecision(given, async () => {
+      looks = 0;
+    });
+    assert.ok(decision!.scopes.length > 4000);
+    assert.ok(most <= 30_000, `${most} looks in one turn`);
+  }
 });

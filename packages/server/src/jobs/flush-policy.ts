@@ -10,6 +10,7 @@
 import type {HotScopeStats} from '../hot/hot.ts';
 import {type ScopeKey, scopeId} from '../model/names.ts';
 import type {FlushPolicy} from '../model/schema.ts';
+import {type Breathe, eachInSlices, sortInSlices} from '../std/slices.ts';
 
 /** A scope of this many rows is worth a segment, whatever the limit of its table. */
 const SEGMENT_ROWS_WORTHWHILE = 64;
@@ -26,7 +27,7 @@ export interface TablePolicy {
 }
 
 export interface FlushPolicyInput extends TablePolicy {
-  readonly scopes: readonly HotScopeStats[];
+  readonly scopes: Iterable<HotScopeStats>;
   readonly pressure: boolean;
 }
 
@@ -35,24 +36,29 @@ export interface FlushDecision {
   readonly scopes: readonly ScopeKey[];
 }
 
-/** Empty: no job is made. */
-export function scopesToFlush(input: FlushPolicyInput): readonly ScopeKey[] {
-  return flushDecision(input)?.scopes ?? [];
-}
-
-export function flushDecision(input: FlushPolicyInput): FlushDecision | undefined {
-  const {now, pressure} = input;
-  const scopes = input.scopes.filter(scope => scope.rowCount > 0);
+/** Undefined: no job is made. There may be very many scopes, so it breathes. */
+export async function flushDecision(input: FlushPolicyInput, breathe: Breathe): Promise<FlushDecision | undefined> {
+  const {now, pressure, defaults} = input;
+  const scopes: HotScopeStats[] = [];
+  let rowCount = 0;
+  let oldestMs = Number.POSITIVE_INFINITY;
+  const add = (scope: HotScopeStats): boolean => {
+    if (scope.rowCount > 0) scopes.push(scope);
+    rowCount += scope.rowCount;
+    if (scope.rowCount > 0) oldestMs = Math.min(oldestMs, scope.oldestMs);
+    return true;
+  };
+  await eachInSlices(input.scopes, add, breathe);
   if (scopes.length === 0) return undefined;
-  if (pressure) return {trigger: 'memory', scopes: coldestFirst(scopes)};
-  const policy = input.policy ?? input.defaults.policy;
+  const coldest = async () => (await sortInSlices(scopes, coldestFirst, breathe)).map(scope => scope.scope);
+  if (pressure) return {trigger: 'memory', scopes: await coldest()};
+  const policy = input.policy ?? defaults.policy;
   if (policy === null) return undefined;
-  if (policy.seconds !== undefined && isAnyOlder(scopes, now, policy.seconds)) {
-    return {trigger: 'interval', scopes: coldestFirst(scopes)};
-  }
-  if (policy.rows === undefined) return undefined;
-  const smallAgeSeconds = policy.seconds ?? input.defaults.smallScopeAgeSeconds;
-  const chosen = byRows(scopes, policy.rows, scope => now - scope.oldestMs >= smallAgeSeconds * 1000);
+  const {seconds, rows: limit = Number.POSITIVE_INFINITY} = policy;
+  if (seconds !== undefined && now - oldestMs >= seconds * 1000) return {trigger: 'interval', scopes: await coldest()};
+  if (rowCount < limit) return undefined;
+  const oldMs = now - (seconds ?? defaults.smallScopeAgeSeconds) * 1000;
+  const chosen = await largest({scopes, rowCount}, {limit, oldMs}, breathe);
   return chosen.length === 0 ? undefined : {trigger: 'rows', scopes: chosen};
 }
 
@@ -82,20 +88,27 @@ function worthwhileRows(limit: number): number {
   return Math.min(SEGMENT_ROWS_WORTHWHILE, limit / 2);
 }
 
-function isAnyOlder(scopes: readonly HotScopeStats[], now: number, seconds: number): boolean {
-  return scopes.some(scope => now - scope.oldestMs >= seconds * 1000);
-}
-
-function byRows(scopes: readonly HotScopeStats[], limit: number, isOld: (scope: HotScopeStats) => boolean): ScopeKey[] {
-  let rows = scopes.reduce((sum, scope) => sum + scope.rowCount, 0);
-  if (rows < limit) return [];
+/** Until the table is under half its limit. */
+async function largest(
+  table: {scopes: readonly HotScopeStats[]; rowCount: number},
+  {limit, oldMs}: {limit: number; oldMs: number},
+  breathe: Breathe,
+): Promise<ScopeKey[]> {
   const worthwhile = worthwhileRows(limit);
+  const due: HotScopeStats[] = [];
+  const look = (scope: HotScopeStats): boolean => {
+    if (scope.rowCount >= worthwhile || scope.oldestMs <= oldMs) due.push(scope);
+    return true;
+  };
+  await eachInSlices(table.scopes, look, breathe);
   const chosen: ScopeKey[] = [];
-  for (const scope of scopes.filter(one => one.rowCount >= worthwhile || isOld(one)).sort(largestFirst)) {
-    if (rows < limit / 2) break;
-    chosen.push(scope.scope);
-    rows -= scope.rowCount;
-  }
+  let rows = table.rowCount;
+  const take = ({scope, rowCount}: HotScopeStats): boolean => {
+    if (rows < limit / 2) return false;
+    rows -= rowCount;
+    return chosen.push(scope) > 0;
+  };
+  await eachInSlices(await sortInSlices(due, largestFirst, breathe), take, breathe);
   return chosen;
 }
 
@@ -103,8 +116,8 @@ function largestFirst(a: HotScopeStats, b: HotScopeStats): number {
   return b.rowCount - a.rowCount || a.oldestMs - b.oldestMs || byId(a, b);
 }
 
-function coldestFirst(scopes: readonly HotScopeStats[]): ScopeKey[] {
-  return [...scopes].sort((a, b) => a.lastWriteMs - b.lastWriteMs || byId(a, b)).map(scope => scope.scope);
+function coldestFirst(a: HotScopeStats, b: HotScopeStats): number {
+  return a.lastWriteMs - b.lastWriteMs || byId(a, b);
 }
 
 /** Equal scopes in a fixed order, so that one history always makes the same jobs. */

@@ -11,6 +11,7 @@ import type {Hot, HotScopeStats} from '../hot/hot.ts';
 import {type ScopeKey, tableText} from '../model/names.ts';
 import {type FlushPolicy, type Schema, TABLE_KINDS} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
+import {eachInSlices} from '../std/slices.ts';
 import type {WriteRow} from '../table/commit.ts';
 import type {Files} from '../table/files.ts';
 import {filesOf, type Manifests} from '../table/manifests.ts';
@@ -19,9 +20,6 @@ import type {JobTrigger} from './job.ts';
 import type {Jobs} from './jobs.ts';
 import type {CleanupParams} from './kinds/cleanup.ts';
 import type {FlushParams} from './kinds/flush.ts';
-
-/** Scopes looked at in one turn of the loop. */
-const SCOPES_PER_BREATH = 1000;
 
 export interface FlushesOptions {
   readonly jobs: Jobs;
@@ -95,14 +93,16 @@ export class Flushes {
   }
 
   /** The scopes that a trigger takes now. A manual flush and an interval take all. */
-  scopes(schema: Schema, trigger: JobTrigger): ScopeKey[] {
-    const scopes = this.#stats(schema);
+  async scopes(schema: Schema, trigger: JobTrigger): Promise<readonly ScopeKey[]> {
+    const {hot} = this.#options;
     if (trigger === 'rows' || trigger === 'memory') {
-      const decision = flushDecision({...this.#policy(schema), scopes, pressure: trigger === 'memory'});
-      if (decision !== undefined) return [...decision.scopes];
-      if (trigger === 'rows') return [];
+      const scopes = hot.scopes(schema.incarnation);
+      const decision = await flushDecision({...this.#policy(schema), scopes, pressure: trigger === 'memory'}, nextTurn);
+      return decision?.scopes ?? [];
     }
-    return scopes.map(scope => scope.scope);
+    const scopes: ScopeKey[] = [];
+    await eachInSlices(hot.scopeKeys(schema.incarnation), scope => scopes.push(scope) > 0, nextTurn);
+    return scopes;
   }
 
   /** One look at every table: what the scheduler does on its tick. */
@@ -123,20 +123,15 @@ export class Flushes {
     const isTimed = (schema.options.flushPolicy ?? defaultPolicy)?.seconds !== undefined;
     const look = triggerOf(this.#policy(schema), hot.tableRows(schema.incarnation));
     if (look === undefined) return undefined;
-    let found: 'rows' | undefined;
-    let count = 0;
-    for (const scope of hot.scopes(schema.incarnation)) {
+    let found: 'interval' | 'rows' | undefined;
+    const isNotDecided = (scope: HotScopeStats): boolean => {
       const trigger = look(scope);
-      if (trigger === 'interval') return trigger;
-      found ??= trigger;
-      if (found !== undefined && !isTimed) return found;
-      if (++count % SCOPES_PER_BREATH === 0) await new Promise<void>(resolve => setImmediate(resolve));
-    }
+      if (trigger === 'interval') found = trigger;
+      else found ??= trigger;
+      return found === undefined || (isTimed && found === 'rows');
+    };
+    await eachInSlices(hot.scopes(schema.incarnation), isNotDecided, nextTurn);
     return found;
-  }
-
-  #stats(schema: Schema): HotScopeStats[] {
-    return [...this.#options.hot.scopes(schema.incarnation)];
   }
 
   #policy(schema: Schema): TablePolicy {
@@ -144,6 +139,10 @@ export class Flushes {
     const defaults = {policy: defaultPolicy, smallScopeAgeSeconds};
     return {policy: schema.options.flushPolicy, now: clock.nowMs(), defaults};
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve));
 }
 
 /** What jobs that work on the rows of a table hold. */

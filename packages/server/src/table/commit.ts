@@ -82,6 +82,8 @@ export class Commit {
   /** Folds a batch of the log or a checkpoint into memory. Only before `start`. */
   replay(bytes: Uint8Array, lastSeq: Seq): void {
     this.#apply(bytes, lastSeq);
+    // Nobody waits for a turn yet.
+    while (this.#hot.sweep());
   }
 
   /** The log is open and replayed: begin above everything it promised. */

@@ -60,7 +60,7 @@ export async function flushScope(
   try {
     await commit.write({isUrgent: true});
     const boundary = commit.watermark;
-    const captured = options.hot.snapshot(scope);
+    const captured = options.hot.capture(scope, boundary);
     // Of the same turn as the capture: no captured row can be of a newer version than this schema.
     const current = options.current(schema);
     if (current === undefined) throw droppedMeanwhile(schema);

@@ -23,7 +23,7 @@ export interface FlushJobOptions {
   readonly clock: Clock;
   readonly current: (incarnation: Incarnation) => Schema | undefined;
   /** The scopes this trigger takes at the moment the job runs. */
-  readonly scopes: (schema: Schema, trigger: JobTrigger) => ScopeKey[];
+  readonly scopes: (schema: Schema, trigger: JobTrigger) => Promise<readonly ScopeKey[]>;
   readonly location: (schema: Schema) => string;
   /** Whether a flush for memory has to go on; what it leaves are the scopes that were written last. */
   readonly isMemoryShort: () => boolean;
@@ -64,7 +64,7 @@ export function flushJob(options: FlushJobOptions) {
       const schema = options.current(params.incarnation as Incarnation);
       if (schema === undefined) return {status: 'skipped', message: `Table ${params.table_id} no longer exists`};
       const totals = emptyTotals(params.trigger);
-      const scopes = options.scopes(schema, params.trigger);
+      const scopes = await options.scopes(schema, params.trigger);
       let scopesDone = 0;
       const bounds = {signal: context.signal, atOnce: options.scopesAtOnce, weightOf: weightIn(options)};
       await eachAtOnce(scopes, bounds, async scope => {
