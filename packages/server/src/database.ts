@@ -221,6 +221,8 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     blobOf: id => storages.blob(id),
     forget: paths => cold.forget(paths),
     unused: paths => manifests.withoutMirrorsInUse(paths),
+    clock,
+    warn,
   });
   if (catalog.namespace('default') === undefined) await commit.write({rows: firstRows(options)});
   return {...state, latches: new Latches(), commit, log, files, checkpointer, memory};
@@ -353,8 +355,8 @@ function startSchedules(options: DatabaseOptions, core: Core, work: Work, stream
     return schedule;
   };
   const flush = every(options.flushCheckMs, async () => {
-    await flushes.tick();
     await files.delete(manifests.takeRemovable());
+    await flushes.tick();
     // Flushes leave holes in slabs: one slab a turn of the loop, until none is mostly empty.
     while (hot.evacuateOne()) await new Promise<void>(resolve => setImmediate(resolve));
   });
@@ -383,8 +385,12 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
     files,
     warn: text => logger.warn(text),
   };
-  // Files that a crash left behind: named in the log, listed by no manifest.
-  await files.delete(announcedFiles(hot));
+  // Files that a crash left behind: named in the log, listed by no manifest. A service that is away holds up no start.
+  const {here = [], away = []} = Object.groupBy(announcedFiles(hot), file =>
+    file.storageId === LOCAL_STORAGE ? 'here' : 'away',
+  );
+  void files.delete(away);
+  await files.delete(here);
   let flushes: Flushes;
   let compactions: Compactions;
   const flushKind = flushJob({
@@ -403,7 +409,6 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
     current,
     policy: (schema, trigger) => compactions.policy(schema, trigger),
     sweep: () => files.delete(manifests.takeRemovable()),
-    warn: text => logger.warn(text),
   });
   const jobs = createJobs({
     store: openJobStore(hot, commit),
@@ -434,6 +439,7 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
     defaultPolicy: options.flushDefaultPolicy,
     smallScopeAgeSeconds: options.smallScopeAgeSeconds,
     memorySoftBytes: options.memorySoftBytes,
+    warn: text => logger.warn(text),
   });
   return {jobs, flushes, compactions};
 }

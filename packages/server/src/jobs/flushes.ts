@@ -4,9 +4,10 @@
  *     FLUSH TABLE ─┐
  *     scheduler ───┴─ start ─ one unique key and lease per table ─ jobs
  *
- * Laws: a table has at most one flush queued or running, whoever asked. A table none of whose scopes qualifies gets no job. A compaction of the
+ * Laws: a table has at most one flush queued or running, whoever asked. A DROP that is durable is answered as done, whatever happens to its files. A table none of whose scopes qualifies gets no job. A compaction of the
  * table is not in the way: it makes room.
  */
+import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Hot, HotScopeStats} from '../hot/hot.ts';
 import {type ScopeKey, tableText} from '../model/names.ts';
 import {type FlushPolicy, type Schema, TABLE_KINDS} from '../model/schema.ts';
@@ -31,6 +32,7 @@ export interface FlushesOptions {
   readonly defaultPolicy: FlushPolicy | null;
   readonly smallScopeAgeSeconds: number;
   readonly memorySoftBytes: number;
+  readonly warn: (text: string) => void;
 }
 
 export class Flushes {
@@ -76,20 +78,31 @@ export class Flushes {
     return files.names.announced([...manifests.of(schema.incarnation)].flatMap(filesOf));
   }
 
-  async cleanUp(schema: Schema): Promise<string> {
+  /**
+   * The job that deletes the files of a dropped table; undefined if it could not be made. The table is dropped for all that, and its files go with the
+   * next look at what is to be deleted.
+   */
+  async cleanUp(schema: Schema): Promise<string | undefined> {
     const params: CleanupParams = {
       table_id: tableText(schema.name),
       operation: 'drop_table',
       incarnation: schema.incarnation,
     };
-    const answer = await this.#options.jobs.enqueue({
+    const request = {
       kind: 'cleanup',
       params,
       uniqueKey: `drop-${schema.name.namespace}-${schema.name.table}-${schema.incarnation}`,
       tableName: tableText(schema.name),
       trigger: 'drop',
-    });
-    return 'conflict' in answer ? answer.conflict.job_id : answer.job.job_id;
+    } as const;
+    try {
+      const answer = await this.#options.jobs.enqueue(request);
+      return 'conflict' in answer ? answer.conflict.job_id : answer.job.job_id;
+    } catch (error) {
+      if (!(error instanceof DbError)) throw error;
+      this.#options.warn(`No job deletes the files of ${request.tableName} that was dropped: ${error.message}`);
+      return undefined;
+    }
   }
 
   /** The scopes that a trigger takes now. A manual flush and an interval take all. */

@@ -56,6 +56,8 @@ async function openBench(...schemas: [Schema, ...Schema[]]) {
     blobOf: () => blob,
     forget: paths => cold.forget(paths),
     unused: some => some,
+    clock,
+    warn() {},
   });
   let ulids = 0;
   const options: OutputOptions = {

@@ -6,9 +6,16 @@
  *
  * Laws: a file that no manifest lists is announced: its name stands in the log from before it exists until it is durably gone. So a start has only to
  * delete what is announced, and no folder is ever searched. Nothing is deleted before the log that no longer needs it is on disk, in any durability class.
+ * What could not be deleted is tried again, with growing pauses: a storage that is away for an hour keeps nobody from anything else.
  */
 import type {Blob} from '../blob/blob.ts';
+import type {Clock} from '../std/clock.ts';
 import type {Commit, WriteBatch, WriteRow} from './commit.ts';
+
+/** So many names are struck out in one batch. */
+const FILES_AT_ONCE = 4096;
+const FIRST_PAUSE_MS = 1000;
+const PAUSE_MAX_MS = 600_000;
 
 export interface StoredFile {
   readonly storageId: string;
@@ -30,12 +37,18 @@ export interface FilesOptions {
   readonly forget: (paths: readonly string[]) => void;
   /** The files that may really go: those whose path has not come into use again. */
   readonly unused: (files: readonly StoredFile[]) => readonly StoredFile[];
+  readonly clock: Clock;
+  readonly warn: (text: string) => void;
 }
 
 export class Files {
   readonly names: FileNames;
   readonly #options: FilesOptions;
   #deletingCount = 0;
+  /** What could not be deleted, for how many times in a row, and when it is tried again. */
+  #putOff: StoredFile[] = [];
+  #failures = 0;
+  #retryAtMs = 0;
 
   constructor(options: FilesOptions) {
     this.#options = options;
@@ -48,30 +61,64 @@ export class Files {
     await this.#options.syncLog();
   }
 
-  /** Deletes announced files, then strikes their names out. What fails stays announced, and the next start tries again. */
+  /**
+   * Deletes announced files, and those put off whose time has come, then strikes their names out. Never rejects: what fails stays announced, and a later
+   * call tries again. Returns how many are gone.
+   */
   async delete(files: readonly StoredFile[]): Promise<number> {
-    if (files.length === 0) return 0;
-    this.#deletingCount += files.length;
-    try {
-      return await this.#deleteAll(files);
-    } finally {
-      this.#deletingCount -= files.length;
+    const all = [...this.#takeDue(), ...files];
+    this.#deletingCount += all.length;
+    const failed: StoredFile[] = [];
+    let cause: unknown;
+    let count = 0;
+    for (const [storageId, of] of Map.groupBy(all, file => file.storageId)) {
+      for (let from = 0; from < of.length; from += FILES_AT_ONCE) {
+        const some = of.slice(from, from + FILES_AT_ONCE);
+        try {
+          count += await this.#deleteFrom(storageId, some);
+        } catch (error) {
+          failed.push(...some);
+          cause = error;
+        }
+      }
     }
+    this.#deletingCount -= all.length;
+    if (failed.length > 0) this.#putThemOff(failed, cause);
+    else if (all.length > 0) this.#failures = 0;
+    return count;
   }
 
-  /** Files that are being deleted now, whoever asked for it. */
+  /** Files that are being deleted now, whoever asked for it, or wait to be tried again. */
   get deletingCount(): number {
-    return this.#deletingCount;
+    return this.#deletingCount + this.#putOff.length;
   }
 
-  async #deleteAll(files: readonly StoredFile[]): Promise<number> {
+  /** Those of them that could not be deleted when it was tried last. */
+  get putOffCount(): number {
+    return this.#putOff.length;
+  }
+
+  #takeDue(): StoredFile[] {
+    if (this.#putOff.length === 0 || this.#options.clock.monotonicMs() < this.#retryAtMs) return [];
+    return this.#putOff.splice(0);
+  }
+
+  #putThemOff(files: readonly StoredFile[], cause: unknown): void {
+    const {clock, warn} = this.#options;
+    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** this.#failures++, PAUSE_MAX_MS);
+    this.#retryAtMs = clock.monotonicMs() + pauseMs;
+    for (const file of files) this.#putOff.push(file);
+    warn(
+      `${files.length} file(s) in storage '${files[0]!.storageId}' could not be deleted; tried again in ${pauseMs / 1000} s: ${String(cause)}`,
+    );
+  }
+
+  async #deleteFrom(storageId: string, files: readonly StoredFile[]): Promise<number> {
     const {syncLog, forget, unused, blobOf, commit} = this.#options;
     await syncLog();
     const gone = unused(files);
     forget(gone.map(file => file.path));
-    for (const [storageId, of] of Map.groupBy(gone, file => file.storageId)) {
-      await blobOf(storageId).remove(of.map(file => file.path));
-    }
+    await blobOf(storageId).remove(gone.map(file => file.path));
     await commit.write({removes: this.names.struck(files), isUrgent: true});
     return gone.length;
   }

@@ -78,12 +78,7 @@ export class SegmentOutput {
   /** Deletes what was written because of this error, unless its publish may be found in the log by the next start. */
   async discardAfter(error: unknown): Promise<void> {
     if (error instanceof DbError && error.code === 'COMMIT_UNKNOWN') return;
-    const {files, warn} = this.#options;
-    await files
-      .delete(this.#begun)
-      .catch(failure =>
-        warn(`Files of work that failed were not deleted and wait for the next start: ${String(failure)}`),
-      );
+    await this.#options.files.delete(this.#begun);
   }
 }
 

@@ -287,9 +287,8 @@ export class History {
       result => result.rowCount,
       error => (life.isOver ? 'unknown' : this.#hear(storm, error)),
     );
-    // Nobody hears what a dead life says. A DROP may fail after it has happened, when the job is made that deletes the files.
-    if (life.isOver || answer === 'unknown' || (answer === 'failed' && statement.sql.startsWith('DROP TABLE')))
-      return event;
+    // Nobody hears what a dead life says.
+    if (life.isOver || answer === 'unknown') return event;
     this.#say(`  → ${answer}: ${text}`);
     if (answer === 'failed') {
       this.#ledger.withdraw(event);

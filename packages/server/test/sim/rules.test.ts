@@ -15,7 +15,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import type {DatabaseOptions} from '../../src/database.ts';
-import type {DiskOperation} from '../../src/std/sim-disk.ts';
+import type {DiskEvent, DiskOperation} from '../../src/std/sim-disk.ts';
 import type {Cell} from '../test-database.ts';
 import {flush, jobsOver, quiet} from './crash-cuts.ts';
 import {DIRECTORY, SimWorld} from './sim-world.ts';
@@ -400,6 +400,55 @@ test('18: a file that nobody announced is never touched, by no flush, no DROP an
   await quiet();
   const left = [...world.disk.contents(`${DIRECTORY}/storage`).keys()];
   assert.deepEqual(left.sort(), strange.sort());
+});
+
+const isSegmentRemoval = ({operation, path}: DiskEvent) => operation === 'remove' && path.endsWith('.parquet');
+
+test('18: a file that cannot be deleted is tried again, and until then a checkpoint and a crash forget none', async () => {
+  const world = await openWorld({checkpointLogBytes: 16 * 1024, logSegmentBytes: 16 * 1024, hotSlabBytes: 8 * 1024});
+  await must(world, 'CREATE USER TABLE app.other (v TEXT, id BIGINT PRIMARY KEY)', 'root');
+  await must(world, "INSERT INTO app.other (v, id) VALUES ('', 1)");
+  const drop = async () => {
+    await must(world, "INSERT INTO app.t (v, id) VALUES ('v', 1)");
+    await flush(world);
+    world.planFault('EACCES', isSegmentRemoval, 0);
+    await must(world, 'DROP TABLE app.t', 'root');
+    await quiet();
+    assert.equal(segmentsOf(world).length, 1);
+    assert.match(world.warnings.at(-1)!, /1 file|2 file.*could not be deleted; tried again in 1 s/);
+  };
+  await drop();
+  await world.life.clock.advance(2000);
+  await jobsOver(world);
+  assert.deepEqual(segmentsOf(world), []);
+  for (const ending of ['kill', 'power'] as const) {
+    await must(world, TABLE, 'root');
+    await drop();
+    const before = [...world.disk.contents(`${DIRECTORY}/log`).keys()];
+    // Until two checkpoints have let go of the log that told of the drop.
+    for (let i = 0; i < 30; i++) await must(world, `UPDATE app.other SET v = '${i} ${'x'.repeat(3000)}' WHERE id = 1`);
+    await quiet();
+    const logs = [...world.disk.contents(`${DIRECTORY}/log`).keys()];
+    assert.ok(!logs.some(path => before.includes(path)));
+    world.end(ending);
+    assert.ok(await world.start());
+    await quiet();
+    assert.deepEqual(segmentsOf(world), []);
+  }
+});
+
+test('a DROP TABLE that is durable is answered as done, though the job that deletes its files cannot be queued', async () => {
+  const world = await openWorld();
+  await must(world, "INSERT INTO app.t (v, id) VALUES ('v', 1)");
+  await flush(world);
+  // The first sync is that of the drop.
+  world.planFault('EIO', event => event.operation.startsWith('datasync') && event.path.includes('/log/'), 1);
+  const dropped = await world.settle(sql(world, 'DROP TABLE app.t', 'root'));
+  assert.match(dropped!.message, /dropped successfully. Its files are deleted later/);
+  world.end('kill');
+  assert.ok(await world.start());
+  await quiet();
+  assert.deepEqual(segmentsOf(world), []);
 });
 
 test('20: at the hard memory limit INSERT and UPDATE are refused and may be tried again; DELETE and flushes go on and make room', async () => {

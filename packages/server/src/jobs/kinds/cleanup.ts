@@ -1,7 +1,8 @@
 /**
  * Cleanup job: deletes the files of dropped tables.
  *
- * Law: only files that no manifest lists are deleted, and only when no reader can know them.
+ * Law: only files that no manifest lists are deleted, and only when no reader can know them. Those that cannot be deleted in its time are tried again
+ * without it.
  */
 import type {Clock} from '../../std/clock.ts';
 import type {Files} from '../../table/files.ts';
@@ -31,6 +32,11 @@ export function cleanupJob({manifests, files, clock}: {manifests: Manifests; fil
         context.signal.throwIfAborted();
         count += await files.delete(manifests.takeRemovable());
         if (isLeft()) await clock.sleep(LOOK_AGAIN_MS, context.signal);
+      }
+      const {putOffCount} = files;
+      if (putOffCount > 0) {
+        const message = `${count} files deleted; ${putOffCount} could not be deleted and are tried again by themselves`;
+        return {status: 'failed', message, result: {files_deleted: count, files_left: putOffCount}};
       }
       return {
         status: 'completed',

@@ -30,7 +30,6 @@ export interface CompactJobOptions {
   readonly policy: (schema: Schema, trigger: JobTrigger) => Omit<CompactPolicy, 'segmentBytes'>;
   /** Deletes the files that nobody can read any more. */
   readonly sweep: () => Promise<unknown>;
-  readonly warn: (text: string) => void;
 }
 
 const MIB = 1024 * 1024;
@@ -75,7 +74,7 @@ export function compactJob(options: CompactJobOptions) {
       const totals = totalsSoFar(context, params.trigger);
       const isDone = await work.run(totals, context);
       if (!isDone) return {status: 'queued', message: `Made room, goes on later: ${progressText(totals)}`};
-      await options.sweep().catch(error => options.warn(`Replaced files were not deleted: ${causeText(error)}`));
+      await options.sweep();
       return outcome(totals, tableText(schema.name));
     },
   });

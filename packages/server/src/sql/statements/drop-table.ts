@@ -35,6 +35,7 @@ export const dropTable = defineStatement<{ref: TableRef; ifExists: boolean}>({
     if (!(await ddl.dropTable(schema, () => flushes.leftFiles(schema))))
       throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
     const jobId = await flushes.cleanUp(schema);
-    return done(context, `Table ${tableText(name)} dropped successfully. Cleanup job: ${jobId}`);
+    const files = jobId === undefined ? 'Its files are deleted later.' : `Cleanup job: ${jobId}`;
+    return done(context, `Table ${tableText(name)} dropped successfully. ${files}`);
   },
 });
