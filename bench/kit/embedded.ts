@@ -61,7 +61,11 @@ export async function publishMade(
   {scopes, perScope}: {scopes: readonly Owner[]; perScope: number},
 ): Promise<void> {
   const manifests = new Manifests();
-  const commit = new Commit({hot: createHot(), manifests, clock: systemClock, listener() {}, onApplied() {}});
+  const newestIncarnation = () => FIRST_USER_INCARNATION;
+  const commit = new Commit({
+    ...{hot: createHot(), manifests, clock: systemClock, newestIncarnation},
+    ...{listener() {}, onApplied() {}},
+  });
   const openLog = openFileLog({disk: realDisk, directory: `${directory}/log`, clock: systemClock, durability: 'D1'});
   const log = await openLog(0n, batch => commit.replay(batch.bytes, batch.lastSeq));
   await commit.start(log, FIRST_USER_INCARNATION);

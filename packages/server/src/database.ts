@@ -200,6 +200,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     manifests,
     clock,
     listener: createFold(catalog, storages, openStorage),
+    newestIncarnation: () => catalog.newestIncarnation(),
     onApplied() {
       sweeper.look();
       memory.look();

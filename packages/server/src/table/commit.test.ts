@@ -8,18 +8,23 @@ import type {Incarnation} from '../model/names.ts';
 import {encodeRow} from '../model/row-codec.ts';
 import {SimClock} from '../std/sim-clock.ts';
 import {META} from '../system/meta.ts';
-import {Commit, type WriteRow} from './commit.ts';
+import {Commit, type WriteBatch, type WriteRow} from './commit.ts';
 import {Manifests} from './manifests.ts';
 
 const FIRST = 100 as Incarnation;
 
-async function open(state: ReturnType<typeof memoryLogState>, clock: SimClock): Promise<Commit> {
+async function open(
+  state: ReturnType<typeof memoryLogState>,
+  clock: SimClock,
+  newest: number = FIRST,
+): Promise<Commit> {
   const commit = new Commit({
     hot: createHot(),
     manifests: new Manifests(),
     clock,
     listener() {},
     onApplied() {},
+    newestIncarnation: () => newest,
   });
   const log = await openMemoryLog(state)(0n, batch => commit.replay(batch.bytes, batch.lastSeq));
   await commit.start(log, FIRST);
@@ -69,7 +74,14 @@ test('nothing is appended behind the drop of its table', async () => {
 test('a drop that the log refused ends nothing: the table is written as before', async () => {
   const clock = new SimClock();
   const hot = createHot({});
-  const commit = new Commit({hot, manifests: new Manifests(), clock, listener() {}, onApplied() {}});
+  const commit = new Commit({
+    hot,
+    manifests: new Manifests(),
+    clock,
+    listener() {},
+    onApplied() {},
+    newestIncarnation: () => FIRST,
+  });
   const log = await openMemoryLog(memoryLogState())(0n, () => {});
   let isFull = false;
   const append = (...args: Parameters<Log['append']>) => {
@@ -85,7 +97,37 @@ test('a drop that the log refused ends nothing: the table is written as before',
   assert.equal(hot.rowCount(), 2);
 });
 
-function rowOf(key: string): WriteRow {
+const NEVER_GIVEN = (FIRST + 1) as Incarnation;
+const damages: [what: string, batch: WriteBatch][] = [
+  ['row', {rows: [rowOf('a', NEVER_GIVEN)]}],
+  ['remove', {removes: [{scope: {incarnation: NEVER_GIVEN, owner: null}, key: Buffer.from('a')}]}],
+  ['drop', {drop: NEVER_GIVEN}],
+];
+
+for (const [what, batch] of damages) {
+  test(`a ${what} record of a table life that was never given out is damage, named with its seq; a ceiling gives it out`, async () => {
+    const state = memoryLogState();
+    const clock = new SimClock();
+    const commit = await open(state, clock, NEVER_GIVEN);
+    await commit.write({rows: [rowOf('a')]});
+    const seq = await commit.write(batch);
+    await assert.rejects(open(state, clock, FIRST), {
+      code: 'DATA_CORRUPTED',
+      message: new RegExp(`seq ${seq} holds a ${what} record of table life 101, but none above 100 was ever given out`),
+    });
+    await open(state, clock, NEVER_GIVEN);
+    const ceiled = memoryLogState();
+    const before = await open(ceiled, clock, NEVER_GIVEN);
+    before.nextIncarnation();
+    before.nextIncarnation();
+    await clock.advance(3_600_000);
+    await before.write({});
+    await before.write(batch);
+    await open(ceiled, clock, 0);
+  });
+}
+
+function rowOf(key: string, incarnation: Incarnation = FIRST): WriteRow {
   const row = encodeRow(META.schema, META.toValues({key, value: ''}), 0);
-  return {scope: {incarnation: FIRST, owner: null}, key: Buffer.from(key), row};
+  return {scope: {incarnation, owner: null}, key: Buffer.from(key), row};
 }

@@ -7,12 +7,13 @@
  *     batch c ┘
  * Laws: a seq is given once, in append order, in the turn that appends. Nothing is visible before it is durable. The watermark is the
  * newest applied seq; hot, manifests and listeners have seen exactly the batches up to it, in order. Replay applies through the same code.
+ * Table lives are given out in order, and a schema or a ceiling names one before anything else does: a record of one above all those is damage.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {ManifestDelta} from '../cold/manifest.ts';
 import type {Hot} from '../hot/hot.ts';
 import type {Log} from '../log/log.ts';
-import type {Incarnation, ScopeKey, Seq} from '../model/names.ts';
+import {FIRST_USER_INCARNATION, type Incarnation, type ScopeKey, type Seq} from '../model/names.ts';
 import {setRowSeq} from '../model/row-codec.ts';
 import type {Clock} from '../std/clock.ts';
 import type {Manifests} from './manifests.ts';
@@ -45,13 +46,16 @@ export class Commit {
   readonly #seqs: SeqSource;
   readonly #listener: RecordListener;
   readonly #onApplied: () => void;
+  readonly #newestIncarnation: () => number;
   #log: Log | undefined;
   #watermark: Seq = 0n;
-  #incarnation = 0;
+  #incarnation = FIRST_USER_INCARNATION - 1;
   #ceiling: Seq = 0n;
   #isCeilingPending = false;
   /** Of the log, if a batch may or may not be on disk. */
   #failure: Error | undefined;
+  /** The first record that cannot be right. That of a log with a hole has a better reason to be told, which opening the log finds. */
+  #damage: DbError | undefined;
   /** Lives whose drop is appended and did not fail: nothing may be appended behind it. Incarnations never come back. */
   readonly #ended = new Set<Incarnation>();
 
@@ -62,6 +66,8 @@ export class Commit {
     listener: RecordListener;
     /** After each applied batch: budget and checkpoint rules look here. */
     onApplied: () => void;
+    /** Of the lives that schemas in the log have named so far. */
+    newestIncarnation: () => number;
   }) {
     this.#hot = options.hot;
     this.#manifests = options.manifests;
@@ -69,6 +75,7 @@ export class Commit {
     this.#seqs = new SeqSource(options.clock);
     this.#listener = options.listener;
     this.#onApplied = options.onApplied;
+    this.#newestIncarnation = options.newestIncarnation;
   }
 
   get watermark(): Seq {
@@ -79,15 +86,19 @@ export class Commit {
     return {seq: this.#ceiling, incarnation: this.#incarnation as Incarnation};
   }
 
-  /** Folds a batch of the log or a checkpoint into memory. Only before `start`. */
+  /** Folds a batch of the log or a checkpoint into memory. Only before `start`, which tells of damage. */
   replay(bytes: Uint8Array, lastSeq: Seq): void {
     this.#apply(bytes, lastSeq);
     // Nobody waits for a turn yet.
     while (this.#hot.sweep());
   }
 
-  /** The log is open and replayed: begin above everything it promised. */
+  /** The log is open and replayed: begin above everything it promised. Throws DATA_CORRUPTED if a record cannot be right. */
   async start(log: Log, firstIncarnation: Incarnation): Promise<void> {
+    if (this.#damage !== undefined) {
+      await log.close();
+      throw this.#damage;
+    }
     this.#log = log;
     this.#incarnation = Math.max(this.#incarnation, firstIncarnation - 1);
     this.#seqs.raise(this.#watermark);
@@ -205,6 +216,7 @@ export class Commit {
     const nowMs = this.#clock.nowMs();
     while (!records.atEnd) {
       const record = records.next();
+      this.#checkIncarnation(record, lastSeq);
       switch (record.kind) {
         case 'row':
           this.#hot.put(record, nowMs);
@@ -221,12 +233,12 @@ export class Commit {
           break;
         case 'ceiling':
           if (record.seq > this.#ceiling) this.#ceiling = record.seq;
+          if (record.incarnation > this.#incarnation) this.#incarnation = record.incarnation;
           this.#seqs.allowUpTo(record.seq);
           break;
         default:
           record satisfies never;
       }
-      this.#seeIncarnation(record);
       this.#listener(record);
     }
     if (lastSeq > this.#watermark) this.#watermark = lastSeq;
@@ -239,14 +251,17 @@ export class Commit {
     if (delta.flushedThrough > flushedThrough) this.#hot.retire(delta.scope, delta.flushedThrough);
   }
 
-  #seeIncarnation(record: LogRecord): void {
-    const seen =
-      record.kind === 'row'
-        ? record.scope.incarnation
-        : record.kind === 'ceiling' || record.kind === 'drop'
-          ? record.incarnation
-          : 0;
-    if (seen > this.#incarnation) this.#incarnation = seen;
+  #checkIncarnation(record: LogRecord, lastSeq: Seq): void {
+    if (record.kind === 'ceiling') return;
+    const {incarnation} =
+      record.kind === 'publish' ? record.delta.scope : record.kind === 'drop' ? record : record.scope;
+    if (incarnation <= this.#incarnation) return;
+    this.#incarnation = Math.max(this.#incarnation, this.#newestIncarnation());
+    if (incarnation <= this.#incarnation) return;
+    this.#damage ??= new DbError(
+      'DATA_CORRUPTED',
+      `The batch of seq ${lastSeq} holds a ${record.kind} record of table life ${incarnation}, but none above ${this.#incarnation} was ever given out. Run fsck before anything else.`,
+    );
   }
 
   #renewCeiling(): void {

@@ -37,7 +37,8 @@ async function openBench(...schemas: [Schema, ...Schema[]]) {
   const manifests = new Manifests();
   const schemaFor = (_: unknown, version: number) => schemas.find(one => one.version === version)!;
   const cold = createCold({blobOf: () => blob, schemaOf: schemaFor, inlineEncoding: true});
-  const commit = new Commit({hot: createHot({}), manifests, clock, listener() {}, onApplied() {}});
+  const newestIncarnation = () => SCOPE.incarnation;
+  const commit = new Commit({hot: createHot({}), manifests, clock, listener() {}, onApplied() {}, newestIncarnation});
   await commit.start(await openMemoryLog(memoryLogState())(0n, () => {}), SCOPE.incarnation);
   const announced = new Set<string>();
   const files = new Files({
