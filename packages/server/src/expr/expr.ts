@@ -102,6 +102,8 @@ export interface ColumnScope {
   readonly sources: readonly Source[];
   /** Of the query around this one, where it may be looked at. */
   readonly outer?: ColumnScope | undefined;
+  /** What stands left of the query in FROM and is not seen, as the word LATERAL is missing. */
+  readonly beside?: readonly Source[];
   /** The statement, for line and column of errors. */
   readonly text: string;
   /** Types of parameters that no context decides, by index from 0; text when unknown. */

@@ -128,8 +128,18 @@ function fullName(qualifier: readonly Name[], name: Name): string {
 
 /** The error of a name that nobody knows, with what the writer may have meant. */
 export function noField(qualifier: readonly Name[], name: Name, node: Node, scope: ColumnScope): DbError {
-  const hint = didYouMean(nearNames(qualifier, name, scope));
+  const hint = isBeside(qualifier, name, scope)
+    ? ' A query in FROM sees what stands left of it only after the word LATERAL.'
+    : didYouMean(nearNames(qualifier, name, scope));
   return failAt(scope, node, `No field named ${fullName(qualifier, name)}.${hint}`);
+}
+
+/** Would it be found if each query in FROM saw what stands left of it? */
+function isBeside(qualifier: readonly Name[], {name}: Name, scope: ColumnScope): boolean {
+  for (let at: ColumnScope | undefined = scope; at !== undefined; at = at.outer) {
+    if (at.beside?.some(source => isOfSource(qualifier, source) && source.names().includes(name))) return true;
+  }
+  return false;
 }
 
 /** The column by a name that is valid here, or names that differ by a letter or two. */

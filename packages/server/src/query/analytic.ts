@@ -17,10 +17,10 @@ import {programContext} from '../expr/program.ts';
 import type {DataType} from '../model/datatype.ts';
 import type {Schema} from '../model/schema.ts';
 import {typeJson} from '../model/type-table.ts';
-import type {Query, TableRef} from '../parser/ast.ts';
+import type {Query} from '../parser/ast.ts';
 import type {TableSnapshot} from '../table/table.ts';
 import {bindQuery} from './bind-query.ts';
-import {Binder, type BoundQuery, outputTypes, type TableUse} from './bound.ts';
+import {Binder, type BoundQuery, outputTypes, type TableOf, type TableUse} from './bound.ts';
 import {type RunOptions, type SelectResult, windowOf} from './direct.ts';
 import type {PlanOptions} from './plan.ts';
 import {
@@ -46,7 +46,7 @@ export interface AnalyticPlan {
 }
 
 /** `tableOf` finds a table and refuses what the session may not read. */
-export function planAnalytic(tree: Query, options: PlanOptions, tableOf: (ref: TableRef) => Schema): AnalyticPlan {
+export function planAnalytic(tree: Query, options: PlanOptions, tableOf: TableOf): AnalyticPlan {
   const binder = new Binder(options, tableOf);
   const query = bindQuery(binder, tree, {outer: undefined, names: undefined});
   const types = outputTypes(query, binder);

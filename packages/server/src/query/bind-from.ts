@@ -92,7 +92,8 @@ function bindItem(binder: Binder, item: FromItem, place: Place, before: readonly
 
 function bindTable(binder: Binder, item: FromTable, place: Place): BoundFrom {
   const {namespace, table} = item.table;
-  const known = namespace === undefined ? findWith(binder, table, place.names) : undefined;
+  const names = namespace === undefined ? place.names : undefined;
+  const known = findWith(binder, table, names);
   if (known !== undefined) {
     const columns = renamed(binder, known.columns!, item.columnAliases, item, table.name);
     const sqlName = binder.name('s');
@@ -100,7 +101,7 @@ function bindTable(binder: Binder, item: FromTable, place: Place): BoundFrom {
     const isRecursive = known.recursion !== undefined;
     return {sources: [source], sql: () => `${quoted(known.sqlName)} AS ${quoted(sqlName)}`, isRecursive};
   }
-  const use = binder.use(item.table);
+  const use = binder.use(item.table, unseenReason(table, names));
   const sqlName = binder.name('s');
   const source = tableSource(binder, item, use, sqlName);
   return {sources: [source], sql: () => `${quoted(use.relation)} AS ${quoted(sqlName)}`, isRecursive: false};
@@ -114,8 +115,8 @@ function findWith(binder: Binder, name: Name, names: WithNames | undefined): Wit
       fence ??= at.what;
       continue;
     }
+    if (at.kind === 'unseen' || at.table.name !== name.name) continue;
     const {table} = at;
-    if (table.name !== name.name) continue;
     const refused = (where: string) =>
       failAt(binder, name, `recursive reference to query "${table.name}" must not appear within ${where}`);
     if (table.columns === undefined) throw refused('its non-recursive term');
@@ -126,6 +127,14 @@ function findWith(binder: Binder, name: Name, names: WithNames | undefined): Wit
     return table;
   }
   return undefined;
+}
+
+/** Why a WITH query of that name is not seen here, if there is one. */
+function unseenReason({name}: Name, names: WithNames | undefined): string {
+  for (let at = names; at !== undefined; at = at.next) {
+    if (at.kind === 'unseen' && at.name === name) return `. ${at.why}.`;
+  }
+  return '';
 }
 
 function tableSource(binder: Binder, item: FromTable, use: TableUse, sqlName: string): FromSource {
@@ -210,7 +219,8 @@ function renamed<Column extends {readonly name: string}>(
 
 function bindSubquery(binder: Binder, item: FromQuery, place: Place, before: readonly FromSource[]): BoundFrom {
   const outer = item.isLateral ? queryScope(binder, before, place, 'LATERAL') : place.outer;
-  const query = bindQuery(binder, item.query, {...place, outer});
+  const beside = item.isLateral ? (place.beside ?? []) : [...(place.beside ?? []), ...before];
+  const query = bindQuery(binder, item.query, {...place, outer, beside});
   const types = outputTypes(query, binder);
   const name = item.alias?.name;
   const columns = named(binder, item.columnAliases, query, types, item, `table "${name ?? 'subquery'}"`);

@@ -40,11 +40,23 @@ export function bindWith(binder: Binder, clause: With, place: Place): BoundWith 
       recursion: undefined,
     };
     const own: WithNames = {kind: 'table', table: binding, next: names};
-    parts.push(bindTable(binder, table, binding, {...place, names: clause.isRecursive ? own : names}));
+    const seen = clause.isRecursive ? own : names;
+    parts.push(bindTable(binder, table, binding, {...place, names: withUnseen(seen, clause, i)}));
     names = own;
   }
   const word = clause.isRecursive ? 'WITH RECURSIVE' : 'WITH';
   return {names, sql: out => `${word} ${parts.map(part => part(out)).join(', ')}`};
+}
+
+/** The names of a clause that the query at `index` does not see: its own, and those behind it. */
+function withUnseen(names: WithNames | undefined, {tables, isRecursive}: With, index: number): WithNames | undefined {
+  let all = names;
+  const [own, ...later] = tables.slice(index).map(table => table.name.name);
+  if (!isRecursive)
+    all = {kind: 'unseen', name: own!, why: `WITH query "${own}" sees itself only in WITH RECURSIVE`, next: all};
+  for (const name of later)
+    all = {kind: 'unseen', name, why: `WITH query "${name}" is seen only by what stands behind it`, next: all};
+  return all;
 }
 
 function bindTable(binder: Binder, table: WithTable, binding: WithBinding, place: Place): (out: SqlWriter) => string {

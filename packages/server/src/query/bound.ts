@@ -7,7 +7,7 @@
 import type {ColumnFlag} from '@kalamdb/protocol/values.ts';
 import {castTo, settled} from '../expr/coerce.ts';
 import {castSql, sqlOf} from '../expr/duck-forms.ts';
-import type {ColumnScope, Env, Eval, SqlWriter, TypedExpr} from '../expr/expr.ts';
+import type {ColumnScope, Env, Eval, Source, SqlWriter, TypedExpr} from '../expr/expr.ts';
 import type {KeyFacts} from '../expr/key-range.ts';
 import type {DataType} from '../model/datatype.ts';
 import type {Schema} from '../model/schema.ts';
@@ -48,10 +48,14 @@ export interface TableUse {
   relation: string;
 }
 
-/** Queries of WITH clauses that are visible somewhere, the nearest first; a fence keeps recursive ones from being seen behind it. */
+/**
+ * Queries of WITH clauses that are visible somewhere, the nearest first; a fence keeps recursive ones from being seen behind it. Names that are not
+ * visible here, though a writer might think so, stand among them with the reason.
+ */
 export type WithNames =
   | {readonly kind: 'table'; readonly table: WithBinding; readonly next: WithNames | undefined}
-  | {readonly kind: 'fence'; readonly what: string; readonly next: WithNames | undefined};
+  | {readonly kind: 'fence'; readonly what: string; readonly next: WithNames | undefined}
+  | {readonly kind: 'unseen'; readonly name: string; readonly why: string; readonly next: WithNames | undefined};
 
 export interface WithBinding {
   readonly name: string;
@@ -67,17 +71,22 @@ export interface WithBinding {
 export interface Place {
   readonly outer: ColumnScope | undefined;
   readonly names: WithNames | undefined;
+  /** What stands left of it in FROM, and would be seen after LATERAL. */
+  readonly beside?: readonly Source[];
 }
+
+/** Throws that there is no such table, with the hint behind it. */
+export type TableOf = (ref: TableRef, hint: string) => Schema;
 
 export class Binder {
   /** The statement, for line and column of errors. */
   readonly text: string;
   readonly paramTypes: readonly (DataType | undefined)[];
   readonly uses: TableUse[] = [];
-  readonly #tableOf: (ref: TableRef) => Schema;
+  readonly #tableOf: TableOf;
   #last = 0;
 
-  constructor({text = '', paramTypes = []}: PlanOptions, tableOf: (ref: TableRef) => Schema) {
+  constructor({text = '', paramTypes = []}: PlanOptions, tableOf: TableOf) {
     this.text = text;
     this.paramTypes = paramTypes;
     this.#tableOf = tableOf;
@@ -93,10 +102,11 @@ export class Binder {
     return `${prefix}${++this.#last}`;
   }
 
-  use(ref: TableRef): TableUse {
+  /** `hint` is told if there is no such table. */
+  use(ref: TableRef, hint: string): TableUse {
     const use: TableUse = {
       ref,
-      schema: this.#tableOf(ref),
+      schema: this.#tableOf(ref, hint),
       columns: new Set(),
       includeTombstones: false,
       facts: undefined,

@@ -33,6 +33,7 @@ export function queryScope(
   const scope: ColumnScope = {
     sources,
     ...(place.outer === undefined ? {} : {outer: place.outer}),
+    ...(place.beside === undefined ? {} : {beside: place.beside}),
     text: binder.text,
     paramTypes: binder.paramTypes,
     isForDuck: true,

@@ -144,8 +144,8 @@ function widePlan(tree: Query, context: StatementContext): AnalyticPlan {
   const known = widePlans.get(tree);
   const isGood = known?.types === types && known.plan.uses.every(({ref, schema}) => findTable(context, ref) === schema);
   if (isGood) return known.plan;
-  const plan = planAnalytic(tree, {text: context.text, paramTypes: said}, ref => {
-    const schema = findTable(context, ref);
+  const plan = planAnalytic(tree, {text: context.text, paramTypes: said}, (ref, hint) => {
+    const schema = findTable(context, ref, hint);
     context.services.scopeFor(context.session, schema, 'read');
     return schema;
   });
@@ -160,11 +160,11 @@ function openTable(context: StatementContext, schema: Schema): TableSnapshot {
   return schema.kind === 'system' ? services.openSystem(schema) : services.tables.snapshot(scope, schema);
 }
 
-export function findTable(context: StatementContext, ref: TableRef): Schema {
+export function findTable(context: StatementContext, ref: TableRef, hint = ''): Schema {
   const name = resolveName(context, ref);
   const schema = context.services.catalog.find(name);
   if (schema !== undefined) return schema;
   if (name.namespace === 'information_schema') throw fail.notSupported('information_schema; see system.tables');
   // Clients look for this very text, catalog name and all.
-  throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found`);
+  throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found${hint}`);
 }
