@@ -386,12 +386,7 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
     files,
     warn: text => logger.warn(text),
   };
-  // Files that a crash left behind: named in the log, listed by no manifest. A service that is away holds up no start.
-  const {here = [], away = []} = Object.groupBy(announcedFiles(hot), file =>
-    file.storageId === LOCAL_STORAGE ? 'here' : 'away',
-  );
-  void files.delete(away);
-  await files.delete(here);
+  await deleteLeftFiles(core);
   let flushes: Flushes;
   let compactions: Compactions;
   const flushKind = flushJob({
@@ -443,6 +438,15 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
     warn: text => logger.warn(text),
   });
   return {jobs, flushes, compactions};
+}
+
+/** Files that a crash left behind: named in the log, listed by no manifest. A service that is away holds up no start. */
+async function deleteLeftFiles({files, hot}: Core): Promise<void> {
+  const {here = [], away = []} = Object.groupBy(announcedFiles(hot), file =>
+    file.storageId === LOCAL_STORAGE ? 'here' : 'away',
+  );
+  void files.delete(away);
+  await files.delete(here);
 }
 
 function newEnv({clock, ids}: DatabaseOptions, commit: Commit, session: Session, params: readonly Param[]): Env {
