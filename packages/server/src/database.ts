@@ -54,7 +54,7 @@ import {Checkpointer, type LoadedCheckpoint} from './table/checkpointer.ts';
 import {Commit} from './table/commit.ts';
 import {Files} from './table/files.ts';
 import {Latches} from './table/latches.ts';
-import {Manifests} from './table/manifests.ts';
+import {filesOf, Manifests} from './table/manifests.ts';
 import {createTables} from './table/rows.ts';
 import type {OutputOptions} from './table/segment-output.ts';
 import {Streams} from './table/streams.ts';
@@ -74,6 +74,8 @@ export interface DatabaseOptions {
   readonly checkpointLogBytes: number;
   readonly logSegmentBytes?: number;
   readonly flushScopesAtOnce?: number;
+  /** Names of files in one batch, when a table is dropped. */
+  readonly namesAtOnce?: number;
   /** A checkpoint comes only when the log is longer than what hot rows are held in. */
   readonly hotSlabBytes?: number;
   readonly defaultRows: number;
@@ -251,10 +253,13 @@ async function replay(options: DatabaseOptions, commit: Commit): Promise<{log: L
 }
 
 async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock | undefined): Promise<Database> {
-  const {hot, cold, catalog, commit, log} = core;
+  const {hot, cold, manifests, files, catalog, commit, log} = core;
   const {clock} = options;
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const streams = new Streams({hot, cold, commit, clock, schemaOf, ...options.streams});
+  const leftFiles = await files.leftOf(announcedFiles(hot), manifests.all().flatMap(filesOf));
+  // However much a crash left behind, and wherever: no start waits for it.
+  void files.delete(leftFiles);
   const work = await openJobs(options, core, streams);
   const startedMs = clock.monotonicMs();
   const duck = openAnalytic(options, core.storages);
@@ -275,9 +280,11 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     runSql: createRunSql(services),
     describeStart: () => describeStart(options, core),
     async close() {
+      const filesStopped = files.stop();
       await stopSchedules();
       await duck.close();
       await work.jobs.stop(CLOSE_JOBS_MS);
+      await filesStopped;
       await core.checkpointer.settle();
       await log.close();
       await unlock?.();
@@ -386,7 +393,6 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
     files,
     warn: text => logger.warn(text),
   };
-  await deleteLeftFiles(core);
   let flushes: Flushes;
   let compactions: Compactions;
   const flushKind = flushJob({
@@ -436,17 +442,9 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
     smallScopeAgeSeconds: options.smallScopeAgeSeconds,
     memorySoftBytes: options.memorySoftBytes,
     warn: text => logger.warn(text),
+    namesAtOnce: options.namesAtOnce,
   });
   return {jobs, flushes, compactions};
-}
-
-/** Files that a crash left behind: named in the log, listed by no manifest. A service that is away holds up no start. */
-async function deleteLeftFiles({files, hot}: Core): Promise<void> {
-  const {here = [], away = []} = Object.groupBy(announcedFiles(hot), file =>
-    file.storageId === LOCAL_STORAGE ? 'here' : 'away',
-  );
-  void files.delete(away);
-  await files.delete(here);
 }
 
 function newEnv({clock, ids}: DatabaseOptions, commit: Commit, session: Session, params: readonly Param[]): Env {

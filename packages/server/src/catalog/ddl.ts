@@ -171,12 +171,13 @@ export class Ddl {
 
   /**
    * Ends the table's life: definition, rows and segments at one moment. False if it was gone already.
-   * `leftFiles` gives the rows that name its files, which are still to be deleted, in the turn of the record.
+   * `announceFiles` names its files, which are still to be deleted, and gives the rows of those it did not name yet, in the turn of the record.
    */
-  dropTable(schema: Schema, leftFiles: () => WriteRow[]): Promise<boolean> {
+  dropTable(schema: Schema, announceFiles: () => Promise<() => WriteRow[]>): Promise<boolean> {
     return this.#alone(async () => {
       const versions = this.#catalog.versions(schema.incarnation);
       if (versions.length === 0) return false;
+      const leftFiles = await announceFiles();
       const removes = versions.map(version => ({scope: scopeOf(SCHEMAS.schema), key: schemaKey(version)}));
       await this.#commit.write({rows: leftFiles(), removes, drop: schema.incarnation, isUrgent: true});
       return true;

@@ -8,8 +8,9 @@
  * table is not in the way: it makes room.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
+import type {Manifest} from '../cold/manifest.ts';
 import type {Hot, HotScopeStats} from '../hot/hot.ts';
-import {type ScopeKey, tableText} from '../model/names.ts';
+import {type Owner, type ScopeKey, tableText} from '../model/names.ts';
 import {type FlushPolicy, type Schema, TABLE_KINDS} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
 import {eachInSlices} from '../std/slices.ts';
@@ -33,7 +34,11 @@ export interface FlushesOptions {
   readonly smallScopeAgeSeconds: number;
   readonly memorySoftBytes: number;
   readonly warn: (text: string) => void;
+  /** Names of files in one batch. */
+  readonly namesAtOnce?: number | undefined;
 }
+
+const NAMES_AT_ONCE = 4096;
 
 export class Flushes {
   readonly #options: FlushesOptions;
@@ -73,9 +78,28 @@ export class Flushes {
     return this.#options.jobs.cancelForTable(tableKey(schema));
   }
 
-  leftFiles(schema: Schema): WriteRow[] {
-    const {manifests, files} = this.#options;
-    return files.names.announced([...manifests.of(schema.incarnation)].flatMap(filesOf));
+  /**
+   * Announces the files of a table that is about to be dropped. The batch that drops it has room for so many names only: those above come before it,
+   * and though listed are announced. Returns the names that are left then: the last ones, and of whatever was flushed or compacted meanwhile.
+   */
+  async announceFiles({incarnation}: Schema): Promise<() => WriteRow[]> {
+    const {manifests, files, namesAtOnce = NAMES_AT_ONCE} = this.#options;
+    const announced = new Map<Owner, number>();
+    let some: Manifest[] = [];
+    let count = 0;
+    for (const manifest of manifests.of(incarnation)) {
+      some.push(manifest);
+      count += filesOf(manifest).length;
+      if (count < namesAtOnce) continue;
+      await files.announce(some.flatMap(filesOf));
+      for (const {scope, version} of some) announced.set(scope.owner, version);
+      some = [];
+      count = 0;
+    }
+    return () => {
+      const isLeft = ({scope, version}: Manifest) => announced.get(scope.owner) !== version;
+      return files.names.announced([...manifests.of(incarnation)].filter(isLeft).flatMap(filesOf));
+    };
   }
 
   /**

@@ -5,7 +5,7 @@
  *     publish (lists it no more, announces it) ─ last reader ─ delete    a flush or compaction that replaced it, a drop
  *
  * Laws: a file that no manifest lists is announced: its name stands in the log from before it exists until it is durably gone. So a start has only to
- * delete what is announced, and no folder is ever searched. Nothing is deleted before the log that no longer needs it is on disk, in any durability class.
+ * delete what is announced and not listed, and no folder is ever searched. Both are only the files of a table of very many, while it is dropped. Nothing is deleted before the log that no longer needs it is on disk, in any durability class.
  * What could not be deleted is tried again, with growing pauses: a storage that is away for an hour keeps nobody from anything else.
  */
 import type {Blob} from '../blob/blob.ts';
@@ -49,6 +49,8 @@ export class Files {
   #putOff: StoredFile[] = [];
   #failures = 0;
   #retryAtMs = 0;
+  readonly #running = new Set<Promise<number>>();
+  #isStopped = false;
 
   constructor(options: FilesOptions) {
     this.#options = options;
@@ -66,13 +68,29 @@ export class Files {
    * call tries again. Returns how many are gone.
    */
   async delete(files: readonly StoredFile[]): Promise<number> {
-    const all = [...this.#takeDue(), ...files];
+    const work = this.#delete([...this.#takeDue(), ...files]);
+    this.#running.add(work);
+    try {
+      return await work;
+    } finally {
+      this.#running.delete(work);
+    }
+  }
+
+  /** Resolves when nothing is being deleted any more. What is left then is announced. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all(this.#running);
+  }
+
+  async #delete(all: readonly StoredFile[]): Promise<number> {
     this.#deletingCount += all.length;
     const failed: StoredFile[] = [];
     let cause: unknown;
     let count = 0;
     for (const [storageId, of] of Map.groupBy(all, file => file.storageId)) {
       for (let from = 0; from < of.length; from += FILES_AT_ONCE) {
+        if (this.#isStopped) break;
         const some = of.slice(from, from + FILES_AT_ONCE);
         try {
           count += await this.#deleteFrom(storageId, some);
@@ -86,6 +104,21 @@ export class Files {
     if (failed.length > 0) this.#putThemOff(failed, cause);
     else if (all.length > 0) this.#failures = 0;
     return count;
+  }
+
+  /**
+   * Of the files that a start finds announced, those that are to be deleted. A DROP that was cut off, or refused, has left names of files that are
+   * listed: those are struck out here.
+   */
+  async leftOf(announced: readonly StoredFile[], listed: Iterable<StoredFile>): Promise<StoredFile[]> {
+    if (announced.length === 0) return [];
+    const left = new Map(announced.map(file => [`${file.storageId}:${file.path}`, file]));
+    const kept: StoredFile[] = [];
+    for (const {storageId, path} of listed) if (left.delete(`${storageId}:${path}`)) kept.push({storageId, path});
+    for (let from = 0; from < kept.length; from += FILES_AT_ONCE) {
+      await this.#strike(kept.slice(from, from + FILES_AT_ONCE));
+    }
+    return [...left.values()];
   }
 
   /** Files that are being deleted now, whoever asked for it, or wait to be tried again. */
@@ -114,12 +147,16 @@ export class Files {
   }
 
   async #deleteFrom(storageId: string, files: readonly StoredFile[]): Promise<number> {
-    const {syncLog, forget, unused, blobOf, commit} = this.#options;
+    const {syncLog, forget, unused, blobOf} = this.#options;
     await syncLog();
     const gone = unused(files);
     forget(gone.map(file => file.path));
     await blobOf(storageId).remove(gone.map(file => file.path));
-    await commit.write({removes: this.names.struck(files), isUrgent: true});
+    await this.#strike(files);
     return gone.length;
+  }
+
+  async #strike(files: readonly StoredFile[]): Promise<void> {
+    await this.#options.commit.write({removes: this.names.struck(files), isUrgent: true});
   }
 }

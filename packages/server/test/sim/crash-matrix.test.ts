@@ -77,6 +77,13 @@ const DROP: readonly Step[] = [
   logged('the job has completed', {job: 'completed'}),
 ];
 
+/** With room for two names in a batch: those of a scope that has more come before. */
+const DROP_MANY: readonly Step[] = [
+  logged("the names of ana's files are pending, though listed"),
+  logged("so are those of ben's"),
+  ...DROP,
+];
+
 const CHECKPOINT: readonly Step[] = [
   written('the image', 'checkpoint/image'),
   {what: 'of three images the oldest goes', operations: ['remove checkpoint/image'], leaves: {}},
@@ -192,6 +199,13 @@ const dropProtocol: Protocol = {
   },
 };
 
+const dropManyProtocol: Protocol = {
+  ...dropProtocol,
+  name: 'DROP TABLE of very many files',
+  options: {...OPTIONS, namesAtOnce: 2},
+  steps: DROP_MANY,
+};
+
 /** Two images are there and the log is almost long enough for the third, whose older log segments go. Eve writes until it does. */
 const eve = {
   count: 0,
@@ -250,7 +264,7 @@ const checkpointProtocol: Protocol = {
   },
 };
 
-for (const protocol of [flushProtocol, dropProtocol, checkpointProtocol]) {
+for (const protocol of [flushProtocol, dropProtocol, dropManyProtocol, checkpointProtocol]) {
   test(`${protocol.name} does exactly the operations of its table, in order`, async () => {
     const cuts = await record(protocol);
     const operations = cuts
@@ -319,6 +333,7 @@ for (const [name, makeDisk, check] of starts) {
       if (operationOf(event) !== undefined) count++;
     };
     assert.ok(await recorder.start());
+    await quiet();
     recorder.onDisk = () => {};
     assert.ok(count > 10);
     for (const kind of ['kill', 'power'] as const) {

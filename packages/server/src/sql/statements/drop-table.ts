@@ -32,7 +32,7 @@ export const dropTable = defineStatement<{ref: TableRef; ifExists: boolean}>({
     if (context.session.role !== 'dba' && context.session.role !== 'system')
       throw fail.unauthorized('Insufficient privileges to drop this table');
     await flushes.cancelFor(schema);
-    if (!(await ddl.dropTable(schema, () => flushes.leftFiles(schema))))
+    if (!(await ddl.dropTable(schema, () => flushes.announceFiles(schema))))
       throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
     const jobId = await flushes.cleanUp(schema);
     const files = jobId === undefined ? 'Its files are deleted later.' : `Cleanup job: ${jobId}`;

@@ -51,7 +51,7 @@ async function dropTablesOf(namespace: string, context: StatementContext): Promi
   const {catalog, ddl, flushes} = context.services;
   for (const schema of catalog.tables().filter(one => one.name.namespace === namespace)) {
     await flushes.cancelFor(schema);
-    if (await ddl.dropTable(schema, () => flushes.leftFiles(schema))) await flushes.cleanUp(schema);
+    if (await ddl.dropTable(schema, () => flushes.announceFiles(schema))) await flushes.cleanUp(schema);
   }
 }
 
