@@ -21,7 +21,7 @@ import type {Cold} from './cold/cold.ts';
 import {createCold} from './cold/cold-store.ts';
 import {computedTables, storedStorages} from './computed.ts';
 import {checkFormat} from './data-format.ts';
-import {type Duck, openDuck} from './duck/duck.ts';
+import {type Duck, type DuckOptions, openDuck} from './duck/duck.ts';
 import type {Env, Param} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
@@ -90,6 +90,8 @@ export interface DatabaseOptions {
     readonly idleMs: number;
     /** Cold rows of one scan beyond which DuckDB takes over. */
     readonly handOverRows: number;
+    /** For tests, whose databases may share children. */
+    readonly openDuck?: (options: DuckOptions) => Duck;
   };
   /** Of compaction by itself; `checkMs` 0 = never. */
   readonly compaction: {checkMs: number; minSegments: number; deadPercent: number};
@@ -326,7 +328,8 @@ function createServices(
 
 function openAnalytic({analytic, logger}: DatabaseOptions, storages: Storages): Duck {
   const {maxChildren, memoryBytes, idleMs} = analytic;
-  return openDuck({
+  const open = analytic.openDuck ?? openDuck;
+  return open({
     maxChildren,
     memoryBytes,
     idleMs,

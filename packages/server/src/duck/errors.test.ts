@@ -17,6 +17,12 @@ const cases: [why: string, expression: string, expected: DbError][] = [
   ['int overflow', '2147483647::INTEGER * ($1 + 1)::INTEGER', fail.execution('integer out of range')],
   ['bigint overflow', '9223372036854775807 + $1', fail.execution('bigint out of range')],
   ['bigint negation', '-(-9223372036854775807 - $1)', fail.execution('bigint out of range')],
+  ['int negation', '(0 - (-2147483647 - $1)::INTEGER)', fail.execution('integer out of range')],
+  ['smallint division', '(-32767 - $1)::SMALLINT // -1::SMALLINT', fail.execution('smallint out of range')],
+  ['int division', '(-2147483647 - $1)::INTEGER // -1::INTEGER', fail.execution('integer out of range')],
+  ['bigint division', '(-9223372036854775807 - $1) // -1', fail.execution('bigint out of range')],
+  ['int magnitude', 'abs((-2147483647 - $1)::INTEGER)', fail.execution('integer out of range')],
+  ['bigint magnitude', 'abs(-9223372036854775807 - $1)', fail.execution('bigint out of range')],
   ['decimal overflow', `${'9'.repeat(38)}::DECIMAL(38,0) + $1::DECIMAL(38,0)`, fail.execution('decimal out of range')],
   [
     'a sum beyond bigint',
@@ -27,6 +33,11 @@ const cases: [why: string, expression: string, expected: DbError][] = [
   ['a number too large for smallint', '($1 + 32767)::SMALLINT', noCast('32768', {name: 'smallint'})],
   ['a double too large for bigint', '(1e300 * $1)::DOUBLE::BIGINT', noCast('1e+300', {name: 'bigint'})],
   ['a number too large for a decimal', '($1 + 99)::DECIMAL(4,2)', noCast('100', DECIMAL)],
+  [
+    'a decimal too large for another',
+    '(12345678.00 * $1)::DECIMAL(10,2)::DECIMAL(4,2)',
+    noCast('12345678.00', DECIMAL),
+  ],
   ['text that is no int', "('abc' || $1)::INTEGER", noCast('abc1', {name: 'int'})],
   [
     'text that is no bigint, with quotes and lines',

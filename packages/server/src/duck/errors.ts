@@ -124,11 +124,16 @@ function typeOf(name: string): DataType | undefined {
   return decimal === null ? NAMES[name] : {name: 'decimal', precision: Number(decimal[1]), scale: Number(decimal[2])};
 }
 
+const LEAST: Readonly<Record<string, string>> = {'32768': 'smallint', '2147483648': 'integer'};
+
 function outOfRange(sentence: string): DbError | undefined {
   if (/^Overflow in negation/.test(sentence)) return fail.execution('bigint out of range');
   const type = /^Overflow in [a-z ]+ of (INT16|INT32|INT64|INT128|DECIMAL)/.exec(sentence)?.[1];
   const names = {INT16: 'smallint', INT32: 'integer', INT64: 'bigint', INT128: 'bigint', DECIMAL: 'decimal'} as const;
   if (type !== undefined) return fail.execution(`${names[type as keyof typeof names]} out of range`);
+  // The least value of a type is the only one that these overflow at.
+  const least = /^Overflow (?:on abs\(|in division of )-(\d+)/.exec(sentence)?.[1];
+  if (least !== undefined) return fail.execution(`${LEAST[least] ?? 'bigint'} out of range`);
   return /timestamp|date|interval/i.test(sentence) ? fail.execution('timestamp out of range') : undefined;
 }
 
@@ -143,6 +148,7 @@ function noReal(sentence: string): DbError | undefined {
 const STRING = /^Could not convert string (['"])([\s\S]*)\1 to ([A-Z0-9]+(?:\(\d+,\d+\))?)$/;
 const NUMBER = /^Type ([A-Z0-9(),]+) with value (\S+) can't be cast [\s\S]* destination type ([A-Z0-9]+)$/;
 const TO_DECIMAL = /^Could not (?:cast|convert) (?:value )?(\S+) to (DECIMAL\(\d+,\d+\))$/;
+const DECIMAL_TO_DECIMAL = /^Casting value "(\S+)" to type (DECIMAL\(\d+,\d+\)) failed/;
 const MOMENT = /^(?:invalid )?(date|timestamp|time) field (?:format|value out of range): "([\s\S]*?)"(?:, expected|$)/;
 
 function badCast(sentence: string): DbError | undefined {
@@ -152,7 +158,7 @@ function badCast(sentence: string): DbError | undefined {
   const number = NUMBER.exec(sentence);
   if (number?.[1] === 'INT128' && number[3] === 'INT64') return fail.execution('bigint out of range');
   if (number !== null) return castError(number[2]!, number[3]!);
-  const decimal = TO_DECIMAL.exec(sentence);
+  const decimal = TO_DECIMAL.exec(sentence) ?? DECIMAL_TO_DECIMAL.exec(sentence);
   if (decimal !== null) return castError(decimal[1]!, decimal[2]!);
   const moment = MOMENT.exec(sentence);
   if (moment !== null) return castError(moment[2]!, moment[1]!.toUpperCase());

@@ -199,6 +199,8 @@ function dateForm(op: ArithmeticOperator, left: DataType, right: DataType): Form
 }
 
 export function negateForm(type: DataType): Form | undefined {
+  // DuckDB's own negation does not tell of which type the overflow is.
+  if (isInteger(type)) return sql => `(${castSql('0', type)} - ${castSql(sql, type)})`;
   return isNumeric(type) ? sql => `(-${sql})` : undefined;
 }
 

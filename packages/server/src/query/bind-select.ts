@@ -5,7 +5,7 @@
  *
  * Behind a grouping the rows are those of one inner query: its keys k0, k1 … and its aggregates a0, a1 ….
  */
-import {failAt} from '../expr/coerce.ts';
+import {failAt, settledRoot} from '../expr/coerce.ts';
 import {compileCondition, compileExpr, compileOpen} from '../expr/compile.ts';
 import {sqlOf} from '../expr/duck-forms.ts';
 import type {ColumnScope, SqlWriter, TypedExpr} from '../expr/expr.ts';
@@ -83,7 +83,7 @@ function bindClauses(binder: Binder, select: Select, place: Place): BoundSelect 
   const table = groups === undefined ? onlyTable(from) : undefined;
   const outputs = select.items.flatMap((item): ShownOutput[] => {
     if (item.kind === 'star') return starOutputs(binder, item.qualifier, item, sources, groups && shown, table);
-    const typed = compileOpen(item.expr, shown);
+    const typed = settledRoot(compileOpen(item.expr, shown), item.expr, shown);
     const flags = item.expr.kind === 'column' ? columnFlags(typed, table?.schema) : undefined;
     return [{name: outputName(item.expr, item.alias), typed, expr: item.expr, flags}];
   });

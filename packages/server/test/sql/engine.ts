@@ -4,11 +4,13 @@
  *     hot        nothing is flushed unless the script says so
  *     flushed    after every change every table is flushed, so that each answer is read from segments
  *     mixed      after every change a seeded choice of the tables is, so that hot rows lie over cold ones
+ *     analytic   as mixed, and every query runs on DuckDB, whatever the direct executor could do
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {DataTypeJson, ResultColumn} from '@kalamdb/protocol/values.ts';
+import type {Duck, DuckOptions} from '../../src/duck/duck.ts';
 import {systemClock} from '../../src/std/system-clock.ts';
-import {type Cell, jobEnd, jobIdOf, openTestDatabase, type TestDatabase} from '../test-database.ts';
+import {type Cell, jobEnd, jobIdOf, openTestDatabase, TEST_OPTIONS, type TestDatabase} from '../test-database.ts';
 
 export type Outcome =
   | {readonly kind: 'rows'; readonly columns: readonly ResultColumn[]; readonly rows: readonly (readonly Cell[])[]}
@@ -26,26 +28,32 @@ export interface Engine {
   close(): Promise<void>;
 }
 
-export const PLACEMENTS = ['hot', 'flushed', 'mixed'] as const;
+export const PLACEMENTS = ['hot', 'flushed', 'mixed', 'analytic'] as const;
 export type Placement = (typeof PLACEMENTS)[number];
 
 const CHANGES = /^\s*(?:insert|update|delete|alter)\b/i;
 
-/** Limits are those of a server as it is shipped. `random` decides for `mixed`. */
-export async function openEngine(placement: Placement, random: () => number): Promise<Engine> {
-  const database = await openTestDatabase({defaultRows: 50, maxRows: 1000});
+/** Limits are those of a server as it is shipped. `random` decides which tables are flushed, `openDuck` whose children run queries. */
+export async function openEngine(
+  placement: Placement,
+  random: () => number,
+  openDuck?: (options: DuckOptions) => Duck,
+): Promise<Engine> {
+  const analytic = openDuck === undefined ? TEST_OPTIONS.analytic : {...TEST_OPTIONS.analytic, openDuck};
+  const database = await openTestDatabase({defaultRows: 50, maxRows: 1000, analytic});
   const flushSome = async (isChosen: () => boolean) => {
     for (const table of await tablesOf(database)) if (isChosen()) await flushTable(database, table);
   };
+  const executor = placement === 'analytic' ? ({executor: 'analytic'} as const) : {};
   const settle = async () => {
     if (placement === 'flushed') await flushSome(() => true);
-    if (placement === 'mixed') await flushSome(() => random() < 0.5);
+    if (placement === 'mixed' || placement === 'analytic') await flushSome(() => random() < 0.5);
   };
   return {
     names: ['kalamdb', placement],
     async execute(sql, user) {
       try {
-        const {schema, rows, rowCount} = await database.sql(sql, {user});
+        const {schema, rows, rowCount} = await database.sql(sql, {user, ...executor});
         if (CHANGES.test(sql)) await settle();
         return schema === undefined ? {kind: 'done', count: rowCount} : {kind: 'rows', columns: schema, rows};
       } catch (error) {
