@@ -18,7 +18,7 @@ import {checkFiles} from './file-check.ts';
 import type {ChildSettings, Done, RequestHead} from './frames.ts';
 import {bindParameter} from './parameters.ts';
 import {Programs} from './programs.ts';
-import {relationSql} from './relation-sql.ts';
+import {pathLiteral, relationSql, textLiteral} from './relation-sql.ts';
 import {type CheckedSql, checkTables, checkTree} from './sql-check.ts';
 import {type FunctionSource, type HotRelation, registerFunctions} from './table-functions.ts';
 import {Budget, type FragmentReader, resultReaders} from './vector-reader.ts';
@@ -224,11 +224,12 @@ function configOf({memoryBytes, threads, tempDirectory}: ChildSettings): duckdb.
 
 /** Footers are kept: files are immutable, and a name is never used again. The last two statements cannot be taken back. */
 function lockingSql({directories}: ChildSettings): string[] {
-  const list = directories.map(directory => `'${directory.replaceAll("'", "''")}'`).join(',');
+  // A pattern must be allowed as it is written, and what it finds again.
+  const list = new Set(directories.flatMap(directory => [textLiteral(directory), pathLiteral(directory)]));
   return [
     "SET GLOBAL TimeZone='UTC'",
     'SET GLOBAL parquet_metadata_cache=true',
-    `SET allowed_directories=[${list}]`,
+    `SET allowed_directories=[${[...list].join(',')}]`,
     'SET enable_external_access=false',
     'SET lock_configuration=true',
   ];

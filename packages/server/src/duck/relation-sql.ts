@@ -100,9 +100,13 @@ function listOf(columns: readonly string[]): string {
   return columns.length === 0 ? 'true AS "?"' : columns.join(',');
 }
 
-/** In a path DuckDB would take these as a pattern. */
-function pathLiteral(path: string): string {
-  return `'${path.replace(/[[*?]/g, '[$&]').replaceAll("'", "''")}'`;
+/** DuckDB takes a path as a pattern: this one matches nothing but the path. */
+export function pathLiteral(path: string): string {
+  return textLiteral(path.replace(/[[*?]/g, '[$&]'));
+}
+
+export function textLiteral(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
 }
 
 const EXACT_CASTS: Readonly<Partial<Record<DataType['name'], readonly DataType['name'][]>>> = {

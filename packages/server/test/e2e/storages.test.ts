@@ -2,11 +2,13 @@
  * Storages as an administrator meets them: made, tried, used, altered and dropped; in a folder and in an S3-compatible service.
  */
 import assert from 'node:assert/strict';
+import {randomBytes} from 'node:crypto';
 import {mkdtemp, readdir, readFile, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {after, test} from 'node:test';
 import {BUCKET, startS3} from '../../src/blob/test-s3.ts';
+import type {DatabaseOptions} from '../../src/database.ts';
 import {systemClock} from '../../src/std/system-clock.ts';
 import {flush, jobEnd, jobIdOf, openTestDatabase, type TestDatabase} from '../test-database.ts';
 
@@ -73,6 +75,35 @@ test('S3: a service that fails is an answer, and the flush goes on when it is ba
     assert.deepEqual((await db.sql('SELECT id FROM app.t')).rows, [[1]]);
     await jobEnd(db, jobIdOf(await db.sql('DROP TABLE app.t')));
   });
+});
+
+test('S3: wide queries read local copies, also of more segments than the cache holds; a segment larger than it is an answer', async () => {
+  const wide = 'SELECT count(*), max(v) FROM app.t WHERE id IN (SELECT id FROM app.t)';
+  const segments: [cacheBytes: number, isTooLarge: boolean][] = [
+    [1024 * 1024, false],
+    [6000, false],
+    [100, true],
+  ];
+  for (const [storageCacheBytes, isTooLarge] of segments) {
+    await withDatabase(
+      async db => {
+        await db.sql(IN_S3.replace('deep', `wide-${storageCacheBytes}`));
+        await db.sql("CREATE SHARED TABLE app.t (id INT PRIMARY KEY, v TEXT) WITH (STORAGE_ID = 'cloud')");
+        for (let i = 0; i < 4; i++) {
+          await db.sql(`INSERT INTO app.t VALUES (${i}, '${i}${randomBytes(1200).toString('hex')}')`);
+          await flush(db, 'app.t');
+        }
+        await db.sql("UPDATE app.t SET v = 'z' WHERE id = 2");
+        const narrow = 'SELECT count(*), max(v) FROM app.t';
+        assert.deepEqual((await db.sql(narrow, {executor: 'direct'})).rows, [['4', 'z']]);
+        if (isTooLarge) {
+          await assert.rejects(db.sql(wide), {code: 'LIMIT_EXCEEDED', message: /does not fit into its local cache/});
+        } else for (let i = 0; i < 2; i++) assert.deepEqual((await db.sql(wide)).rows, [['4', 'z']]);
+        await jobEnd(db, jobIdOf(await db.sql('DROP TABLE app.t')));
+      },
+      {storageCacheBytes},
+    );
+  }
 });
 
 test('a folder: the templates decide where segments lie, also after they were altered', async () => {
@@ -230,8 +261,11 @@ test('a storage is not dropped while files of a dropped table are still being de
   });
 });
 
-async function withDatabase(body: (db: TestDatabase) => Promise<void>): Promise<void> {
-  const db = await openTestDatabase();
+async function withDatabase(
+  body: (db: TestDatabase) => Promise<void>,
+  options: Partial<DatabaseOptions> = {},
+): Promise<void> {
+  const db = await openTestDatabase(options);
   try {
     await db.sql('CREATE NAMESPACE app');
     await body(db);

@@ -29,7 +29,11 @@ let queries = 0;
 let children: Duck | undefined;
 const sharedDuck = (options: DuckOptions): Duck => {
   children ??= openDuck({...options, maxChildren: AT_ONCE, directories: () => [tmpdir()]});
-  return {query: (request, signal) => children!.query(request, signal), stats: () => children!.stats(), async close() {}};
+  return {
+    query: (request, signal) => children!.query(request, signal),
+    stats: () => children!.stats(),
+    async close() {},
+  };
 };
 after(() => children?.close());
 
