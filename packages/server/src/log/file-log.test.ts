@@ -153,6 +153,18 @@ test('a failed sync answers COMMIT_UNKNOWN to what was in flight and READ_ONLY a
   }
 });
 
+test('a sync that goes on beside one that fails is not believed: it may have found clean what the other gave up', async () => {
+  const disk = new SimDisk();
+  const {log} = await openLog({disk, clock: new SimClock(), durability: 'D0'});
+  await appended(log, batchOf(1, 100));
+  await turns(2);
+  disk.failNext('datasync', 'EIO');
+  const syncs = await Promise.allSettled([log.sync(), log.sync()]);
+  for (const one of syncs)
+    assert.ok(one.status === 'rejected' && code('READ_ONLY')(one.reason), 'nobody is told that it is durable');
+  assert.equal(log.stats().state, 'failed');
+});
+
 test('a batch a failed sync left in the page cache, once found by a start, survives a power loss', async () => {
   const disk = new SimDisk();
   const place: Place = {disk, clock: new SimClock(), durability: 'D2'};

@@ -324,6 +324,8 @@ class FileLog implements Log {
       if (this.#failure === undefined) this.#fail(error, []);
       throw readOnly(error);
     }
+    // One that failed meanwhile may have been for pages that this one then found clean.
+    if (this.#failure !== undefined) throw readOnly(this.#failure);
     this.#noteSync(through);
   }
 
