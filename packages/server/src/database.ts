@@ -14,7 +14,7 @@ import {Catalog} from './catalog/catalog.ts';
 import {Ddl, firstFreeIncarnation} from './catalog/ddl.ts';
 import {createFold} from './catalog/fold.ts';
 import {announcedFiles, pendingFiles} from './catalog/pending-files.ts';
-import {type StorageOpener, storageOpener} from './catalog/storage-opener.ts';
+import {type SimulatedS3, type StorageOpener, storageOpener} from './catalog/storage-opener.ts';
 import {LOCAL_STORAGE, Storages} from './catalog/storages.ts';
 import {createSystemReader} from './catalog/system-reader.ts';
 import type {Cold} from './cold/cold.ts';
@@ -99,6 +99,7 @@ export interface DatabaseOptions {
   readonly streams: {scopeRowsMax: number; tableBytesMax: number; evictMs: number};
   /** Bytes of local copies of one remote storage. */
   readonly storageCacheBytes: number;
+  readonly s3?: SimulatedS3;
   readonly sharedTemplate: string;
   readonly userTemplate: string;
   /** For system.settings. */
@@ -171,11 +172,11 @@ interface Core extends State {
 }
 
 function createState(options: DatabaseOptions): State {
-  const {disk, directory} = options;
+  const {disk, clock, directory, s3} = options;
   const catalog = new Catalog(SYSTEM_TABLES);
   const storages = new Storages();
   const cacheDirectory = `${directory}/cache`;
-  const openStorage = storageOpener({disk, cacheDirectory, cacheBytesMax: options.storageCacheBytes});
+  const openStorage = storageOpener({disk, clock, s3, cacheDirectory, cacheBytesMax: options.storageCacheBytes});
   const base = `${directory}/storage`;
   storages.add({
     id: LOCAL_STORAGE,

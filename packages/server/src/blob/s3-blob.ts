@@ -8,10 +8,10 @@
  * busy, fails, or cannot be reached; never when it refuses. A put that was tried again accepts the object that its own earlier try left. No
  * message names a credential.
  */
-import {setTimeout as sleep} from 'node:timers/promises';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {AwsClient} from 'aws4fetch';
 import {assert} from '../std/assert.ts';
+import type {Clock} from '../std/clock.ts';
 import type {Blob} from './blob.ts';
 import {checkObjectPath, checkPrefix, missingObject, shortObject} from './object-path.ts';
 
@@ -33,8 +33,20 @@ export interface S3Options {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken: string | undefined;
+  readonly clock: Clock;
   readonly pauseMs?: number;
+  readonly timeoutMs?: number;
+  /** Signs and sends; for simulations. */
+  readonly fetch?: S3Fetch;
 }
+
+export type S3Fetch = (
+  url: string,
+  request: {readonly method: string; readonly headers: Record<string, string>; readonly signal: AbortSignal} & (
+    | {readonly body: NonNullable<RequestInit['body']>}
+    | object
+  ),
+) => Promise<Pick<Response, 'status' | 'headers' | 'arrayBuffer'>>;
 
 interface Ask {
   readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'DELETE';
@@ -167,16 +179,17 @@ async function listObjects(service: Service, prefix: string): Promise<string[]> 
 /** Signs, sends, and tries again what may help. */
 class Service {
   readonly #options: S3Options;
-  readonly #client: AwsClient;
+  readonly #fetch: S3Fetch;
   readonly #base: string;
 
   constructor(options: S3Options) {
     const {bucket, region, endpoint, accessKeyId, secretAccessKey, sessionToken} = options;
     this.#options = options;
-    this.#client = new AwsClient({
+    const client = new AwsClient({
       ...{accessKeyId, secretAccessKey, region, service: 's3', retries: 0},
       ...(sessionToken === undefined ? {} : {sessionToken}),
     });
+    this.#fetch = options.fetch ?? ((url, request) => client.fetch(url, request));
     this.#base =
       endpoint === undefined
         ? `https://${bucket}.s3.${region}.amazonaws.com`
@@ -193,17 +206,17 @@ class Service {
   }
 
   async ask(ask: Ask): Promise<Answer> {
-    const {pauseMs = FIRST_PAUSE_MS} = this.#options;
+    const {clock, pauseMs = FIRST_PAUSE_MS} = this.#options;
     for (let attempt = 1; ; attempt++) {
       const answer = await this.#send(ask, attempt > 1).catch((error: Error) => error);
       const isLast = attempt === TRIES;
       if (answer instanceof Error) {
-        if (isLast) throw this.failure(reasonOf(answer), answer);
+        if (isLast) throw this.failure(this.#reasonOf(answer), answer);
       } else if (!BUSY.has(answer.status) || isLast) {
         if (answer.status < 300 || ask.expects?.includes(answer.status) === true) return answer;
         throw this.#refusal(ask, answer);
       }
-      await sleep(pauseMs * 2 ** (attempt - 1) * (0.5 + attempt / (2 * TRIES)));
+      await clock.sleep(Math.round(pauseMs * 2 ** (attempt - 1) * (0.5 + attempt / (2 * TRIES))));
     }
   }
 
@@ -215,14 +228,34 @@ class Service {
   async #send({method, path, query, headers, body}: Ask, isRepeated: boolean): Promise<Answer> {
     const key = path === '' ? '' : `/${this.keyOf(path).split('/').map(encodeURIComponent).join('/')}`;
     const url = `${this.#base}${key}${query === undefined ? '' : `?${query}`}`;
-    const answer = await this.#client.fetch(url, {
-      method,
-      headers: headers ?? {},
-      ...(body === undefined ? {} : {body: body as NonNullable<RequestInit['body']>}),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    const bytes = Buffer.from(await answer.arrayBuffer());
-    return {status: answer.status, headers: answer.headers, body: bytes, isRepeated};
+    const [answered, late] = [new AbortController(), new AbortController()];
+    const {clock} = this.#options;
+    clock.sleep(this.#timeoutMs, answered.signal).then(
+      () => late.abort(new DOMException('no answer', 'TimeoutError')),
+      () => undefined,
+    );
+    try {
+      const answer = await this.#fetch(url, {
+        method,
+        headers: headers ?? {},
+        ...(body === undefined ? {} : {body: body as NonNullable<RequestInit['body']>}),
+        signal: late.signal,
+      });
+      const bytes = Buffer.from(await answer.arrayBuffer());
+      return {status: answer.status, headers: answer.headers, body: bytes, isRepeated};
+    } finally {
+      answered.abort();
+    }
+  }
+
+  get #timeoutMs(): number {
+    return this.#options.timeoutMs ?? TIMEOUT_MS;
+  }
+
+  #reasonOf(error: Error): string {
+    const {cause} = error as {cause?: {code?: string; message?: string}};
+    if (error.name === 'TimeoutError') return `no answer within ${this.#timeoutMs / 1000} s`;
+    return `it cannot be reached (${cause?.code ?? cause?.message ?? error.message})`;
   }
 
   #refusal({method, path}: Ask, {status, body}: Answer): DbError {
@@ -231,12 +264,6 @@ class Service {
       `${method} ${path === '' ? 'of the bucket' : `'${path}'`} was answered ${status} ${code ?? ''}`.trim(),
     );
   }
-}
-
-function reasonOf(error: Error): string {
-  const {cause} = error as {cause?: {code?: string; message?: string}};
-  if (error.name === 'TimeoutError') return `no answer within ${TIMEOUT_MS / 1000} s`;
-  return `it cannot be reached (${cause?.code ?? cause?.message ?? error.message})`;
 }
 
 /** Calls `work` on each, at most `atOnce` at a time; the first failure ends it. */

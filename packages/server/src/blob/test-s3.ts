@@ -4,6 +4,7 @@
 import {mkdir} from 'node:fs/promises';
 import {createRequire} from 'node:module';
 import type {AddressInfo} from 'node:net';
+import {systemClock} from '../std/system-clock.ts';
 import {openS3Blob, type S3Options} from './s3-blob.ts';
 
 export const BUCKET = 'kalamdb-test';
@@ -69,7 +70,7 @@ export async function startS3(directory: string): Promise<TestS3> {
     open: (prefix, changes = {}) =>
       openS3Blob({
         ...{bucket: BUCKET, prefix, region: 'us-east-1', endpoint, accessKeyId: KEY, secretAccessKey: KEY},
-        ...{sessionToken: undefined, pauseMs: 1},
+        ...{sessionToken: undefined, clock: systemClock, pauseMs: 1},
         ...changes,
       }),
     fail(count, status = 503) {

@@ -7,7 +7,7 @@ import {fail} from '@kalamdb/protocol/errors.ts';
 import type {Blob} from '../blob/blob.ts';
 import {openCachedBlob} from '../blob/cached-blob.ts';
 import {openFsBlob} from '../blob/fs-blob.ts';
-import {openS3Blob} from '../blob/s3-blob.ts';
+import {openS3Blob, type S3Options} from '../blob/s3-blob.ts';
 import type {Clock} from '../std/clock.ts';
 import type {Disk} from '../std/disk.ts';
 import type {StorageRecord} from '../system/storages.ts';
@@ -19,7 +19,12 @@ export interface StorageOpenerOptions {
   /** Copies of remote objects lie below it. */
   readonly cacheDirectory: string;
   readonly cacheBytesMax: number;
+  readonly clock: Clock;
+  readonly s3: SimulatedS3 | undefined;
 }
+
+/** For simulations: a service that is no other machine. */
+export type SimulatedS3 = Pick<S3Options, 'fetch' | 'timeoutMs'>;
 
 /** Without a cache for a storage that is only tried out: two caches must not share a directory. */
 export type StorageOpener = (record: StorageRecord, how: {readonly isCached: boolean}) => Blob;
@@ -34,19 +39,19 @@ interface S3Facts {
   readonly session_token?: string;
 }
 
-export function storageOpener({disk, cacheDirectory, cacheBytesMax}: StorageOpenerOptions): StorageOpener {
+export function storageOpener({disk, clock, s3, cacheDirectory, cacheBytesMax}: StorageOpenerOptions): StorageOpener {
   return (record, {isCached}) => {
     if (record.storage_type === 'filesystem') return openFsBlob({disk, base: record.base_directory});
     if (record.storage_type !== 's3')
       throw fail.notSupported(`storages of type '${record.storage_type}' are not in this release`);
-    const remote = openS3Blob(s3Options(record));
+    const remote = openS3Blob({...s3Options(record), clock, ...s3});
     if (!isCached) return remote;
     const directory = `${cacheDirectory}/${record.storage_id}`;
     return openCachedBlob({remote, disk, directory, bytesMax: cacheBytesMax});
   };
 }
 
-function s3Options(record: StorageRecord): Parameters<typeof openS3Blob>[0] {
+function s3Options(record: StorageRecord): Omit<S3Options, 'clock'> {
   const facts: S3Facts = {...parsed(record.config_json), ...parsed(record.credentials)};
   const {access_key_id: accessKeyId, secret_access_key: secretAccessKey, endpoint} = facts;
   if (accessKeyId === undefined || secretAccessKey === undefined) {
