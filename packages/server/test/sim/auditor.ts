@@ -24,7 +24,6 @@ export class Auditor {
   #versions: Versions = new Map();
   #newestSeq = new Map<Scope, bigint>();
   readonly #checksums = new Map<string, number>();
-  #faultsBefore = 0;
   #jobsOver = new Map<string, string>();
 
   constructor(world: SimWorld, scopes: readonly Scope[]) {
@@ -34,7 +33,6 @@ export class Auditor {
 
   /** A life begins with these versions. */
   begin(versions: Versions, loss: Loss): void {
-    this.#faultsBefore = this.#world.faultCount;
     if (loss !== 'nothing') {
       this.#versions = new Map();
       this.#newestSeq = new Map();
@@ -65,12 +63,18 @@ export class Auditor {
     const jobs = await this.#rows('SELECT * FROM system.jobs');
     this.#checkJobs(jobs);
     const isIdle = jobs.every(job => !ACTIVE.includes(String(job['status'])));
+    // Files come and go between one look and the next.
+    const waitingBefore = await this.#waitingFiles();
     const left = this.#unlistedFiles(await this.#rows('SELECT manifest_json FROM system.manifest'));
     // What a deletion that failed leaves is the next start's to delete.
-    if (left.length === 0 || !isIdle || this.#world.faultCount > this.#faultsBefore) return;
-    const [waiting] = await this.#rows("SELECT metric_value FROM system.stats WHERE metric_name = 'files_to_delete'");
-    const leftMax = Number(waiting!['metric_value']);
+    if (left.length === 0 || !isIdle || this.#world.hasFaults) return;
+    const leftMax = Math.max(waitingBefore, await this.#waitingFiles());
     assert.ok(left.length <= leftMax, `files that nobody needs, and ${leftMax} waiting to go: ${left.join(', ')}`);
+  }
+
+  async #waitingFiles(): Promise<number> {
+    const [waiting] = await this.#rows("SELECT metric_value FROM system.stats WHERE metric_name = 'files_to_delete'");
+    return Number(waiting!['metric_value']);
   }
 
   #checkJobs(jobs: readonly Record<string, Cell>[]): void {
@@ -101,7 +105,8 @@ export class Auditor {
   /** Checks those that are listed, and returns the others. */
   #unlistedFiles(manifests: readonly Record<string, Cell>[]): string[] {
     const files = new Map<string, Buffer>();
-    for (const [path, bytes] of this.#world.disk.contents(`${DIRECTORY}/storage`)) {
+    const {disk, s3} = this.#world;
+    for (const [path, bytes] of [...disk.contents(`${DIRECTORY}/storage`), ...s3.contents()]) {
       const name = path.slice(path.lastIndexOf('/') + 1);
       if (name.includes('.parquet')) files.set(name, bytes);
     }

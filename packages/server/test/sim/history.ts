@@ -1,7 +1,7 @@
 /**
  * History: one seeded row of storms, faults, deaths and starts of a whole database, compared with the oracle after each.
  *
- *     storm   many statements, flushes, ALTERs, DROPs and readers at once; meanwhile the disk may fill up or fail, or the life may end
+ *     storm   many statements, flushes, ALTERs, DROPs and readers at once; meanwhile the disk or a storage may fail, or the life may end
  *     rest    what every scope holds must be explained by what was answered; files, jobs and `_seq` must keep their laws
  *
  * What a start may have lost: at D2 nothing that was answered; at D1 that only if the power went, at D0 also if the process died: then what is found
@@ -9,7 +9,6 @@
  */
 import assert from 'node:assert/strict';
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {SEGMENT_HEADER_BYTES} from '../../src/log/block.ts';
 import type {Durability} from '../../src/log/log.ts';
 import {seededRandom} from '../../src/std/sim-clock.ts';
 import type {DiskEvent} from '../../src/std/sim-disk.ts';
@@ -17,9 +16,12 @@ import type {Result} from '../test-database.ts';
 import {Auditor, type Versions} from './auditor.ts';
 import {Ledger, type Loss} from './ledger.ts';
 import {type Event, emptyState, isSame, NO_TABLE, type Scope, type Slot, type States, type Table} from './oracle.ts';
-import {DIRECTORY, ENDINGS, type Ending, SimWorld, turn} from './sim-world.ts';
+import {CREATE_STORAGE, cloudTrouble} from './sim-s3.ts';
+import {ENDINGS, type Ending, SimWorld, turn} from './sim-world.ts';
 import * as say from './statements.ts';
 import {meaningOf, Storm} from './storm.ts';
+import {EVICTED_MS, STREAM_OPTIONS, StreamWatch} from './stream-watch.ts';
+import {witness} from './witness.ts';
 
 const STEPS = 240;
 const STORM_MAX = 14;
@@ -39,12 +41,13 @@ export class History {
   readonly seen = new Set<string>();
   steps = 0;
   readonly #random: () => number;
-  readonly #temper: {end: number; fault: number; restart: number; longRow: number};
+  readonly #temper: {end: number; fault: number; cloud: number; restart: number; longRow: number};
   readonly #world: SimWorld;
   readonly #tables: Table[];
   readonly #scopes: Scope[];
   readonly #ledger: Ledger;
   readonly #auditor: Auditor;
+  readonly #streams: StreamWatch;
   /** What the deaths since the last start may have taken. */
   #loss: Loss = 'nothing';
   #time = 0;
@@ -56,21 +59,25 @@ export class History {
     this.#temper = {
       end: this.#pick([0.03, 0.2]),
       fault: this.#pick([0, 0.2]),
+      cloud: this.#pick([0, 0.3]),
       restart: this.#pick([0.04, 0.12]),
       longRow: this.#pick([0.05, 0.4]),
     };
     this.#world = new SimWorld(seed, this.#options(), {isSlow: this.#random() < 0.5, isPaced: true});
-    this.#world.onDisk = event => this.#witness(event);
+    this.#world.onDisk = witness(this.#world.disk, this.seen);
     const types = this.#random() < 0.5 ? (['TEXT', 'BIGINT'] as const) : (['BIGINT', 'TEXT'] as const);
-    this.#tables = (['USER', 'SHARED'] as const).map((kind, i) => say.newTable(kind, types[i]!));
+    const place = () => this.#pick(['local', 'cloud'] as const);
+    this.#tables = (['USER', 'SHARED'] as const).map((kind, i) => say.newTable(kind, types[i]!, place()));
     this.#scopes = this.#tables.flatMap(table => table.scopes);
     this.#ledger = new Ledger(new Map(this.#slots().map(slot => [slot, emptyState(slot)])));
     this.#auditor = new Auditor(this.#world, this.#scopes);
+    this.#streams = new StreamWatch(this.#world, seededRandom(seed * 7 + 4), this.seen);
   }
 
   async run(): Promise<void> {
     await this.#start();
-    await this.#must(this.#world.sql('CREATE NAMESPACE app'));
+    for (const sql of ['CREATE NAMESPACE app', CREATE_STORAGE, StreamWatch.create])
+      await this.#must(this.#world.sql(sql));
     for (const table of this.#tables) await this.#must(this.#world.sql(say.createTable(table).sql));
     // The oracle begins with the tables: they must not be lost.
     await this.#restart('close');
@@ -79,7 +86,9 @@ export class History {
       else await this.#storm();
     }
     await this.#restart(this.#pick(ENDINGS));
+    this.#temper.cloud = 0;
     await this.#restart('close');
+    this.#streams.checkDisk();
   }
 
   /** What two runs of one seed must have in common: all that was said and answered, and what it made the disk do. */
@@ -99,6 +108,8 @@ export class History {
       flushDefaultPolicy: this.#pick([null, {rows: 8}, {seconds: 2}]),
       memorySoftBytes: this.#pick([64 * 1024, 256 * 1024 * 1024]),
       compaction: {checkMs: this.#pick([0, 400]), minSegments: 2, deadPercent: 20},
+      streams: {...STREAM_OPTIONS, tableBytesMax: this.#pick([4096, 1 << 20])},
+      storageCacheBytes: this.#pick([2048, 1 << 20]),
     };
   }
 
@@ -143,6 +154,7 @@ export class History {
     // Who reads just before the end may have seen what must then not be lost.
     const readersMax = this.#world.isEndPlanned ? 9 : 3;
     for (let i = this.#below(readersMax); i > 0; i--) put(() => this.#read(storm, this.#pick(this.#scopes)));
+    for (let i = this.#below(4); i > 0; i--) put(() => this.#streams.act(error => this.#hear(storm, error)));
     if (altered !== undefined) put(() => this.#alter(storm, altered));
     if (dropped !== undefined) put(() => this.#recreate(storm, dropped));
     if (this.#random() < 0.2) put(() => this.#world.life.clock.advance(this.#below(3000)));
@@ -300,17 +312,16 @@ export class History {
   }
 
   #hear(storm: Storm, error: unknown): string {
-    if (error instanceof DbError && (error.code === 'COMMIT_UNKNOWN' || error.code === 'READ_ONLY')) {
-      storm.isLogBroken = true;
-      this.seen.add(error.code);
-    }
-    if (error instanceof DbError && error.code === 'DISK_FULL') this.seen.add('DISK_FULL');
+    const code = error instanceof DbError ? error.code : '';
+    if (code === 'COMMIT_UNKNOWN' || code === 'READ_ONLY') storm.isLogBroken = true;
+    this.seen.add(code);
     return meaningOf(error);
   }
 
   /** True if the disk will not do what it should. */
   #planTrouble(): boolean {
-    const {disk} = this.#world;
+    const {disk, s3} = this.#world;
+    s3.trouble = cloudTrouble(this.#temper.cloud, this.#random);
     const dice = this.#random();
     if (dice < this.#temper.end) this.#planEnd(this.#below(200));
     else if (this.#isShort || dice < this.#temper.end + this.#temper.fault / 2) {
@@ -376,6 +387,8 @@ export class History {
 
   #mourn(kind: (typeof ENDINGS)[number]): void {
     this.seen.add(kind);
+    this.#streams.forgetLife();
+    if (this.#world.s3.ambiguousPutCount > 0) this.seen.add('a put that was done and not said so');
     if (this.durability === 'D1' && kind === 'power') this.#loss = 'answered writes';
     if (this.durability === 'D0' && kind !== 'close') this.#loss = 'answered writes';
   }
@@ -387,12 +400,14 @@ export class History {
     for (;;) {
       world.jump(this.#pick([0, 0, 1000, 60_000, -5000]));
       if (this.#random() < 0.15) this.#planEnd(this.#below(80));
+      world.s3.trouble = cloudTrouble(this.#temper.cloud, this.#random);
       if (await world.start()) break;
       this.#say('died starting');
       this.seen.add('died starting');
       this.#mourn(world.lastEnding!);
     }
     world.forgetPlans();
+    if (world.hasFaults) this.seen.add('started without its storage');
   }
 
   /** After a start: what is there must be what was answered, or what may have become of it. */
@@ -411,10 +426,13 @@ export class History {
     this.#ledger.rest(found.states);
     if (this.durability === 'D2') this.#ledger.forgetThePast();
     this.#auditor.note(found.versions);
+    await this.#streams.rest();
     if (this.#random() < 0.3) await this.#auditor.check();
     if (this.#random() < 0.15) {
-      await this.#pass(LAZY_SYNC_MS + this.#below(3000));
+      const ms = LAZY_SYNC_MS + this.#below(4000);
+      await this.#pass(ms);
       if (this.durability === 'D1') this.#ledger.forgetThePast();
+      if (ms >= EVICTED_MS) await this.#streams.restLong();
     }
     await this.#mendTables();
   }
@@ -457,24 +475,6 @@ export class History {
     const result = await this.#world.settle(work);
     assert.ok(!this.#world.life.isOver, 'nothing was planned, and yet the life ended');
     return result as T;
-  }
-
-  #witness({when, operation, path}: DiskEvent): void {
-    if (
-      when === 'before' &&
-      operation === 'remove' &&
-      /\/log\/\d+\.log$/.test(path) &&
-      !this.seen.has('log released')
-    ) {
-      // One that holds a block: others are removed at every start and stop.
-      const bytes = this.#world.disk.contents(`${DIRECTORY}/log`).get(path);
-      if (bytes?.subarray(SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES + 64).some(byte => byte !== 0))
-        this.seen.add('log released');
-    }
-    if (when === 'after' && operation === 'rename' && path.includes('/checkpoint/')) this.seen.add('checkpoint');
-    if (when === 'after' && operation === 'open' && path.includes('/checkpoint/checkpoint-') && !path.endsWith('.tmp'))
-      this.seen.add('started from a checkpoint');
-    if (when === 'after' && operation === 'rename' && path.includes('.parquet')) this.seen.add('segment');
   }
 
   #slots(): Slot[] {

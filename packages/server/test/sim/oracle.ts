@@ -52,6 +52,7 @@ export interface Table {
   readonly name: string;
   readonly kind: 'USER' | 'SHARED';
   readonly keyType: 'TEXT' | 'BIGINT';
+  readonly storage: 'local' | 'cloud';
   readonly scopes: Scope[];
 }
 

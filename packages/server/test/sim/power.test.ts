@@ -1,5 +1,6 @@
 /**
- * Power: seeded histories of a whole database on a disk that loses power, fails and fills up, against the oracle.
+ * Power: seeded histories of a whole database on a disk that loses power, fails and fills up, with an object service that refuses, falls silent and
+ * does not say what it did, against the oracle; beside them a STREAM table, against what may be seen of it.
  *
  * KALAMDB_SIM_STEPS=1000000 goes on for so many steps (statements, reads, flushes, starts), KALAMDB_SIM_FIRST=5000 begins at that seed;
  * KALAMDB_SIM_SEED=7 replays one history, which is always the same.
@@ -23,6 +24,11 @@ const EVENTS = [
   'COMMIT_UNKNOWN',
   'DISK_FULL',
   'READ_ONLY',
+  'STORAGE_UNAVAILABLE',
+  'a full stream refused rows',
+  'a put that was done and not said so',
+  'a stream row past its TTL',
+  'a stream row that must be there',
   'altered',
   'checkpoint',
   'close',
@@ -34,9 +40,13 @@ const EVENTS = [
   'kill',
   'log released',
   'lost an unanswered write',
+  'more stream rows than are kept',
   'power',
   'segment',
   'started from a checkpoint',
+  'started without its storage',
+  'stream rows were evicted',
+  'stream rows were lost',
 ];
 
 test(`I1–I8, I11, I14: histories of ${steps} steps equal their model, whatever the disk does`, {

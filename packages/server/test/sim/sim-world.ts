@@ -10,12 +10,15 @@ import {type Database, type DatabaseOptions, openDatabase} from '../../src/datab
 import {SimClock, SlowClock, seededIds, seededRandom} from '../../src/std/sim-clock.ts';
 import {type DiskEvent, type DiskOperation, SimDisk} from '../../src/std/sim-disk.ts';
 import {type Result, runOne, type SqlOptions, TEST_OPTIONS} from '../test-database.ts';
+import {NO_TROUBLE, SimS3} from './sim-s3.ts';
 
 export const DIRECTORY = 'data';
 /** Between two looks whether it is over; then time goes on, for whoever sleeps. */
 const TURNS_PER_LOOK = 40;
 const LOOK_MS = 25;
 const LOOKS_MAX = 4000;
+/** A few looks: whoever waits for a silent service waits for all its tries. */
+const S3_TIMEOUT_MS = 200;
 
 /** How a life may end: by its own will, or not. */
 export const ENDINGS = ['close', 'kill', 'power'] as const;
@@ -52,6 +55,7 @@ interface PlannedFailure {
 
 export class SimWorld {
   readonly disk: SimDisk;
+  readonly s3: SimS3;
   /** Told of each effect on the disk, before anything planned happens. */
   onDisk: (event: DiskEvent) => void = () => {};
   /** What the database warned of. */
@@ -66,8 +70,8 @@ export class SimWorld {
   #life: Life | undefined;
   #end: {kind: Ending; countdown: number; isCounted: (event: DiskEvent) => boolean} | undefined;
   #fault: PlannedFailure | undefined;
-  /** How often a planned fault was met. */
-  faultCount = 0;
+  #diskFaults = 0;
+  #faultsBefore = 0;
   lastEnding: Ending | undefined;
 
   /** `isSlow`: syncs look slow, so they run in the background. `isPaced`: operations take more or less turns of the loop. */
@@ -81,6 +85,7 @@ export class SimWorld {
     this.options = options;
     this.#isSlow = isSlow;
     this.#fates = seededRandom(seed * 7 + 1);
+    this.s3 = new SimS3(seededRandom(seed * 7 + 3));
     const pace = seededRandom(seed * 7 + 2);
     if (isPaced) this.disk.pace = () => (pace() < 0.7 ? 0 : Math.floor(pace() * 12));
     this.disk.watch = event => this.#watch(event);
@@ -94,6 +99,7 @@ export class SimWorld {
   /** False if the life ended before the database was open. */
   async start(): Promise<boolean> {
     this.#lives++;
+    this.#faultsBefore = this.#faultCount;
     const clock = this.#isSlow ? new SlowClock(this.#wallMs) : new SimClock(this.#wallMs);
     const life: Life = {clock, over: Promise.withResolvers(), isOver: false, database: undefined};
     this.#life = life;
@@ -107,6 +113,7 @@ export class SimWorld {
       disk: this.disk.mount(),
       clock,
       ids: seededIds(this.#seed * 1000 + this.#lives),
+      s3: {fetch: this.s3.mount(), timeoutMs: S3_TIMEOUT_MS},
       isLocked: false,
       inlineEncoding: true,
       logger: {info() {}, warn, error: warn},
@@ -156,11 +163,11 @@ export class SimWorld {
     const {life} = this;
     life.isOver = true;
     this.#wallMs = life.clock.nowMs();
-    this.#end = undefined;
-    this.#fault = undefined;
+    this.forgetPlans();
     this.lastEnding = kind;
     if (kind === 'power') this.disk.crash(this.#fates);
     else this.disk.kill();
+    this.s3.kill();
     life.over.resolve();
   }
 
@@ -198,9 +205,19 @@ export class SimWorld {
     return {reached: reached.promise, release};
   }
 
+  /** Did the disk or a service fail since this life began to start? */
+  get hasFaults(): boolean {
+    return this.#faultCount > this.#faultsBefore;
+  }
+
+  get #faultCount(): number {
+    return this.#diskFaults + this.s3.faultCount;
+  }
+
   forgetPlans(): void {
     this.#end = undefined;
     this.#fault = undefined;
+    this.s3.trouble = NO_TROUBLE;
   }
 
   #watch(event: DiskEvent): void {
@@ -213,7 +230,7 @@ export class SimWorld {
     const fault = this.#fault;
     if (fault === undefined || event.when !== 'before' || !fault.isMeant(event) || fault.countdown-- > 0) return;
     this.#fault = undefined;
-    this.faultCount++;
+    this.#diskFaults++;
     throw new PlannedFault(fault.code, event.path);
   }
 }

@@ -20,8 +20,8 @@ const BIGINT_KEYS = ['-9223372036854775808', '-1', '0', '1', '255', '256', '9007
 /** So many keys make a slot of their own; the others are always written together. */
 export const SINGLE_KEYS = 5;
 
-export function newTable(kind: Table['kind'], keyType: Table['keyType']): Table {
-  const table: Table = {name: `app.${kind.toLowerCase()}_rows`, kind, keyType, scopes: []};
+export function newTable(kind: Table['kind'], keyType: Table['keyType'], storage: Table['storage']): Table {
+  const table: Table = {name: `app.${kind.toLowerCase()}_rows`, kind, keyType, storage, scopes: []};
   const keys = keyType === 'TEXT' ? TEXT_KEYS : BIGINT_KEYS;
   for (const user of kind === 'USER' ? ['ana', 'ben'] : ['ana']) {
     const scope: Scope = {table, user, slots: []};
@@ -149,7 +149,7 @@ export function createTable(table: Table): Statement {
   return {
     ...ddl(
       table,
-      `CREATE ${table.kind} TABLE ${table.name} (v TEXT, id ${table.keyType} PRIMARY KEY, n INT)`,
+      `CREATE ${table.kind} TABLE ${table.name} (v TEXT, id ${table.keyType} PRIMARY KEY, n INT) WITH (STORAGE_ID = '${table.storage}')`,
       noChange,
     ),
     apply(state, slot) {

@@ -36,7 +36,7 @@ export function meaningOf(error: unknown): string {
   const code = error instanceof DbError ? error.code : undefined;
   if (isPlanned(error)) return code === 'COMMIT_UNKNOWN' ? 'unknown' : 'failed';
   if (!(error instanceof DbError)) throw error;
-  if (code === 'DISK_FULL' || code === 'WRITE_CONFLICT') return 'failed';
+  if (code === 'DISK_FULL' || code === 'WRITE_CONFLICT' || code === 'STORAGE_UNAVAILABLE') return 'failed';
   if (error.message.includes('already exists')) return 'exists';
   if (error.message.includes('already running')) return 'busy';
   if (!/not found|does not exist|was dropped/i.test(error.message)) throw error;
