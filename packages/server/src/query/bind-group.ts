@@ -70,8 +70,12 @@ export function bindGroups(binder: Binder, select: Select, place: Place, from: B
     layer,
     sql: (rows, out) => {
       const shown = keys.typed.map((typed, i) => `${castSql(sqlOf(typed, out), typed.type)} AS "k${i}"`);
-      shown.push(...aggregates.map((sql, i) => `${sql(out)} AS "a${i}"`));
-      if (shown.length === 0) shown.push('count(*) AS "a0"');
+      // Where a subquery depends on the row around it, DuckDB makes a join of it, and forgets the one row that no rows are grouped to, if all that is
+      // shown of it is NULL for no row. COALESCE might not be.
+      const kept = (sql: string) =>
+        keys.typed.length === 0 || keys.sets !== undefined ? `COALESCE(${sql}, NULL)` : sql;
+      shown.push(...aggregates.map((sql, i) => `${kept(sql(out))} AS "a${i}"`));
+      if (shown.length === 0) shown.push(`${kept('count(*)')} AS "a0"`);
       return `(SELECT ${shown.join(', ')}${rows}${groupBySql(keys)}) AS ${quoted(name)}`;
     },
   };

@@ -22,7 +22,7 @@ import {type BoundGroups, bindGroups, hasAggregate, resolvedKey} from './bind-gr
 import {windowLayer} from './bind-window.ts';
 import {type Binder, type BoundQuery, type Output, type Place, type RowWindow, selectList} from './bound.ts';
 import {columnFlags, outputName} from './plan.ts';
-import {queryScope} from './query-scope.ts';
+import {type Layer, queryScope} from './query-scope.ts';
 import {boundLimit, directionSql, orderBySql, outputIndex, ownWindow, windowSql, withTies} from './tail.ts';
 
 interface BoundSelect {
@@ -88,9 +88,38 @@ function bindClauses(binder: Binder, select: Select, place: Place): BoundSelect 
     return [{name: outputName(item.expr, item.alias), typed, expr: item.expr, flags}];
   });
   const order = select.orderBy.map(item => orderOf(binder, item, outputs, select, shown));
-  const qualify = select.qualify && compileCondition(select.qualify, shown, 'QUALIFY');
+  const named = queryScope(binder, sources, place, 'QUALIFY', [outputLayer(binder, outputs), windows, ...layers]);
+  if (select.qualify !== undefined && !hasWindow(select, select.qualify))
+    throw failAt(binder, select.qualify, 'QUALIFY needs a window function, in it or in the select list');
+  const qualify = select.qualify && compileCondition(select.qualify, named, 'QUALIFY');
   const distinctOn = distinctKeys(binder, select, outputs, order, shown);
   return {select, from, where, groups, having, qualify, outputs, distinctOn, order};
+}
+
+function hasWindow({items}: Select, qualify: Expr): boolean {
+  let isFound = false;
+  walk([qualify, ...items.flatMap(item => (item.kind === 'expr' ? [item.expr] : []))], expr => {
+    isFound ||= expr.kind === 'window';
+    return expr.kind in WIDER_NAMES && expr.kind !== 'row' ? 'skip' : undefined;
+  });
+  return isFound;
+}
+
+/** Each is the text of its expression once more. */
+const NAMED_OUTPUTS_MAX = 32;
+
+/** QUALIFY may name outputs, where no column of FROM has that name. */
+function outputLayer(binder: Binder, outputs: readonly ShownOutput[]): Layer {
+  let count = 0;
+  return (expr, scope) => {
+    if (expr.kind !== 'column' || expr.qualifier.length > 0) return undefined;
+    if (resolveColumn(expr.qualifier, expr.column, expr, scope) !== undefined) return undefined;
+    const index = outputIndex(binder, expr, outputs);
+    if (index === undefined) return undefined;
+    if (++count > NAMED_OUTPUTS_MAX)
+      throw failAt(binder, expr, `QUALIFY names columns of the select list at most ${NAMED_OUTPUTS_MAX} times`);
+    return outputs[index]!.typed;
+  };
 }
 
 /** What is evaluated behind a grouping. */

@@ -4,20 +4,16 @@
  * A layer is asked first: the grouping answers grouped expressions and aggregates, the select list answers window functions.
  */
 import {AGGREGATES} from '../expr/aggregates.ts';
-import {castTo, failAt, notSupportedAt} from '../expr/coerce.ts';
-import {compare} from '../expr/compare.ts';
-import {compileOpen} from '../expr/compile.ts';
-import {meetType, sqlOf} from '../expr/duck-forms.ts';
+import {failAt} from '../expr/coerce.ts';
 import type {ColumnScope, Source, SqlWriter, TypedExpr} from '../expr/expr.ts';
 import {BOOLEAN} from '../expr/numbers.ts';
-import type {ComparisonOperator} from '../expr/operators.ts';
 import {resolveColumn} from '../expr/sources.ts';
-import {someExpr, walk} from '../expr/walk.ts';
+import {walk} from '../expr/walk.ts';
 import type {DataType} from '../model/datatype.ts';
-import {sqlName} from '../model/type-table.ts';
-import type {Expr, Node, Query} from '../parser/ast.ts';
+import type {Expr, Query} from '../parser/ast.ts';
 import {bindQuery, singleColumn} from './bind-query.ts';
 import {type Binder, type BoundQuery, neverRun, outputTypes, type Place} from './bound.ts';
+import {comparison, quantified} from './row-compare.ts';
 
 /** `scope` is the one the expression is compiled in; undefined: not this layer's. */
 export type Layer = (expr: Expr, scope: ColumnScope) => TypedExpr | undefined;
@@ -80,15 +76,19 @@ function subquery(binder: Binder, expr: Expr, scope: ColumnScope, place: Place):
     }
     case 'inQuery': {
       const {operand, isNegated} = expr;
-      const items = operand.kind === 'row' ? operand.items : [operand];
-      const found = membership(binder, expr, {items, op: '=', quantifier: 'any', query: expr.query}, scope, place);
-      return computed(BOOLEAN, out => (isNegated ? `(NOT ${found(out)})` : found(out)));
+      const compared = comparison({binder, scope, node: expr}, operand, '=', inner(binder, expr.query, scope, place));
+      return computed(BOOLEAN, out => `(${isNegated ? 'NOT ' : ''}${quantified(compared, 'any', out)})`);
     }
     case 'quantified': {
-      if (expr.left.kind === 'row') throw notSupportedAt(binder, expr.start, 'row constructors with ANY and ALL');
-      const {left, quantifier, query} = expr;
-      const op = expr.op as ComparisonOperator;
-      return computed(BOOLEAN, membership(binder, expr, {items: [left], op, quantifier, query}, scope, place));
+      const {left, op, quantifier} = expr;
+      const compared = comparison({binder, scope, node: expr}, left, op, inner(binder, expr.query, scope, place));
+      return computed(BOOLEAN, out => quantified(compared, quantifier, out));
+    }
+    case 'binary': {
+      const {left, op, right} = expr;
+      if (left.kind !== 'row' || right.kind !== 'subquery') return undefined;
+      const compared = comparison({binder, scope, node: expr}, left, op, inner(binder, right.query, scope, place));
+      return computed(BOOLEAN, out => `(${compared.rows(out)})`);
     }
     default:
       return undefined;
@@ -101,74 +101,4 @@ function inner(binder: Binder, query: Query, scope: ColumnScope, place: Place): 
 
 function computed(type: DataType, sql: (out: SqlWriter) => string): TypedExpr {
   return {type, eval: neverRun, constant: undefined, sql};
-}
-
-interface Membership {
-  /** What is compared with the columns of the query. */
-  readonly items: readonly Expr[];
-  readonly op: ComparisonOperator;
-  readonly quantifier: 'any' | 'all';
-  readonly query: Query;
-}
-
-/** `left op ANY (query)` and its like, with NULL as unknown. */
-function membership(
-  binder: Binder,
-  node: Node,
-  {items, op, quantifier, query: tree}: Membership,
-  scope: ColumnScope,
-  place: Place,
-): (out: SqlWriter) => string {
-  const query = inner(binder, tree, scope, place);
-  if (query.outputs.length !== items.length) {
-    const counts = `subquery has ${query.outputs.length} columns, ${items.length} are compared`;
-    throw failAt(binder, node, items.length === 1 ? 'subquery must return only one column' : counts);
-  }
-  const pairs = items.map((item, i) => pair(binder, item, op, compileOpen(item, scope), query.outputs[i]!.typed));
-  const types = pairs.map(([, type]) => type);
-  const isCounted = items.length > 1 || namesOuter(items, scope);
-  return out => {
-    const lefts = pairs.map(([left]) => sqlOf(left, out));
-    const rows = query.sql(out, types);
-    return isCounted
-      ? countedSql(lefts, op, quantifier, rows)
-      : `(${lefts[0]} ${op} ${quantifier.toUpperCase()} (${rows}))`;
-  };
-}
-
-/** Does it name columns of the queries around the one it stands in? */
-function namesOuter(exprs: readonly Expr[], scope: ColumnScope): boolean {
-  return someExpr(exprs, expr => {
-    const found = expr.kind === 'column' ? resolveColumn(expr.qualifier, expr.column, expr, scope) : undefined;
-    return found !== undefined && found.scope !== scope;
-  });
-}
-
-/**
- * The comparison with every row, counted: decided if a row decides it, else unknown if one is unknown. DuckDB's own forms compare rows with
- * NULLs otherwise than PostgreSQL, and fail when the left side comes from further out.
- */
-function countedSql(lefts: readonly string[], op: ComparisonOperator, quantifier: 'any' | 'all', rows: string): string {
-  const same = lefts.map((left, i) => `(${left} ${op} "c${i}")`).join(' AND ');
-  const [decides, decided] = quantifier === 'any' ? ['"m"', 'TRUE'] : ['NOT "m"', 'FALSE'];
-  const otherwise = quantifier === 'any' ? 'FALSE' : 'TRUE';
-  const answer = `CASE WHEN bool_or(${decides}) THEN ${decided} WHEN count(*) = count("m") THEN ${otherwise} END`;
-  return `(SELECT ${answer} FROM (SELECT ${same} AS "m" FROM (${rows}) AS "r") AS "r")`;
-}
-
-/** The left side, converted, and the type of both. */
-function pair(
-  binder: Binder,
-  node: Node,
-  op: ComparisonOperator,
-  left: TypedExpr,
-  right: TypedExpr,
-): [TypedExpr, DataType] {
-  if (compare(op, left, right, binder.nowhere) === undefined)
-    throw failAt(binder, node, `cannot compare ${sqlName(left.type)} with ${sqlName(right.type)}`);
-  const typed = left.open === undefined ? left : castTo(left, right.type);
-  const column = right.open === undefined ? right.type : typed.type;
-  const type = meetType(typed.type, column);
-  if (type !== undefined) return [castTo(typed, type), type];
-  throw notSupportedAt(binder, node.start, `comparing ${sqlName(typed.type)} with ${sqlName(column)} of a subquery`);
 }

@@ -300,12 +300,28 @@ export class WideQueries {
     return `${column.sql} ${this.#random.pick(['=', '<>', '<', '>=', 'IS DISTINCT FROM'])} ${other}`;
   }
 
+  /** With one row of a query, or with each of them. */
+  #rowComparison(columns: readonly Column[], depth: number): string {
+    const items = Array.from({length: 2 + this.#random.below(2)}, () => this.#random.pick(columns));
+    const left = `(${items.map(item => item.sql).join(', ')}) ${this.#random.pick(['=', '<>', '<', '<=', '>', '>='])}`;
+    if (this.#random.chance(0.6))
+      return `${left} ${this.#random.pick(['ANY', 'ALL'])} (${this.#query(
+        items.map(item => item.type),
+        columns,
+        depth - 1,
+      )})`;
+    const alias = this.#name();
+    const own = TABLE_COLUMNS.map(([name, type]) => ({sql: `${alias}.${name}`, type}));
+    const values = items.map(item => this.#aggregate(item.type, own, own)).join(', ');
+    return `${left} (SELECT ${values} FROM w.${this.#random.pick(WIDE_TABLES)} AS ${alias} WHERE ${this.#test([...own, ...columns], depth - 2)})`;
+  }
+
   #test(columns: readonly Column[], depth: number): string {
     if (columns.length === 0) return this.#random.pick(['TRUE', 'FALSE']);
     if (depth <= 0 || this.#random.chance(0.4)) return this.#comparison(columns);
     const not = this.#random.chance(0.3) ? 'NOT ' : '';
     const column = this.#random.pick(columns);
-    switch (this.#random.below(7)) {
+    switch (this.#random.below(8)) {
       case 0:
         return `(${this.#test(columns, depth - 1)} ${this.#random.pick(['AND', 'OR'])} ${this.#test(columns, depth - 1)})`;
       case 1:
@@ -320,6 +336,8 @@ export class WideQueries {
         const other = this.#random.pick(columns);
         return `(${column.sql}, ${other.sql}) ${not}IN (${this.#query([column.type, other.type], columns, depth - 1)})`;
       }
+      case 6:
+        return this.#rowComparison(columns, depth);
       default:
         return `(NOT ${this.#test(columns, depth - 1)})`;
     }
