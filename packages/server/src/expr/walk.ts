@@ -109,6 +109,7 @@ export function expressionsOf(statement: Query | Insert | Update | Delete): Expr
       return exprs;
     }
     case 'insert':
+      if (statement.query !== undefined) return expressionsOf(statement.query);
       return statement.rows.flatMap(row => row.filter(value => value !== 'default'));
     case 'update':
       return present(...statement.set.map(({value}) => (value === 'default' ? undefined : value)), statement.where);

@@ -6,7 +6,7 @@ import type {DataType, Value} from './datatype.ts';
 import {compareKeys, decodeKey, encodeKey, KEY_BYTES_MAX} from './key-codec.ts';
 import {encodeRow, RowView} from './row-codec.ts';
 import {testColumn, testSchema} from './test-schema.ts';
-import {castValue, compareValues, fromJson, parseText, toJson, valueText} from './values.ts';
+import {castValue, compareValues, fromJson, jsonFragments, parseText, toJson, valueText} from './values.ts';
 
 const decimal = (precision: number, scale: number): DataType => ({name: 'decimal', precision, scale});
 const int64 = fc.bigInt({min: -(2n ** 63n), max: 2n ** 63n - 1n});
@@ -184,6 +184,15 @@ test('the wire quotes 64-bit integers and decimals, and nothing else that is a n
   assert.equal(toJson({name: 'bytes'}, Uint8Array.of(1, 2)), '[1,2]');
   assert.equal(toJson({name: 'double'}, -0), '0');
   assert.throws(() => toJson({name: 'double'}, Number.NaN), /Invalid float value/);
+});
+
+test('the fragments of a row come out of its JSON as they went in', () => {
+  const fragments = ['null', 'true', '"a,b]\\"c\\\\"', '""', '[1,255]', '[]', '-1.5e+300', '"\\\\"', '0'];
+  for (let count = 1; count <= fragments.length; count++) {
+    const some = fragments.slice(-count);
+    assert.deepEqual(jsonFragments(`[${some.join(',')}]`), some);
+  }
+  assert.deepEqual(jsonFragments('[]'), []);
 });
 
 test('a key above the limit is refused, one at the limit is not', () => {

@@ -106,6 +106,26 @@ export function fromJson(type: DataType, fragment: string): Value {
   }
 }
 
+/** The fragments of a JSON array of them. */
+export function jsonFragments(array: string): string[] {
+  const fragments: string[] = [];
+  for (let at = 1; at < array.length - 1; ) {
+    const from = at;
+    if (array[at] === '"') {
+      at++;
+      while (array[at] !== '"') at += array[at] === '\\' ? 2 : 1;
+      at++;
+    } else if (array[at] === '[') at = array.indexOf(']', at) + 1;
+    else {
+      const comma = array.indexOf(',', at);
+      at = comma < 0 ? array.length - 1 : comma;
+    }
+    fragments.push(array.slice(from, at));
+    at++;
+  }
+  return fragments;
+}
+
 /** A literal as a value of the type. Throws the cast error of `type-table.ts` if it is none. */
 export function parseText(type: DataType, text: string): Value {
   const value = readText(type, text);

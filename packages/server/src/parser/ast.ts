@@ -281,6 +281,8 @@ export interface Insert extends Node {
   readonly columns: readonly Name[] | undefined;
   /** `'default'` stands for the word DEFAULT. DEFAULT VALUES is one empty row for no columns. Rows may differ in length. */
   readonly rows: readonly (readonly (Expr | 'default')[])[];
+  /** INSERT … SELECT: what stands in place of VALUES; then there are no rows. */
+  readonly query: Query | undefined;
   readonly wider: {readonly what: string; readonly start: number} | undefined;
 }
 

@@ -29,13 +29,25 @@ test('INSERT keeps its rows and the word DEFAULT', () => {
   const empty = whole('INSERT INTO t DEFAULT VALUES', parseInsert);
   assert.deepEqual([empty.columns, empty.rows], [[], [[]]]);
   for (const [sql, what] of [
-    ['INSERT INTO t SELECT * FROM u', 'INSERT … SELECT'],
-    ['INSERT INTO t (SELECT 1)', 'INSERT … SELECT'],
-    ['INSERT INTO t (a) TABLE u', 'INSERT … SELECT'],
+    ['INSERT INTO t SELECT * FROM u RETURNING *', 'RETURNING'],
+    ['INSERT INTO t VALUES (1) UNION SELECT 2', 'ORDER BY, LIMIT and set operations behind the VALUES of INSERT'],
     ['INSERT INTO t VALUES (1) ON CONFLICT (a) DO NOTHING', 'ON CONFLICT'],
     ['INSERT INTO t VALUES (1) RETURNING *', 'RETURNING'],
   ]) {
     assert.equal(whole(sql!, parseInsert).wider?.what, what);
+  }
+});
+
+test('INSERT takes a query in place of VALUES', () => {
+  for (const [sql, kind] of [
+    ['INSERT INTO t SELECT * FROM u', 'select'],
+    ['INSERT INTO t (SELECT 1)', 'select'],
+    ['INSERT INTO t (a) TABLE u', 'select'],
+    ['INSERT INTO t (a) WITH q AS (SELECT 1) SELECT * FROM q UNION VALUES (2) ORDER BY 1 LIMIT 3', 'set'],
+    ['INSERT INTO t (VALUES (1))', 'values'],
+  ]) {
+    const {query, rows, wider} = whole(sql!, parseInsert);
+    assert.deepEqual([query?.kind, rows, wider], [kind, [], undefined]);
   }
 });
 

@@ -1,15 +1,16 @@
 /**
  * INSERT, UPDATE and DELETE over one table, as trees.
  *
- * What INSERT may one day take (a query, RETURNING, ON CONFLICT) is named in its `wider` and the tokens behind it are consumed with their
+ * What INSERT may one day take (RETURNING, ON CONFLICT) is named in its `wider` and the tokens behind it are consumed with their
  * brackets balanced: the caller decides whether anybody can run it. UPDATE and DELETE have no wider form and throw NOT_SUPPORTED. WHERE is
  * optional here; that a statement must have one is a rule of the statement.
  */
-import type {Delete, Expr, Insert, Update} from './ast.ts';
+import type {Delete, Expr, Insert, Query, Update} from './ast.ts';
 import {beginsQuery} from './brackets.ts';
 import type {TokenCursor} from './cursor.ts';
 import {parseExpression} from './expression.ts';
 import {columnNames, tableAlias} from './from.ts';
+import {parseQuery} from './query.ts';
 
 type Assignment = Update['set'][number];
 
@@ -26,19 +27,20 @@ export function parseInsert(cursor: TokenCursor): Insert {
   }
   const columns = cursor.isSymbol('(') && !beginsQuery(cursor, 0) ? columnNames(cursor) : undefined;
   const bodyStart = cursor.start;
+  let query: Query | undefined;
   if (cursor.isKeyword('OVERRIDING')) wider ??= {what: 'OVERRIDING', start: bodyStart};
   else if (cursor.isSymbol('(') || ['SELECT', 'WITH', 'TABLE'].some(word => cursor.isKeyword(word))) {
-    wider ??= {what: 'INSERT … SELECT', start: bodyStart};
+    if (wider === undefined) query = parseQuery(cursor);
   } else if (cursor.keywords('DEFAULT', 'VALUES')) {
     if (columns !== undefined) throw cursor.fail('DEFAULT VALUES takes no column list', bodyStart);
     wider ??= afterRows(cursor);
     if (wider === undefined)
-      return {kind: 'insert', start, end: cursor.previousEnd, table, columns: [], rows: [[]], wider};
+      return {kind: 'insert', start, end: cursor.previousEnd, table, columns: [], rows: [[]], query, wider};
   }
-  const rows = wider === undefined ? valueRows(cursor) : [];
+  const rows = wider === undefined && query === undefined ? valueRows(cursor) : [];
   wider ??= afterRows(cursor);
   if (wider !== undefined) skipToEnd(cursor);
-  return {kind: 'insert', start, end: cursor.previousEnd, table, columns, rows, wider};
+  return {kind: 'insert', start, end: cursor.previousEnd, table, columns, rows, query, wider};
 }
 
 function valueRows(cursor: TokenCursor): (Expr | 'default')[][] {
@@ -68,7 +70,7 @@ function afterRows(cursor: TokenCursor): Insert['wider'] {
   if (cursor.acceptKeyword('RETURNING')) return {what: 'RETURNING', start};
   // `VALUES (…) ORDER BY …` makes the rows a query.
   if (['ORDER', 'LIMIT', 'OFFSET', 'FETCH', 'UNION', 'EXCEPT', 'INTERSECT'].some(word => cursor.isKeyword(word))) {
-    return {what: 'INSERT … SELECT', start};
+    return {what: 'ORDER BY, LIMIT and set operations behind the VALUES of INSERT', start};
   }
   return undefined;
 }

@@ -45,11 +45,16 @@ export interface AnalyticPlan {
   readonly relations: readonly PlannedRelation[];
 }
 
-/** `tableOf` finds a table and refuses what the session may not read. */
-export function planAnalytic(tree: Query, options: PlanOptions, tableOf: TableOf): AnalyticPlan {
+/** `tableOf` finds a table and refuses what the session may not read. `wanted`: the types that a reader gives to so many columns. */
+export function planAnalytic(
+  tree: Query,
+  options: PlanOptions,
+  tableOf: TableOf,
+  wanted?: (columnCount: number) => readonly DataType[],
+): AnalyticPlan {
   const binder = new Binder(options, tableOf);
   const query = bindQuery(binder, tree, {outer: undefined, names: undefined});
-  const types = outputTypes(query, binder);
+  const types = wanted?.(query.outputs.length) ?? outputTypes(query, binder);
   const columns = query.outputs.map(({name, flags}, index): ResultColumn => {
     const column = {name, data_type: typeJson(types[index]!), index};
     return flags === undefined ? column : {...column, flags: [...flags]};

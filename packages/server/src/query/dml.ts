@@ -34,28 +34,42 @@ export interface ChangePlan {
 export function planInsert(insert: Insert, schema: Schema, options: PlanOptions = {}): InsertPlan {
   const scope = scopeOf(undefined, undefined, options);
   if (insert.wider !== undefined) throw notSupportedAt(scope, insert.wider.start, insert.wider.what);
-  const targets =
-    insert.columns?.map((name, i) => insertTarget(name, schema, insert.columns!.slice(0, i))) ??
-    schema.columns.map((_, i) => i);
-  const missing = schema.columns.map((_, i) => i).filter(i => !targets.includes(i));
+  const targets = insertTargets(insert, schema);
   const rows = insert.rows.map((row, rowIndex) => {
     if (row.length !== targets.length) {
       throw fail.execution(`INSERT has ${row.length} values for ${targets.length} columns (row ${rowIndex + 1})`);
     }
     return row.map((value, i) => assigned(value, schema.columns[targets[i]!]!, scope));
   });
-  const fillers = missing.map(index => defaultOf(schema.columns[index]!));
-  const given = new Set(targets);
+  const complete = completion(schema, targets);
   return {
     schema,
     rows: env =>
       rows.map((evals, rowIndex) => {
         const values: Value[] = new Array(schema.columns.length).fill(null);
         for (let i = 0; i < evals.length; i++) values[targets[i]!] = evals[i]!(NO_ROW, env);
-        for (let i = 0; i < fillers.length; i++) values[missing[i]!] = fillers[i]!(NO_ROW, env);
-        checkNotNull(values, schema, rowIndex, given);
-        return values;
+        return complete(values, rowIndex, env);
       }),
+  };
+}
+
+/** Indexes of the columns that an INSERT gives values for, in its order. */
+export function insertTargets({columns}: Insert, schema: Schema): number[] {
+  return columns?.map((name, i) => insertTarget(name, schema, columns.slice(0, i))) ?? schema.columns.map((_, i) => i);
+}
+
+/** Puts defaults where an INSERT gives no value, into the row itself, and checks it. */
+export function completion(
+  schema: Schema,
+  targets: readonly number[],
+): (values: Value[], rowIndex: number, env: Env) => Value[] {
+  const missing = schema.columns.map((_, i) => i).filter(i => !targets.includes(i));
+  const fillers = missing.map(index => defaultOf(schema.columns[index]!));
+  const given: ReadonlySet<number> = new Set(targets);
+  return (values, rowIndex, env) => {
+    for (let i = 0; i < fillers.length; i++) values[missing[i]!] = fillers[i]!(NO_ROW, env);
+    checkNotNull(values, schema, rowIndex, given);
+    return values;
   };
 }
 
@@ -130,7 +144,7 @@ function sourceText({open, digits, type, eval: evaluate}: TypedExpr, env: Env): 
   return String(typeof param === 'object' && param !== null ? param.number : param);
 }
 
-function defaultOf(column: Column): Eval {
+export function defaultOf(column: Column): Eval {
   const preset = column.default;
   if (preset.kind === 'none') return () => null;
   if (preset.kind === 'literal') return () => preset.value;
@@ -186,17 +200,27 @@ export function planUpdate(update: Update, schema: Schema, options: PlanOptions 
     ),
     change: env => row => {
       if (row.isTombstone || where(row, env) !== true) return undefined;
-      const old = schema.columns.map((_, i) => row.value(i));
-      const values = [...old];
-      for (const {index, eval: evaluate} of sets) values[index] = evaluate(row, env);
-      if (sets.every(({index}) => isSame(old[index]!, values[index]!, schema.columns[index]!))) return undefined;
-      checkNotNull(values, schema, 0, undefined);
-      return values;
+      return updated(row, schema, sets, set => set.eval(row, env));
     },
   };
 }
 
-function updateTarget(name: Name, schema: Schema, seen: Set<number>): number {
+/** The row with some values set; undefined if they are what it has. */
+export function updated<Assigned extends {readonly index: number}>(
+  row: Row,
+  schema: Schema,
+  sets: readonly Assigned[],
+  newValue: (set: Assigned) => Value,
+): Value[] | undefined {
+  const old = schema.columns.map((_, i) => row.value(i));
+  const values = [...old];
+  for (const set of sets) values[set.index] = newValue(set);
+  if (sets.every(({index}) => isSame(old[index]!, values[index]!, schema.columns[index]!))) return undefined;
+  checkNotNull(values, schema, 0, undefined);
+  return values;
+}
+
+export function updateTarget(name: Name, schema: Schema, seen: Set<number>): number {
   refuseSystemColumn(name.name);
   const index = columnIndex(name, schema);
   if (index === schema.primaryKey)

@@ -9,11 +9,14 @@
 import {fail} from '@kalamdb/protocol/errors.ts';
 import {paramTypes} from '../expr/coerce.ts';
 import type {Env} from '../expr/expr.ts';
+import type {DataType, Value} from '../model/datatype.ts';
 import {tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import {sqlName} from '../model/type-table.ts';
+import {fromJson, jsonFragments} from '../model/values.ts';
 import type {Query, TableRef} from '../parser/ast.ts';
 import {type AnalyticPlan, openTables, planAnalytic, runAnalytic} from '../query/analytic.ts';
+import type {TableOf} from '../query/bound.ts';
 import {isLargeScan, type RunOptions, runSelect, type SelectResult, UNFINISHED} from '../query/direct.ts';
 import {type ExplainLine, explainAnalytic, explainText} from '../query/explain.ts';
 import {planSelect, type SelectPlan} from '../query/plan.ts';
@@ -138,19 +141,42 @@ function directPlan(tree: DirectSelect, context: StatementContext): {schema: Sch
   return {schema, plan: planOnce(tree, schema, context, planSelect)};
 }
 
+/** All rows of a query, as values of the types that `wanted` gives to its columns. */
+export async function readValues(
+  tree: Query,
+  wanted: (columnCount: number) => readonly DataType[],
+  context: StatementContext,
+): Promise<Value[][]> {
+  const {duck, fileOf, newEnv} = context.services;
+  const options = {text: context.text, paramTypes: paramTypes(context.params)};
+  const plan = planAnalytic(tree, options, tableFor(context), wanted);
+  const {rows} = await runAnalytic(
+    plan,
+    newEnv(context.session, context.params),
+    {duck, fileOf, open: schema => openTable(context, schema)},
+    {...optionsOf(context, []), defaultLimit: 0, maxLimit: 0},
+  );
+  return rows.map(row => jsonFragments(row).map((fragment, i) => fromJson(plan.types[i]!, fragment)));
+}
+
 function widePlan(tree: Query, context: StatementContext): AnalyticPlan {
   const said = paramTypes(context.params);
   const types = said.map(type => (type === undefined ? '' : sqlName(type))).join();
   const known = widePlans.get(tree);
   const isGood = known?.types === types && known.plan.uses.every(({ref, schema}) => findTable(context, ref) === schema);
   if (isGood) return known.plan;
-  const plan = planAnalytic(tree, {text: context.text, paramTypes: said}, (ref, hint) => {
+  const plan = planAnalytic(tree, {text: context.text, paramTypes: said}, tableFor(context));
+  widePlans.set(tree, {plan, types});
+  return plan;
+}
+
+/** Finds a table that this session may read. */
+function tableFor(context: StatementContext): TableOf {
+  return (ref, hint) => {
     const schema = findTable(context, ref, hint);
     context.services.scopeFor(context.session, schema, 'read');
     return schema;
-  });
-  widePlans.set(tree, {plan, types});
-  return plan;
+  };
 }
 
 /** The rows this session may read, at this moment. */

@@ -209,7 +209,7 @@ async function changeRows(
     checkCurrent(options, schema);
     return options.streams.remove(scope, schema, change, signal);
   }
-  const keys = await candidates(options, scope, schema, request, change, signal);
+  const keys = [...(request.points ?? (await candidates(options, scope, schema, request, change, signal)))];
   if (keys.length === 0) return 0;
   const acquired = options.latches.acquire(scopeId(scope), latchIds(keys));
   const release = typeof acquired === 'function' ? acquired : await acquired;

@@ -17,6 +17,8 @@ import type {Schema} from '../model/schema.ts';
 import type {Scope} from '../model/session.ts';
 
 export interface ScanRequest {
+  /** Of a change that knows its rows: only these keys, and nothing is scanned. */
+  readonly points?: readonly Uint8Array[];
   readonly keys: KeyRange;
   readonly isReverse: boolean;
   /** Facts that let cold row groups be skipped; the caller still evaluates its whole predicate. */

@@ -1,15 +1,19 @@
 /** INSERT, UPDATE, DELETE. */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import type {Env} from '../../expr/expr.ts';
+import {expressionsOf} from '../../expr/walk.ts';
+import type {Value} from '../../model/datatype.ts';
 import {tableText} from '../../model/names.ts';
 import type {Schema} from '../../model/schema.ts';
 import type {Scope} from '../../model/session.ts';
 import type {Delete, Insert, TableRef, Update} from '../../parser/ast.ts';
 import {parseDelete, parseInsert, parseUpdate} from '../../parser/dml.ts';
 import {planDelete, planInsert, planUpdate} from '../../query/dml.ts';
+import {hasQuery, planChangeQuery, planInsertQuery} from '../../query/dml-query.ts';
 import type {PlanOptions} from '../../query/plan.ts';
 import {defineStatement, type StatementContext} from '../define.ts';
 import {planOnce} from '../plan-memo.ts';
-import {findTable} from '../read.ts';
+import {findTable, readValues} from '../read.ts';
 
 export const insertRows = defineStatement<Insert>({
   name: 'INSERT',
@@ -20,7 +24,11 @@ export const insertRows = defineStatement<Insert>({
   async run(tree, context) {
     const {schema, scope} = target(context, tree.table, 'insert');
     const {services, session, params} = context;
-    const rows = planOnce(tree, schema, context, planInsert).rows(services.newEnv(session, params));
+    const env = services.newEnv(session, params);
+    const isQuery = tree.query !== undefined || (tree.wider === undefined && holdsQuery(tree));
+    const rows = isQuery
+      ? await insertedRows(tree, schema, env, context)
+      : planOnce(tree, schema, context, planInsert).rows(env);
     const count = await services.tables.insert(scope, schema, rows, context.signal);
     return {rowCount: count, message: `Inserted ${count} row(s)`, asUser: session.userId};
   },
@@ -53,13 +61,54 @@ export const deleteRows = defineStatement<Delete>({
   },
 });
 
-async function change<Tree extends object>(
+async function insertedRows(tree: Insert, schema: Schema, env: Env, context: StatementContext): Promise<Value[][]> {
+  const plan = planOnce(tree, schema, context, planInsertQuery);
+  return plan.rows(await readValues(plan.query, plan.types, context), env);
+}
+
+/** Trees are looked through once: most are run again and again, and hold none. */
+const withQuery = new WeakMap<object, boolean>();
+
+function holdsQuery(tree: Insert | Update | Delete): boolean {
+  let answer = withQuery.get(tree);
+  if (answer === undefined) {
+    answer = hasQuery(expressionsOf(tree));
+    withQuery.set(tree, answer);
+  }
+  return answer;
+}
+
+/** So often a change is decided again because rows changed between its query and its writing. */
+const DECISIONS_MAX = 5;
+
+async function changeByQuery(tree: Update | Delete, verb: string, context: StatementContext): Promise<number> {
+  const {schema, scope} = target(context, tree.table, verb);
+  const {services, session, params, signal} = context;
+  const {query, types, decide} = planOnce(tree, schema, context, planChangeQuery);
+  const stale = new DbError(
+    'WRITE_CONFLICT',
+    `Rows of '${tableText(schema.name)}' kept changing between the queries of the ${verb.toUpperCase()} and its writing; try again.`,
+  );
+  for (let decisions = 1; ; decisions++) {
+    const found = await readValues(query, () => types, context);
+    const {keys: points, change} = decide(found, services.newEnv(session, params), stale);
+    const request = {keys: {}, isReverse: false, bounds: [], columns: undefined, includeTombstones: false, points};
+    try {
+      return await services.tables.change(scope, schema, request, change, signal);
+    } catch (error) {
+      if (error !== stale || decisions === DECISIONS_MAX) throw error;
+    }
+  }
+}
+
+async function change<Tree extends Update | Delete>(
   context: StatementContext,
   tree: Tree,
   ref: TableRef,
   plan: (tree: Tree, schema: Schema, options: PlanOptions) => ReturnType<typeof planUpdate>,
   verb: string,
 ): Promise<number> {
+  if (holdsQuery(tree)) return changeByQuery(tree, verb, context);
   const {schema, scope} = target(context, ref, verb);
   const planned = planOnce(tree, schema, context, plan);
   const env = context.services.newEnv(context.session, context.params);
