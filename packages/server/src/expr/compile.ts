@@ -31,8 +31,9 @@ import {
 import {compare, inList, isDistinct, like, unify} from './compare.ts';
 import {arithmeticForm, type Form, failureSql, joinForm, negateForm, sqlOf} from './duck-forms.ts';
 import type {ColumnScope, Eval, SqlWriter, TypedExpr} from './expr.ts';
+import {moved, movedType, parseInterval} from './interval.ts';
 import {compileJson} from './json.ts';
-import {BIGINT, BOOLEAN, INT, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
+import {BIGINT, BOOLEAN, clip, INT, isNumeric, literalType, numberAs, TEXT, TIMESTAMP} from './numbers.ts';
 import {type ArithmeticOperator, arithmetic, type ComparisonOperator, negate} from './operators.ts';
 import {noField, resolveColumn} from './sources.ts';
 import {isSteady} from './steady.ts';
@@ -173,7 +174,8 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
 }
 
 function valueType(ref: TypeRef, scope: ColumnScope): DataType {
-  if (ref.name === 'INTERVAL') throw notSupportedAt(scope, ref.start, 'INTERVAL');
+  if (ref.name === 'INTERVAL')
+    throw notSupportedAt(scope, ref.start, 'INTERVAL other than as a literal behind the + or - of a moment');
   return resolveType(ref.name, ref.args);
 }
 
@@ -276,11 +278,16 @@ function chain(expr: Of<'binary'>, scope: ColumnScope): TypedExpr {
     if (nodes.length > 0 && scope.override?.(node) !== undefined) break;
     nodes.push(node);
   }
-  let current = compileOpen(node, scope);
+  // `INTERVAL '1 day' + at` is the moment, moved.
+  const isSwapped = nodes.at(-1)?.op === '+' && isInterval(node) && !isInterval(nodes.at(-1)!.right);
+  let current = compileOpen(isSwapped ? nodes.at(-1)!.right : node, scope);
   let start = current;
   let steps: {apply: (left: Value, right: Value) => Value; right: Eval}[] = [];
   for (const at of nodes.reverse()) {
-    const step = chainStep(at, current, compileOpen(at.right, scope), scope);
+    const by = isSwapped && at.left === node ? node : at.right;
+    const step = isInterval(by)
+      ? moveStep(at, current, by, scope)
+      : chainStep(at, current, compileOpen(by, scope), scope);
     if (steps.length === 0) start = step.left;
     steps.push({apply: step.apply, right: step.right.eval});
     if (steps.length === 1 && step.left.constant !== undefined && step.right.constant !== undefined) {
@@ -343,6 +350,26 @@ function chainStep(node: Of<'binary'>, left: TypedExpr, right: TypedExpr, scope:
     return {left: a, right: b, ...operator, form};
   }
   throw failAt(scope, node, `operator does not exist: ${sqlName(a.type)} ${node.op} ${sqlName(b.type)}`);
+}
+
+type IntervalLiteral = Of<'typed'>;
+
+function isInterval(expr: Expr): expr is IntervalLiteral {
+  return expr.kind === 'typed' && expr.type.name === 'INTERVAL';
+}
+
+/** A moment + or − an interval. */
+function moveStep(node: Of<'binary'>, left: TypedExpr, by: IntervalLiteral, scope: ColumnScope): ChainStep {
+  const interval = parseInterval(by.value);
+  if (interval === undefined) throw failAt(scope, by, `invalid input syntax for type interval: "${clip(by.value)}"`);
+  const moment = left.open === undefined ? left : openAs(left.open, TIMESTAMP);
+  const type = movedType(moment.type);
+  if (type === undefined || (node.op !== '+' && node.op !== '-'))
+    throw notSupportedAt(scope, by.start, 'INTERVAL other than as a literal behind the + or - of a moment');
+  const side = node.op === '+' ? 1 : -1;
+  const from = moment.type;
+  const apply = (value: Value) => moved(from, value!, interval, side);
+  return {left: moment, right: constantOf(BOOLEAN, true), type, apply};
 }
 
 export const TEXT_CHARACTERS_MAX = 16 * 1024 * 1024;

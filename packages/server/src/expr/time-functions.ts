@@ -52,7 +52,7 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'TO_TIMESTAMP',
     args: ['double'],
     result: TIMESTAMP,
-    eval: ([seconds]) => checked(BigInt(Math.round((seconds as number) * 1e6))),
+    eval: ([seconds]) => checkedMoment(BigInt(Math.round((seconds as number) * 1e6))),
     doc: 'Seconds since the epoch as a timestamp.',
   },
 ];
@@ -86,7 +86,7 @@ function fieldForm(
   return text !== undefined && known.has(text) ? form(text) : undefined;
 }
 
-function checked(micros: bigint): bigint {
+export function checkedMoment(micros: bigint): bigint {
   if (micros > MICROS_MAX || micros < -MICROS_MAX) throw fail.execution('timestamp out of range');
   return micros;
 }
@@ -132,7 +132,7 @@ function truncate(unit: string, moment: bigint): Value {
 }
 
 function dateOf(moment: bigint): Date {
-  return new Date(Number(floorDivide(checked(moment), 1000n)));
+  return new Date(Number(floorDivide(checkedMoment(moment), 1000n)));
 }
 
 function startOf(year: number, month: number): bigint {

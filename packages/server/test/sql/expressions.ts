@@ -317,8 +317,22 @@ export class Expressions {
         depth =>
           node(type, `(#0 ${this.#random.pick(['+', '-'])} #1)`, [this.of('date', depth), this.of('int', depth)], true),
       ];
-    if (type === 'datetime') return makes;
-    return [...makes, depth => node(type, `DATE_TRUNC('${unit()}', #0)`, [this.of(this.#random.pick(MOMENTS), depth)])];
+    const moves = (depth: number) => {
+      const interval = this.#random.pick([
+        '1 day',
+        '-1 month',
+        '1 year 2 mons 3 days 04:05:06.7',
+        '90 min ago',
+        '2.5 days',
+      ]);
+      return node(type, `(#0 ${this.#random.pick(['+', '-'])} INTERVAL '${interval}')`, [this.of(type, depth)], true);
+    };
+    if (type === 'datetime') return [...makes, moves];
+    return [
+      ...makes,
+      moves,
+      depth => node(type, `DATE_TRUNC('${unit()}', #0)`, [this.of(this.#random.pick(MOMENTS), depth)]),
+    ];
   }
 }
 
