@@ -5,6 +5,7 @@
  * out in slices, each encoded when the socket has taken the one before, so that a slow reader costs one slice of memory.
  */
 import type {ServerResponse} from 'node:http';
+import type {Writable} from 'node:stream';
 import {type DbError, ERRORS} from '@kalamdb/protocol/errors.ts';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {StatementResult} from './engine.ts';
@@ -108,16 +109,17 @@ export async function sendSlices(response: ServerResponse, texts: Iterable<strin
   response.end();
 }
 
-function drained(response: ServerResponse): Promise<boolean> {
+/** False when it took nothing for too long, or is closed. */
+export function drained(stream: Writable): Promise<boolean> {
   return new Promise(resolve => {
     const settle = (isDrained: boolean) => {
       clearTimeout(timer);
-      response.off('drain', onDrain).off('close', onClose);
+      stream.off('drain', onDrain).off('close', onClose);
       resolve(isDrained);
     };
     const onDrain = () => settle(true);
     const onClose = () => settle(false);
     const timer = setTimeout(onClose, STALLED_MS);
-    response.once('drain', onDrain).once('close', onClose);
+    stream.once('drain', onDrain).once('close', onClose);
   });
 }

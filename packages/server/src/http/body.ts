@@ -81,7 +81,7 @@ export async function readBody(
         if (!request.complete) reject(cutOff());
       });
     });
-    return decode(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
+    return decodeBody(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
   } finally {
     budget.give(bytes);
   }
@@ -106,7 +106,8 @@ function cutOff(cause?: unknown): DbError {
 
 const strictUtf8 = new TextDecoder('utf-8', {fatal: true});
 
-function decode(bytes: Buffer): string {
+/** Throws INVALID_INPUT for bytes that are not UTF-8. */
+export function decodeBody(bytes: Buffer): string {
   if (isAscii(bytes)) return bytes.toString('latin1');
   try {
     return strictUtf8.decode(bytes);

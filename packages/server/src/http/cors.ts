@@ -7,6 +7,7 @@
  */
 import type {IncomingMessage, ServerResponse} from 'node:http';
 import {checkLocal, isLocalOrigin} from './guard.ts';
+import {headOf} from './node-exchange.ts';
 
 const METHODS = 'GET, POST, PUT, DELETE, PATCH, OPTIONS';
 const HEADERS = 'Authorization, Content-Type, Accept, Origin, X-Requested-With, X-Request-ID, X-USER-ID';
@@ -26,7 +27,7 @@ export function answerOptions(
   response: ServerResponse,
   headers: Readonly<Record<string, string>> & {readonly allow: string},
 ): void {
-  checkLocal(request);
+  checkLocal(headOf(request));
   const isPreflight =
     request.headers.origin !== undefined && request.headers['access-control-request-method'] !== undefined;
   if (isPreflight) {

@@ -11,10 +11,10 @@
  *
  * Law: all four hold before a byte of the body is looked at.
  */
-import type {IncomingMessage} from 'node:http';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {developmentSession} from '../auth/auth.ts';
 import type {Session} from '../model/session.ts';
+import type {RequestHead} from './exchange.ts';
 
 const LOOPBACK_V4 = /^127\.(?:\d{1,3})\.(?:\d{1,3})\.(?:\d{1,3})$/;
 
@@ -26,7 +26,7 @@ export function isLoopback(host: string): boolean {
 }
 
 /** Throws REMOTE_ACCESS_DENIED unless peer, Host and Origin are of this machine. */
-export function checkLocal(request: IncomingMessage): void {
+export function checkLocal(request: RequestHead): void {
   if (!isLocalPeer(request))
     throw new DbError('REMOTE_ACCESS_DENIED', 'Access denied: only callers on this machine are served.');
   const {host, origin} = request.headers;
@@ -55,12 +55,12 @@ export function isLocalOrigin(origin: string): boolean {
   return isLoopback(originHost(origin));
 }
 
-export function isLocalPeer(request: IncomingMessage): boolean {
-  return isLoopback(request.socket.remoteAddress ?? '');
+export function isLocalPeer(request: RequestHead): boolean {
+  return isLoopback(request.peer);
 }
 
 /** The caller by `Authorization` and `X-USER-ID`. Throws INVALID_CREDENTIALS or what a bad user id throws. */
-export function signIn(request: IncomingMessage): Session {
+export function signIn(request: RequestHead): Session {
   const {authorization} = request.headers;
   if (authorization !== undefined && !/^Bearer(?: |$)/.test(authorization)) {
     throw new DbError('INVALID_CREDENTIALS', 'Invalid credentials: only the Bearer scheme is accepted.');
@@ -70,7 +70,7 @@ export function signIn(request: IncomingMessage): Session {
 }
 
 /** Throws UNSUPPORTED_MEDIA_TYPE unless the body is announced as plain JSON. */
-export function checkJson(request: IncomingMessage): void {
+export function checkJson(request: RequestHead): void {
   const type = request.headers['content-type'] ?? '';
   const isJson = type === 'application/json' || /^application\/json\s*(?:;|$)/i.test(type);
   if (isJson && (request.headers['content-encoding'] ?? 'identity') === 'identity') return;
@@ -81,10 +81,10 @@ export function checkJson(request: IncomingMessage): void {
 }
 
 /** Node joins repeated headers by a comma, which would make a third name of two; and it reads header bytes as latin1. */
-function oneUserId(request: IncomingMessage, userId: string): string {
+function oneUserId(request: RequestHead, userId: string): string {
   // What nearly every id is; it needs no decoder.
   if (/^[\w.@-]+$/.test(userId)) return userId;
-  if (userId.includes(',') && (request.headersDistinct['x-user-id']?.length ?? 0) > 1) {
+  if (userId.includes(',') && request.isRepeated('x-user-id')) {
     throw new DbError('INVALID_INPUT', 'The X-USER-ID header was sent more than once.');
   }
   try {

@@ -3,21 +3,19 @@
  */
 import type {IncomingMessage, ServerResponse} from 'node:http';
 import {type Headers, sendJson} from './answer.ts';
-import type {BodyBudget} from './body.ts';
 import {checkLocal, isLocalPeer} from './guard.ts';
 import {clusterHealth, health} from './health.ts';
-import type {HttpServerOptions} from './server.ts';
-import {sqlRoute} from './sql-route.ts';
+import {headOf, NodeExchange} from './node-exchange.ts';
+import type {ServerState} from './server.ts';
+import {answerSql} from './sql-route.ts';
+
+export const SQL_PATH = '/v1/api/sql';
 
 /** What a handler works with besides its request. */
-export interface RouteContext {
-  readonly options: HttpServerOptions;
+export interface RouteContext extends ServerState {
   readonly requestId: string;
   /** What every answer to this request carries. */
   readonly headers: Headers;
-  readonly bodies: BodyBudget;
-  readonly startMs: number;
-  isClosing(): boolean;
 }
 
 export type Handler = (
@@ -38,7 +36,7 @@ const ROUTES: readonly Route[] = [
   {method: 'GET', path: '/healthz', handler: localOnly('Health endpoint', health)},
   {method: 'GET', path: '/v1/api/healthcheck', handler: localOnly('Health endpoint', health)},
   {method: 'GET', path: '/v1/api/cluster/health', handler: localOnly('Cluster health', clusterHealth)},
-  {method: 'POST', path: '/v1/api/sql', handler: sqlRoute},
+  {method: 'POST', path: SQL_PATH, handler: sql},
 ];
 
 const byPath = new Map<string, ReadonlyMap<string, Handler>>();
@@ -59,20 +57,24 @@ export function findRoute(method: string, url: string): Handler | {allow: string
   return handlers.get(method) ?? {allow: [...handlers.keys()].join(', ')};
 }
 
+function sql(request: IncomingMessage, response: ServerResponse, context: RouteContext): void | Promise<void> {
+  return answerSql(new NodeExchange(request, response, context), context);
+}
+
 /** A person who opened the address in a browser, or a program that looks around. */
 function pointer(request: IncomingMessage, response: ServerResponse, {options, headers}: RouteContext): void {
-  checkLocal(request);
+  checkLocal(headOf(request));
   const body = {name: 'KalamDB', version: options.version, sql: 'POST /v1/api/sql', health: 'GET /health'};
   sendJson(response, 200, JSON.stringify(body), headers);
 }
 
 function localOnly(what: string, handler: Handler): Handler {
   return (request, response, context) => {
-    if (!isLocalPeer(request)) {
+    if (!isLocalPeer(headOf(request))) {
       const body = {error: `Access denied. ${what} is localhost-only.`};
       return sendJson(response, 403, JSON.stringify(body), context.headers);
     }
-    checkLocal(request);
+    checkLocal(headOf(request));
     return handler(request, response, context);
   };
 }

@@ -2,6 +2,7 @@
  * Server: sockets in, answers out. `node:http` with every limit set, a route table, and an orderly end.
  *
  *     connection ─ limits ─ request ─ request id ─ route ─ handler ─ answer
+ *                └ direct.ts, as long as only usual requests for the SQL route come
  *
  * Laws: every request is answered, a handler that throws included. Requests of one connection run one after the other, so that a read behind
  * a write sees it though both were sent at once. Closing lets requests that began finish, closes idle connections at once,
@@ -10,10 +11,12 @@
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http';
 import type {AddressInfo, Socket} from 'node:net';
 import {DbError} from '@kalamdb/protocol/errors.ts';
+import {assert} from '../std/assert.ts';
 import type {Clock} from '../std/clock.ts';
 import {errorJson, sendJson, statusOf} from './answer.ts';
 import {BodyBudget, type BodyLimits} from './body.ts';
 import {allowOrigin, answerOptions} from './cors.ts';
+import {DirectConnections} from './direct.ts';
 import type {Logger, RunSql} from './engine.ts';
 import {findRoute, type RouteContext} from './routes.ts';
 import {expected} from './sql-route.ts';
@@ -44,6 +47,15 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
+/** What all requests share. */
+export interface ServerState {
+  readonly options: HttpServerOptions;
+  readonly bodies: BodyBudget;
+  readonly startMs: number;
+  isClosing(): boolean;
+  newRequestId(): string;
+}
+
 const HEADERS_MS = 5000;
 const REQUEST_MS = 60_000;
 const HEADER_BYTES_MAX = 16_384;
@@ -56,21 +68,23 @@ const IDLE_SWEEP_MS = 50;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const {clock, logger, limits} = options;
-  const bodies = new BodyBudget(BODIES_BYTES_MAX);
-  const startMs = clock.monotonicMs();
   const idPrefix = `${clock.nowMs().toString(36)}-`;
   let requestCount = 0;
   let closing = false;
-  const isClosing = () => closing;
+  const state: ServerState = {
+    options,
+    bodies: new BodyBudget(BODIES_BYTES_MAX),
+    startMs: clock.monotonicMs(),
+    isClosing: () => closing,
+    newRequestId: () => idPrefix + ++requestCount,
+  };
   const pipeline = new Pipeline();
 
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
-    const requestId = requestIdOf(request) ?? idPrefix + ++requestCount;
+    const requestId = requestIdOf(request) ?? state.newRequestId();
     const headers = {'x-request-id': requestId, ...(closing ? {connection: 'close'} : undefined)};
     allowOrigin(request, response);
-    pipeline.run(request.socket, () =>
-      answer(request, response, {options, requestId, headers, bodies, startMs, isClosing}),
-    );
+    pipeline.run(request.socket, () => answer(request, response, {...state, requestId, headers}));
   };
 
   const server = createServer(
@@ -91,13 +105,31 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     logger.warn({connectionsMax: limits.connectionsMax}, 'A connection was dropped: there are too many.'),
   );
 
+  const direct = readDirectly(server, state);
+
   return {
     listen: () => listen(server, options),
     close: () => {
       closing = true;
-      return drain(server);
+      return drain(server, direct);
     },
   };
+}
+
+/** New connections begin at `direct.ts`; node:http gets them from there. */
+function readDirectly(server: Server, state: ServerState): DirectConnections {
+  const [serve, ...others] = server.listeners('connection');
+  assert(serve !== undefined && others.length === 0, 'node:http listens for connections, and nobody else');
+  server.off('connection', serve as () => void);
+  const direct = new DirectConnections({
+    state,
+    headersMs: HEADERS_MS,
+    keepAliveMs: state.options.limits.keepAliveMs,
+    handOver: socket => serve.call(server, socket),
+    refuseSlow: socket => refuseMalformed({code: 'ERR_HTTP_REQUEST_TIMEOUT'}, socket),
+  });
+  server.on('connection', (socket: Socket) => direct.take(socket));
+  return direct;
 }
 
 /** The requests of each connection that are not answered yet. */
@@ -145,7 +177,7 @@ function requestIdOf(request: IncomingMessage): string | undefined {
 }
 
 /** Bytes that are no HTTP request, or headers that are too long or too slow. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket): void {
+function refuseMalformed(error: {readonly code?: string}, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
@@ -170,10 +202,17 @@ function listen(server: Server, {host, port, logger}: HttpServerOptions): Promis
   });
 }
 
-function drain(server: Server): Promise<void> {
+function drain(server: Server, direct: DirectConnections): Promise<void> {
   return new Promise(resolve => {
-    const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP_MS);
-    const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+    const sweepIdle = () => {
+      server.closeIdleConnections();
+      direct.closeIdle();
+    };
+    const sweep = setInterval(sweepIdle, IDLE_SWEEP_MS);
+    const cut = setTimeout(() => {
+      server.closeAllConnections();
+      direct.closeAll();
+    }, DRAIN_MS);
     server.close(() => {
       clearInterval(sweep);
       clearTimeout(cut);

@@ -7,55 +7,98 @@
  * write may be on its way to the disk. What is not a DbError is a bug: it is logged with its stack and answered as INTERNAL_ERROR.
  */
 
-import type {IncomingMessage, ServerResponse} from 'node:http';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {isAdmin} from '../auth/auth.ts';
 import type {Session} from '../model/session.ts';
 import {redactSecrets} from '../sql/redact.ts';
-import {errorJson, sendJson, sendSlices, statusOf, successJson} from './answer.ts';
-import {discardRest, parseSqlBody, readBody, type SqlBody} from './body.ts';
-import type {RunSql} from './engine.ts';
+import {errorJson, statusOf, successJson} from './answer.ts';
+import {parseSqlBody, type SqlBody} from './body.ts';
+import type {Logger, RunSql, StatementResult} from './engine.ts';
+import type {Exchange} from './exchange.ts';
 import {checkJson, checkLocal, signIn} from './guard.ts';
-import type {RouteContext} from './routes.ts';
+import type {ServerState} from './server.ts';
 
 const KILL_MS = 1000;
 const LOGGED_SQL_LENGTH = 1000;
 
-export async function sqlRoute(
-  request: IncomingMessage,
-  response: ServerResponse,
-  context: RouteContext,
-): Promise<void> {
-  const {options, requestId, headers} = context;
-  const startMs = options.clock.monotonicMs();
-  let session: Session | undefined;
+/** Never throws or rejects. Without a promise if the results were there at once. */
+export function answerSql(exchange: Exchange, state: ServerState): void | Promise<void> {
+  const call = new SqlCall(exchange, state);
   try {
-    checkLocal(request);
-    checkJson(request);
-    session = signIn(request);
-    if (context.isClosing()) throw new DbError('SHUTTING_DOWN', 'The server is stopping.');
-    const body = parseSqlBody(await readBody(request, response, options.limits, context.bodies), options.limits);
-    const results = await runInTime(body, session, response, context);
-    const tookMs = options.clock.monotonicMs() - startMs;
-    logSlow(body, session, tookMs, context);
+    const text = call.open();
+    const results = text instanceof Promise ? text.then(whole => call.run(whole)) : call.run(text);
+    const sent = results instanceof Promise ? results.then(all => call.send(all)) : call.send(results);
+    return sent?.catch(error => call.fail(error));
+  } catch (error) {
+    call.fail(error);
+  }
+}
+
+/** The steps of one request, in order. */
+class SqlCall {
+  readonly #exchange: Exchange;
+  readonly #state: ServerState;
+  readonly #startMs: number;
+  #session: Session | undefined;
+  #body: SqlBody | undefined;
+
+  constructor(exchange: Exchange, state: ServerState) {
+    this.#exchange = exchange;
+    this.#state = state;
+    this.#startMs = state.options.clock.monotonicMs();
+  }
+
+  open(): string | Promise<string> {
+    checkLocal(this.#exchange);
+    checkJson(this.#exchange);
+    this.#session = signIn(this.#exchange);
+    if (this.#state.isClosing()) throw new DbError('SHUTTING_DOWN', 'The server is stopping.');
+    return this.#exchange.body();
+  }
+
+  run(text: string): ReturnType<RunSql> {
+    const {limits, runSql} = this.#state.options;
+    this.#body = parseSqlBody(text, limits);
+    const abort = new AbortController();
+    const outcome = runSql({...this.#body, session: this.#session!, signal: abort.signal});
+    // Results that are there at once, as of rows in memory, cost no timer.
+    return outcome instanceof Promise ? inTime(outcome, abort, this.#exchange, limits.handlerTimeoutMs) : outcome;
+  }
+
+  send(results: readonly StatementResult[]): void | Promise<void> {
+    const tookMs = this.#tookMs();
+    if (tookMs >= this.#state.options.limits.slowQueryMs) this.#logSlow(tookMs);
     const texts = successJson(results, tookMs);
-    if (response.destroyed) return;
-    if (typeof texts === 'string') sendJson(response, 200, texts, headers);
-    else await sendSlices(response, texts, headers);
-  } catch (thrown) {
-    const error = expected(thrown, requestId, options.logger);
-    if (!request.complete) discardRest(request);
-    if (response.headersSent || response.destroyed) {
-      response.destroy();
-      return;
-    }
-    const details = session !== undefined && isAdmin(session) ? error.details : undefined;
-    sendJson(response, statusOf(error), errorJson(error, details, options.clock.monotonicMs() - startMs), headers);
+    if (this.#exchange.isGone) return;
+    if (typeof texts !== 'string') return this.#exchange.sendSlices(texts);
+    this.#exchange.sendJson(200, texts);
+  }
+
+  fail(thrown: unknown): void {
+    const error = expected(thrown, this.#exchange.requestId, this.#state.options.logger);
+    const details = this.#session !== undefined && isAdmin(this.#session) ? error.details : undefined;
+    this.#exchange.sendError(statusOf(error), errorJson(error, details, this.#tookMs()));
+  }
+
+  #tookMs(): number {
+    return this.#state.options.clock.monotonicMs() - this.#startMs;
+  }
+
+  #logSlow(tookMs: number): void {
+    const {sql, params} = this.#body!;
+    const facts = {
+      requestId: this.#exchange.requestId,
+      tookMs: Math.round(tookMs),
+      userId: this.#session!.userId,
+      sql: redactSecrets(sql).slice(0, LOGGED_SQL_LENGTH),
+      params: params.length,
+    };
+    this.#state.options.logger.warn(facts, 'Slow statement.');
   }
 }
 
 /** A DbError as it is; anything else is logged and becomes INTERNAL_ERROR. */
-export function expected(thrown: unknown, requestId: string, logger: RouteContext['options']['logger']): DbError {
+export function expected(thrown: unknown, requestId: string, logger: Logger): DbError {
   if (thrown instanceof DbError) return thrown;
   logger.error({requestId, err: thrown}, 'A request failed by a bug.');
   return new DbError('INTERNAL_ERROR', `Internal error; the server's log tells more under request ${requestId}.`, {
@@ -63,22 +106,10 @@ export function expected(thrown: unknown, requestId: string, logger: RouteContex
   });
 }
 
-/** Results that are there at once, as of rows in memory, cost no timer. */
-function runInTime(
-  body: SqlBody,
-  session: Session,
-  response: ServerResponse,
-  {options}: RouteContext,
-): ReturnType<RunSql> {
-  const abort = new AbortController();
-  const outcome = options.runSql({...body, session, signal: abort.signal});
-  return outcome instanceof Promise ? inTime(outcome, abort, response, options.limits.handlerTimeoutMs) : outcome;
-}
-
 function inTime<T>(
   outcome: Promise<T>,
   abort: AbortController,
-  response: ServerResponse,
+  exchange: Exchange,
   handlerTimeoutMs: number,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -90,28 +121,16 @@ function inTime<T>(
     }, handlerTimeoutMs);
     const settle = () => {
       clearTimeout(timer);
-      response.off('close', onClose);
+      stopListening();
     };
     const fail = (error: unknown) => {
       settle();
       reject(error);
     };
-    response.once('close', onClose);
+    const stopListening = exchange.onGone(onClose);
     outcome.then(result => {
       settle();
       resolve(result);
     }, fail);
   });
-}
-
-function logSlow({sql, params}: SqlBody, session: Session, tookMs: number, {options, requestId}: RouteContext): void {
-  if (tookMs < options.limits.slowQueryMs) return;
-  const facts = {
-    requestId,
-    tookMs: Math.round(tookMs),
-    userId: session.userId,
-    sql: redactSecrets(sql).slice(0, LOGGED_SQL_LENGTH),
-    params: params.length,
-  };
-  options.logger.warn(facts, 'Slow statement.');
 }

@@ -1,0 +1,295 @@
+/**
+ * Direct: takes the usual request for the SQL route straight from its socket and answers it there, for a third of what node:http costs.
+ *
+ *     connection ─ read ─ one whole usual request?  yes ─ answerSql ─ one write       the next read comes here again
+ *                                                   no  ─ node:http, from that read on, for good
+ *
+ * What is usual `request-head.ts` decides. Everything else, be it right or wrong, is put back unread for node:http, so that nothing about
+ * HTTP is decided twice.
+ *
+ * Laws: a connection has one request at a time; what is read meanwhile waits, and then nothing more is read. Nothing here waits for the rest
+ * of a request. Answers are those of node:http, byte for byte. Answers found in the turn of their requests go out together at its end: a
+ * reader that is woken by the first is still awake for the others.
+ */
+import {STATUS_CODES} from 'node:http';
+import type {Socket} from 'node:net';
+import {drained} from './answer.ts';
+import {decodeBody} from './body.ts';
+import type {Exchange} from './exchange.ts';
+import {readUsualRequest, type UsualRequest} from './request-head.ts';
+import type {ServerState} from './server.ts';
+import {answerSql} from './sql-route.ts';
+
+export interface DirectOptions {
+  readonly state: ServerState;
+  /** For the first request of a connection to come. */
+  readonly headersMs: number;
+  readonly keepAliveMs: number;
+  /** Gives the connection to node:http. */
+  handOver(socket: Socket): void;
+  /** Ends a connection on which nothing came. */
+  refuseSlow(socket: Socket): void;
+}
+
+/** The connections that node:http does not have. */
+export class DirectConnections {
+  readonly options: DirectOptions;
+  readonly #open = new Set<DirectConnection>();
+  readonly #dates: HttpDate;
+  #answered: DirectConnection[] = [];
+
+  constructor(options: DirectOptions) {
+    this.options = options;
+    this.#dates = new HttpDate(() => options.state.options.clock.nowMs());
+  }
+
+  take(socket: Socket): void {
+    const connection = new DirectConnection(this, socket);
+    this.#open.add(connection);
+  }
+
+  forget(connection: DirectConnection): void {
+    this.#open.delete(connection);
+  }
+
+  /** Sends the connection's answer at the end of the turn. */
+  sendLater(connection: DirectConnection): void {
+    if (this.#answered.push(connection) === 1) setImmediate(() => this.#sendAll());
+  }
+
+  /** Idle ones; the others end by themselves when they have answered. */
+  closeIdle(): void {
+    for (const connection of this.#open) if (connection.isIdle) connection.destroy();
+  }
+
+  closeAll(): void {
+    for (const connection of this.#open) connection.destroy();
+  }
+
+  /** What every answer's head ends with. */
+  headTail(): string {
+    const {state, keepAliveMs} = this.options;
+    if (state.isClosing()) return `connection: close\r\nDate: ${this.#dates.text()}\r\n`;
+    const seconds = Math.floor(keepAliveMs / 1000);
+    return `Date: ${this.#dates.text()}\r\nConnection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n`;
+  }
+
+  #sendAll(): void {
+    const connections = this.#answered;
+    this.#answered = [];
+    for (const connection of connections) connection.send();
+  }
+}
+
+class DirectConnection {
+  readonly #all: DirectConnections;
+  readonly #socket: Socket;
+  #exchange: DirectExchange | undefined;
+  #isInTurn = false;
+  /** An answer that waits for the end of the turn. */
+  #answer: string | undefined;
+  /** What was read while a request was under way. */
+  #held: Buffer | undefined;
+  #isFirst = true;
+  #hasEnded = false;
+
+  constructor(all: DirectConnections, socket: Socket) {
+    this.#all = all;
+    this.#socket = socket;
+    socket.setTimeout(all.options.headersMs);
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose);
+    socket.on('timeout', this.#onTimeout).on('error', ignore);
+  }
+
+  get isIdle(): boolean {
+    return this.#exchange === undefined;
+  }
+
+  get socket(): Socket {
+    return this.#socket;
+  }
+
+  get all(): DirectConnections {
+    return this.#all;
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  answer(text: string): void {
+    this.#answer = text;
+    if (this.#isInTurn) this.#all.sendLater(this);
+    else this.send();
+  }
+
+  send(): void {
+    const text = this.#answer!;
+    this.#answer = undefined;
+    this.#socket.write(text);
+    this.finish();
+  }
+
+  /** The answer is with the socket. */
+  finish(): void {
+    if (this.#hasEnded || this.#all.options.state.isClosing()) this.#socket.end();
+    else if (this.#socket.writableNeedDrain) this.#socket.once('drain', this.#next);
+    else this.#next();
+  }
+
+  readonly #next = () => {
+    this.#exchange = undefined;
+    const held = this.#held;
+    if (held === undefined) return;
+    this.#held = undefined;
+    this.#socket.resume();
+    this.#onData(held);
+  };
+
+  readonly #onData = (bytes: Buffer) => {
+    if (this.#exchange !== undefined) {
+      this.#held = bytes;
+      this.#socket.pause();
+      return;
+    }
+    const {state, keepAliveMs} = this.#all.options;
+    const request = readUsualRequest(bytes);
+    if (request === undefined || bytes.length - request.bodyAt > state.options.limits.bodyBytesMax) {
+      this.#release(bytes);
+      return;
+    }
+    if (this.#isFirst) this.#socket.setTimeout(keepAliveMs);
+    this.#isFirst = false;
+    this.#exchange = new DirectExchange(this, request, bytes, state.newRequestId());
+    this.#isInTurn = true;
+    void answerSql(this.#exchange, state);
+    this.#isInTurn = false;
+  };
+
+  /** From here on it is a connection like any other. */
+  #release(bytes: Buffer): void {
+    const socket = this.#socket;
+    this.#all.forget(this);
+    socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose);
+    socket.off('timeout', this.#onTimeout).off('error', ignore);
+    socket.setTimeout(0);
+    socket.pause();
+    socket.unshift(bytes);
+    this.#all.options.handOver(socket);
+    socket.resume();
+  }
+
+  /** Who sends no more is taken as gone, since most who end do not wait; what was found by then is still sent. */
+  readonly #onEnd = () => {
+    this.#hasEnded = true;
+    if (this.#answer === undefined) this.#socket.end();
+  };
+
+  readonly #onClose = () => {
+    this.#all.forget(this);
+    this.#exchange?.leave();
+  };
+
+  readonly #onTimeout = () => {
+    if (this.#exchange !== undefined && !this.#socket.writableNeedDrain) return;
+    if (this.#isFirst) this.#all.options.refuseSlow(this.#socket);
+    else this.#socket.destroy();
+  };
+}
+
+class DirectExchange implements Exchange {
+  readonly requestId: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly #connection: DirectConnection;
+  readonly #bodyAt: number;
+  readonly #bytes: Buffer;
+  #onGone: (() => void) | undefined;
+  #hasBegun = false;
+
+  constructor(connection: DirectConnection, {headers, bodyAt}: UsualRequest, bytes: Buffer, requestId: string) {
+    this.#connection = connection;
+    this.headers = headers;
+    this.#bodyAt = bodyAt;
+    this.#bytes = bytes;
+    this.requestId = requestId;
+  }
+
+  get peer(): string {
+    return this.#connection.socket.remoteAddress ?? '';
+  }
+
+  isRepeated(): boolean {
+    return false;
+  }
+
+  body(): string {
+    return decodeBody(this.#bytes.subarray(this.#bodyAt));
+  }
+
+  get isGone(): boolean {
+    return this.#connection.socket.destroyed;
+  }
+
+  onGone(listener: () => void): () => void {
+    this.#onGone = listener;
+    return () => {
+      this.#onGone = undefined;
+    };
+  }
+
+  leave(): void {
+    this.#onGone?.();
+  }
+
+  sendJson(status: number, text: string): void {
+    const length = `content-length: ${Buffer.byteLength(text)}\r\n`;
+    this.#connection.answer(`${this.#head(status, length)}${this.#connection.all.headTail()}\r\n${text}`);
+  }
+
+  async sendSlices(texts: Iterable<string>): Promise<void> {
+    const {socket, all} = this.#connection;
+    this.#hasBegun = true;
+    socket.write(`${this.#head(200, '')}${all.headTail()}Transfer-Encoding: chunked\r\n\r\n`);
+    for (const text of texts) {
+      if (socket.destroyed) return;
+      const chunk = `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+      if (!socket.write(chunk) && !(await drained(socket))) {
+        socket.destroy();
+        return;
+      }
+    }
+    socket.write('0\r\n\r\n');
+    this.#connection.finish();
+  }
+
+  sendError(status: number, text: string): void {
+    if (this.#hasBegun || this.isGone) this.#connection.destroy();
+    else this.sendJson(status, text);
+  }
+
+  #head(status: number, length: string): string {
+    return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n${length}x-request-id: ${this.requestId}\r\n`;
+  }
+}
+
+/** The Date header, made once a second. */
+class HttpDate {
+  readonly #nowMs: () => number;
+  #second = 0;
+  #text = '';
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  text(): string {
+    const second = Math.floor(this.#nowMs() / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#text = new Date(second * 1000).toUTCString();
+    }
+    return this.#text;
+  }
+}
+
+function ignore(): void {}

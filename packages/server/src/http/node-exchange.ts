@@ -1,0 +1,73 @@
+/**
+ * Node exchange: a request for the SQL route as node:http read it.
+ */
+import type {IncomingHttpHeaders, IncomingMessage, ServerResponse} from 'node:http';
+import {sendJson, sendSlices} from './answer.ts';
+import {type BodyBudget, type BodyLimits, discardRest, readBody} from './body.ts';
+import type {Exchange, RequestHead} from './exchange.ts';
+import type {RouteContext} from './routes.ts';
+
+export function headOf(request: IncomingMessage): RequestHead {
+  return {
+    peer: request.socket.remoteAddress ?? '',
+    headers: request.headers,
+    isRepeated: header => isRepeated(request, header),
+  };
+}
+
+export class NodeExchange implements Exchange {
+  readonly requestId: string;
+  readonly peer: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #answerHeaders: Readonly<Record<string, string>>;
+  readonly #limits: BodyLimits;
+  readonly #bodies: BodyBudget;
+
+  constructor(request: IncomingMessage, response: ServerResponse, context: RouteContext) {
+    this.requestId = context.requestId;
+    this.peer = request.socket.remoteAddress ?? '';
+    this.headers = request.headers;
+    this.#request = request;
+    this.#response = response;
+    this.#answerHeaders = context.headers;
+    this.#limits = context.options.limits;
+    this.#bodies = context.bodies;
+  }
+
+  isRepeated(header: string): boolean {
+    return isRepeated(this.#request, header);
+  }
+
+  body(): Promise<string> {
+    return readBody(this.#request, this.#response, this.#limits, this.#bodies);
+  }
+
+  get isGone(): boolean {
+    return this.#response.destroyed;
+  }
+
+  onGone(listener: () => void): () => void {
+    this.#response.once('close', listener);
+    return () => void this.#response.off('close', listener);
+  }
+
+  sendJson(status: number, text: string): void {
+    sendJson(this.#response, status, text, this.#answerHeaders);
+  }
+
+  sendSlices(texts: Iterable<string>): Promise<void> {
+    return sendSlices(this.#response, texts, this.#answerHeaders);
+  }
+
+  sendError(status: number, text: string): void {
+    if (!this.#request.complete) discardRest(this.#request);
+    if (this.#response.headersSent || this.isGone) this.#response.destroy();
+    else this.sendJson(status, text);
+  }
+}
+
+function isRepeated(request: IncomingMessage, header: string): boolean {
+  return (request.headersDistinct[header]?.length ?? 0) > 1;
+}
