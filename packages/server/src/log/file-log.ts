@@ -3,7 +3,7 @@
  *
  *     append ─ queue ─ (end of the loop's turn) ─ one block ─ write + fdatasync ─ done × n
  *
- * While a sync is fast it runs on this thread, since handing it to another costs more than it takes; else one is in flight in the
+ * A fast sync for few callers runs on this thread, since handing it to another costs more than it takes; else one is in flight in the
  * background, and appends made meanwhile form the next block. How long one in the background took is not known here: its end waits for
  * the loop. So the fast way is tried again now and then. D1 answers after the write and syncs within a second; D0 answers before it.
  * Laws: those of `log.ts`. After the first failed write or sync nothing is written any more: pages the system gave up on look clean. A
@@ -21,8 +21,10 @@ import {type RecoveredLog, recoverLog} from './recover.ts';
 import {Segments} from './segments.ts';
 
 const MEGABYTE = 1024 * 1024;
-/** Up to here handing a sync to another thread gains less than it costs: the loop waits, but groups are twice as large. */
+/** A sync that takes no longer may run on this thread. */
 const SYNC_NOW_MICROS_MAX = 500;
+/** More callers than these have others beside them, whose requests are worked on while another thread syncs. */
+const SYNC_NOW_BATCHES_MAX = 3;
 const WRITE_NOW_BYTES_MAX = 256 * 1024;
 /** Groups beyond this size gain nothing from being larger. */
 const GROUP_BYTES_MAX = MEGABYTE;
@@ -212,7 +214,7 @@ class FileLog implements Log {
     try {
       this.#segments.current!.file.writeNow(block, this.#offset);
       this.#move(block.length);
-      if (this.#durability === 'D2' && !this.#isSyncQuick()) {
+      if (this.#durability === 'D2' && !this.#isSyncQuick(group.length)) {
         this.#fly(group, () => this.#syncWritten());
         return;
       }
@@ -225,7 +227,8 @@ class FileLog implements Log {
   }
 
   /** Now and then yes although it was slow: only a sync on this thread tells how long the disk takes, not how busy the loop is. */
-  #isSyncQuick(): boolean {
+  #isSyncQuick(batches: number): boolean {
+    if (batches > SYNC_NOW_BATCHES_MAX) return false;
     if (this.#syncMicros < SYNC_NOW_MICROS_MAX) return true;
     this.#slowGroups++;
     if (this.#slowGroups * SYNC_NOW_MICROS_MAX < this.#syncMicros * GROUPS_PER_PROBE) return false;
