@@ -49,7 +49,7 @@ export const ERRORS = {
   COMMIT_UNKNOWN: {
     status: 503,
     retry: false,
-    about: 'The disk failed during commit; after a restart the write may be there or not.',
+    about: 'The disk failed or did not answer during commit; the write may be there or not.',
   },
   LIMIT_EXCEEDED: {status: 400, retry: false, about: 'A limit named in the message was exceeded.'},
   DATA_CORRUPTED: {status: 500, retry: false, about: 'A file of the database is damaged; it is named in the message.'},

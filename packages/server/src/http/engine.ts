@@ -28,6 +28,8 @@ export interface SqlRequest {
   readonly session: Session;
   /** Aborts when the caller went away or the time is up; its reason is the DbError to throw. */
   readonly signal: AbortSignal;
+  /** Told when a statement that may change something begins. */
+  readonly onChange?: () => void;
 }
 
 export type RunSql = (request: SqlRequest) => Promise<readonly StatementResult[]> | readonly StatementResult[];

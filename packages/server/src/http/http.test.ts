@@ -51,6 +51,10 @@ const ENGINE: Record<string, RunSql> = {
   },
   endless: sleepUntilAborted,
   deaf: () => new Promise(() => {}),
+  'deaf change': ({onChange}) => {
+    onChange?.();
+    return new Promise(() => {});
+  },
   late: () => new Promise<StatementResult[]>(resolve => setTimeout(resolve, 150, [{rowCount: 1, asUser: 'root'}])),
 };
 
@@ -359,6 +363,10 @@ test('a statement that ends within the second after its time is answered as what
 
 test('a statement that does not hear the abort is given up', async () => {
   assert.equal((await send({body: sqlBody('deaf')})).json.error.code, 'STATEMENT_TIMEOUT');
+});
+
+test('a change whose outcome is not known in time is not answered as one that can be repeated', async () => {
+  assert.equal((await send({body: sqlBody('deaf change')})).json.error.code, 'COMMIT_UNKNOWN');
 });
 
 test('a slow statement is logged', async () => {

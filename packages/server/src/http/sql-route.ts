@@ -4,7 +4,8 @@
  *     guard ─ sign in ─ body ─ JSON ─ runSql ─ envelope          any step may throw; one place answers
  *
  * Laws: a request gets exactly one answer. When its time is up the signal aborts, and for one more second the real outcome is awaited, since a
- * write may be on its way to the disk. What is not a DbError is a bug: it is logged with its stack and answered as INTERNAL_ERROR.
+ * write may be on its way to the disk; who may have changed something is then told that nobody knows. What is not a DbError is a bug: it is
+ * logged with its stack and answered as INTERNAL_ERROR.
  */
 
 import {DbError} from '@kalamdb/protocol/errors.ts';
@@ -41,6 +42,7 @@ class SqlCall {
   readonly #startMs: number;
   #session: Session | undefined;
   #body: SqlBody | undefined;
+  #mayHaveChanged = false;
 
   constructor(exchange: Exchange, state: ServerState) {
     this.#exchange = exchange;
@@ -60,9 +62,12 @@ class SqlCall {
     const {limits, runSql} = this.#state.options;
     this.#body = parseSqlBody(text, limits);
     const abort = new AbortController();
-    const outcome = runSql({...this.#body, session: this.#session!, signal: abort.signal});
+    const onChange = () => {
+      this.#mayHaveChanged = true;
+    };
+    const outcome = runSql({...this.#body, session: this.#session!, signal: abort.signal, onChange});
     // Results that are there at once, as of rows in memory, cost no timer.
-    return outcome instanceof Promise ? inTime(outcome, abort, this.#exchange, limits.handlerTimeoutMs) : outcome;
+    return outcome instanceof Promise ? this.#inTime(outcome, abort) : outcome;
   }
 
   send(results: readonly StatementResult[]): void | Promise<void> {
@@ -78,6 +83,31 @@ class SqlCall {
     const error = expected(thrown, this.#exchange.requestId, this.#state.options.logger);
     const details = this.#session !== undefined && isAdmin(this.#session) ? error.details : undefined;
     this.#exchange.sendError(statusOf(error), errorJson(error, details, this.#tookMs()));
+  }
+
+  #inTime<T>(outcome: Promise<T>, abort: AbortController): Promise<T> {
+    const {handlerTimeoutMs} = this.#state.options.limits;
+    return new Promise((resolve, reject) => {
+      const onGone = () => abort.abort(new DbError('STATEMENT_TIMEOUT', 'The caller closed the connection.'));
+      let timer = setTimeout(() => {
+        const seconds = handlerTimeoutMs / 1000;
+        abort.abort(new DbError('STATEMENT_TIMEOUT', `Handler execution timeout: exceeded ${seconds}s`));
+        timer = setTimeout(() => fail(this.#mayHaveChanged ? unknownOutcome() : abort.signal.reason), KILL_MS);
+      }, handlerTimeoutMs);
+      const settle = () => {
+        clearTimeout(timer);
+        stopListening();
+      };
+      const fail = (error: unknown) => {
+        settle();
+        reject(error);
+      };
+      const stopListening = this.#exchange.onGone(onGone);
+      outcome.then(result => {
+        settle();
+        resolve(result);
+      }, fail);
+    });
   }
 
   #tookMs(): number {
@@ -106,31 +136,6 @@ export function expected(thrown: unknown, requestId: string, logger: Logger): Db
   });
 }
 
-function inTime<T>(
-  outcome: Promise<T>,
-  abort: AbortController,
-  exchange: Exchange,
-  handlerTimeoutMs: number,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onClose = () => abort.abort(new DbError('STATEMENT_TIMEOUT', 'The caller closed the connection.'));
-    let timer = setTimeout(() => {
-      const error = new DbError('STATEMENT_TIMEOUT', `Handler execution timeout: exceeded ${handlerTimeoutMs / 1000}s`);
-      abort.abort(error);
-      timer = setTimeout(fail, KILL_MS, error);
-    }, handlerTimeoutMs);
-    const settle = () => {
-      clearTimeout(timer);
-      stopListening();
-    };
-    const fail = (error: unknown) => {
-      settle();
-      reject(error);
-    };
-    const stopListening = exchange.onGone(onClose);
-    outcome.then(result => {
-      settle();
-      resolve(result);
-    }, fail);
-  });
+function unknownOutcome(): DbError {
+  return new DbError('COMMIT_UNKNOWN', 'The statement did not end in time; what it changes may be there or not.');
 }

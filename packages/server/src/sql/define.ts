@@ -98,6 +98,8 @@ export interface StatementKind<Tree = unknown> {
   /** 'admin' = dba or system, with the words that follow "required for". */
   readonly access: 'any' | {readonly admin: string};
   readonly takesParams: boolean;
+  /** It changes nothing, so nobody who missed its outcome has to wonder. */
+  readonly isReadOnly?: true;
   /** The cursor stands at the first token; everything up to the end must be consumed. */
   parse(cursor: TokenCursor): Tree;
   run(tree: Tree, context: StatementContext): StatementResult | Promise<StatementResult>;

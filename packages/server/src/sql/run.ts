@@ -30,6 +30,8 @@ export interface SqlRequest {
   readonly namespace: string | undefined;
   readonly session: Session;
   readonly signal: AbortSignal;
+  /** Told when a statement that may change something begins. */
+  readonly onChange?: () => void;
   /** For tests of one executor against the other. */
   readonly executor?: Executor;
 }
@@ -135,6 +137,7 @@ function execute(
   const run = (): StatementResult | Promise<StatementResult> => {
     attempt++;
     try {
+      if (!statement.kind.isReadOnly) request.onChange?.();
       const result = statement.kind.run(statement.tree, context);
       const answer = result instanceof Promise ? result.then(secure) : secure(result);
       return answer instanceof Promise ? answer.catch(again) : answer;

@@ -26,6 +26,7 @@ export const describeTable = defineStatement<{ref: TableRef; isHistory: boolean}
   heads: ['DESCRIBE TABLE', 'DESC TABLE'],
   access: 'any',
   takesParams: false,
+  isReadOnly: true,
   parse(cursor) {
     if (!cursor.acceptKeyword('DESC')) cursor.expectKeywords('DESCRIBE');
     cursor.expectKeywords('TABLE');

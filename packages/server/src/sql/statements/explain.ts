@@ -16,6 +16,7 @@ export const explain = defineStatement<Query>({
   heads: ['EXPLAIN'],
   access: {admin: 'EXPLAIN commands'},
   takesParams: true,
+  isReadOnly: true,
   parse(cursor) {
     cursor.expectKeywords('EXPLAIN');
     for (const word of ['INSERT', 'UPDATE', 'DELETE']) {

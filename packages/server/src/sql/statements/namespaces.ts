@@ -60,6 +60,7 @@ export const showNamespaces = defineStatement<undefined>({
   heads: ['SHOW NAMESPACES'],
   access: 'any',
   takesParams: false,
+  isReadOnly: true,
   parse(cursor) {
     cursor.expectKeywords('SHOW', 'NAMESPACES');
     return undefined;

@@ -12,6 +12,7 @@ export const select = defineStatement<Query>({
   heads: ['SELECT', 'WITH', 'VALUES', 'TABLE'],
   access: 'any',
   takesParams: true,
+  isReadOnly: true,
   parse: cursor => parseQuery(cursor),
   run: (tree, context) => runQuery(tree, context),
 });

@@ -13,6 +13,7 @@ export const showTables = defineStatement<string | undefined>({
   heads: ['SHOW TABLES'],
   access: 'any',
   takesParams: false,
+  isReadOnly: true,
   parse(cursor) {
     cursor.expectKeywords('SHOW', 'TABLES');
     if (!cursor.acceptKeyword('IN')) return undefined;

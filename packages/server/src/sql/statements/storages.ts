@@ -108,6 +108,7 @@ export const showStorages = defineStatement<undefined>({
   heads: ['SHOW STORAGES'],
   access: 'any',
   takesParams: false,
+  isReadOnly: true,
   parse(cursor) {
     cursor.expectKeywords('SHOW', 'STORAGES');
     return undefined;
