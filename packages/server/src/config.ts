@@ -16,7 +16,7 @@ interface OptionFacts {
   readonly about: string;
   /** Smallest and largest value of a number; whole numbers only. */
   readonly range?: readonly [number, number];
-  readonly unit?: 's' | 'ms' | 'h' | 'days' | 'bytes' | 'rows';
+  readonly unit?: 's' | 'ms' | 'µs' | 'h' | 'days' | 'bytes' | 'rows';
   readonly oneOf?: readonly string[];
 }
 
@@ -38,6 +38,13 @@ export const OPTIONS = {
     default: 'D2',
     oneOf: ['D2', 'D1', 'D0'],
     about: 'When a write is answered: D2 after it is on disk, D1 after the operating system has it, D0 from memory.',
+  },
+  'storage.commit_delay_micros': {
+    default: 400,
+    unit: 'µs',
+    range: [0, 100_000],
+    about:
+      'How long a sync waits for writers who were just answered and may come again; only at D2, with up to 16 of them.',
   },
   'storage.shared_tables_template': {
     default: '{namespace}/{tableName}',

@@ -13,6 +13,7 @@ export function databaseOptions(config: Config, logger: DatabaseOptions['logger'
     clock: systemClock,
     ids: systemIds,
     durability: config['storage.durability'],
+    commitDelayMs: config['storage.commit_delay_micros'] / 1000,
     isLocked: true,
     inlineEncoding: false,
     memorySoftBytes: config['memory.soft_limit_bytes'],

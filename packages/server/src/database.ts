@@ -73,6 +73,8 @@ export interface DatabaseOptions {
   readonly memoryHardBytes: number;
   readonly checkpointLogBytes: number;
   readonly logSegmentBytes?: number;
+  /** See `file-log.ts`; needs a clock that runs by itself. */
+  readonly commitDelayMs?: number;
   readonly flushScopesAtOnce?: number;
   /** Names of files in one batch, when a table is dropped. */
   readonly namesAtOnce?: number;
@@ -236,7 +238,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
 
 /** The newest whole checkpoint, then the log after it. */
 async function replay(options: DatabaseOptions, commit: Commit): Promise<{log: Log; loaded: LoadedCheckpoint}> {
-  const {disk, directory, clock, durability, logSegmentBytes, logger} = options;
+  const {disk, directory, clock, durability, logSegmentBytes, commitDelayMs = 0, logger} = options;
   const checkpoints = `${directory}/checkpoint`;
   await removeCheckpointLeftovers(disk, checkpoints);
   const seq = await loadCheckpoint(
@@ -246,7 +248,7 @@ async function replay(options: DatabaseOptions, commit: Commit): Promise<{log: L
     text => logger.warn(text),
   );
   const segmentBytes = logSegmentBytes === undefined ? {} : {segmentBytes: logSegmentBytes};
-  const openLog = openFileLog({disk, directory: `${directory}/log`, clock, durability, ...segmentBytes});
+  const openLog = openFileLog({disk, directory: `${directory}/log`, clock, durability, commitDelayMs, ...segmentBytes});
   let replayedBytes = 0;
   const log = await openLog(seq, batch => {
     commit.replay(batch.bytes, batch.lastSeq);

@@ -3,9 +3,10 @@
  *
  *     append ─ queue ─ (end of the loop's turn) ─ one block ─ write + fdatasync ─ done × n
  *
- * A fast sync for few callers runs on this thread, since handing it to another costs more than it takes; else one is in flight in the
- * background, and appends made meanwhile form the next block. How long one in the background took is not known here: its end waits for
- * the loop. So the fast way is tried again now and then. D1 answers after the write and syncs within a second; D0 answers before it.
+ * For few callers a sync costs more than their requests do. So a block waits a moment until all who were just answered have come again, and a
+ * fast sync runs on this thread, since handing it to another costs more than it takes. For many callers, or a slow disk, one sync is in flight
+ * in the background, and appends made meanwhile form the next block. How long one in the background took is not known here: its end waits
+ * for the loop. So the fast way is tried again now and then. D1 answers after the write and syncs within a second; D0 answers before it.
  * Laws: those of `log.ts`. After the first failed write or sync nothing is written any more: pages the system gave up on look clean. A
  * segment is synced before the next one is begun, in every durability class, so that only the last written one can have a torn tail.
  */
@@ -23,8 +24,8 @@ import {Segments} from './segments.ts';
 const MEGABYTE = 1024 * 1024;
 /** A sync that takes no longer may run on this thread. */
 const SYNC_NOW_MICROS_MAX = 500;
-/** More callers than these have others beside them, whose requests are worked on while another thread syncs. */
-const SYNC_NOW_BATCHES_MAX = 3;
+/** More callers than these keep this thread busy while another one syncs. */
+const FEW_CALLERS_MAX = 16;
 const WRITE_NOW_BYTES_MAX = 256 * 1024;
 /** Groups beyond this size gain nothing from being larger. */
 const GROUP_BYTES_MAX = MEGABYTE;
@@ -43,6 +44,8 @@ export interface FileLogOptions {
   /** Segments grow to hold one such batch. Default: 16 MB, or what a smaller segment holds. */
   readonly maxBatchBytes?: number;
   readonly maxQueuedBytes?: number;
+  /** How long a block waits for callers after the last one was answered, by a clock that runs by itself. Default: 0. */
+  readonly commitDelayMs?: number;
 }
 
 export function openFileLog(options: FileLogOptions): OpenLog {
@@ -60,6 +63,7 @@ class FileLog implements Log {
   readonly #durability: Durability;
   readonly #maxBatchBytes: number;
   readonly #maxQueuedBytes: number;
+  readonly #commitDelayMs: number;
   readonly #segments: Segments;
   readonly #queue = new GroupQueue();
   readonly #stop = new AbortController();
@@ -84,6 +88,9 @@ class FileLog implements Log {
   /** Moving average of the syncs on this thread. */
   #syncMicros = 0;
   #slowGroups = 0;
+  /** Who waited when the last group was answered, those of the group included; only where they wait for a sync. */
+  #callers = 0;
+  #answeredMs = 0;
 
   constructor(options: FileLogOptions, recovered: RecoveredLog) {
     const wanted = options.segmentBytes ?? 16 * MEGABYTE;
@@ -91,6 +98,7 @@ class FileLog implements Log {
     this.#maxBatchBytes = options.maxBatchBytes ?? (wanted < 16 * MEGABYTE ? fitting : 16 * MEGABYTE);
     assert(this.#maxBatchBytes > 0, 'a segment holds at least one batch');
     this.#maxQueuedBytes = options.maxQueuedBytes ?? 64 * MEGABYTE;
+    this.#commitDelayMs = options.commitDelayMs ?? 0;
     this.#clock = options.clock;
     this.#durability = options.durability;
     this.#position = recovered.end;
@@ -187,10 +195,20 @@ class FileLog implements Log {
   #schedule(): void {
     if (this.#isScheduled || this.#isFlying) return;
     this.#isScheduled = true;
-    setImmediate(() => {
+    const look = () => {
+      if (this.#isGathering()) {
+        setImmediate(look);
+        return;
+      }
       this.#isScheduled = false;
       if (!this.#isFlying && this.#failure === undefined) this.#turn();
-    });
+    };
+    setImmediate(look);
+  }
+
+  #isGathering(): boolean {
+    if (this.#queue.count >= this.#callers || this.#callers > FEW_CALLERS_MAX) return false;
+    return this.#clock.monotonicMs() - this.#answeredMs < this.#commitDelayMs;
   }
 
   /** Writes one group, or makes room for it. */
@@ -214,7 +232,7 @@ class FileLog implements Log {
     try {
       this.#segments.current!.file.writeNow(block, this.#offset);
       this.#move(block.length);
-      if (this.#durability === 'D2' && !this.#isSyncQuick(group.length)) {
+      if (this.#durability === 'D2' && !this.#isSyncQuick()) {
         this.#fly(group, () => this.#syncWritten());
         return;
       }
@@ -227,8 +245,8 @@ class FileLog implements Log {
   }
 
   /** Now and then yes although it was slow: only a sync on this thread tells how long the disk takes, not how busy the loop is. */
-  #isSyncQuick(batches: number): boolean {
-    if (batches > SYNC_NOW_BATCHES_MAX) return false;
+  #isSyncQuick(): boolean {
+    if (this.#callers > FEW_CALLERS_MAX) return false;
     if (this.#syncMicros < SYNC_NOW_MICROS_MAX) return true;
     this.#slowGroups++;
     if (this.#slowGroups * SYNC_NOW_MICROS_MAX < this.#syncMicros * GROUPS_PER_PROBE) return false;
@@ -343,6 +361,10 @@ class FileLog implements Log {
       this.#writtenSeq = last.batch.lastSeq;
       this.#batches += group.length;
       this.#queue.settle(group.length);
+      if (this.#durability === 'D2') {
+        this.#callers = group.length + this.#queue.count;
+        this.#answeredMs = this.#clock.monotonicMs();
+      }
       if (this.#durability !== 'D0') answer(group);
       if (this.#durability !== 'D2') this.#planLazySync();
     }

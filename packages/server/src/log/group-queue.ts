@@ -26,6 +26,10 @@ export class GroupQueue {
     return this.#waiting[0];
   }
 
+  get count(): number {
+    return this.#waiting.length;
+  }
+
   /** Sum of the waiting batches, with their frames. */
   get bytes(): number {
     return this.#bytes;
