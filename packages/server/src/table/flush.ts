@@ -152,37 +152,47 @@ interface WrittenRows {
 }
 
 async function writeSegments(output: SegmentOutput, captured: HotSnapshot, signal: AbortSignal): Promise<WrittenRows> {
-  const slices = new SliceReader(captured);
   const written: WrittenRows = {flaggedKeys: [], tombstones: 0};
-  for (let rows = slices.next(); rows.length > 0; rows = slices.next()) {
+  const slices = new SliceReader(captured, ({key, row}) => {
+    const flags = rowFlags(row);
+    if ((flags & FLAG_TOMBSTONE) !== 0) written.tombstones++;
+    if ((flags & FLAG_COLD_PREDECESSOR) !== 0) written.flaggedKeys.push(key);
+  });
+  while (!slices.isAtEnd) {
     throwIfOver(signal);
-    for (const {key, row} of rows) {
-      const flags = rowFlags(row);
-      if ((flags & FLAG_TOMBSTONE) !== 0) written.tombstones++;
-      if ((flags & FLAG_COLD_PREDECESSOR) !== 0) written.flaggedKeys.push(key);
-    }
-    await output.write(rows, signal);
+    await output.write(slices.next(), signal);
   }
   return written;
 }
 
-/** Cuts a captured scope into segment-sized slices, in key order. */
-class SliceReader {
-  readonly #rows: Iterator<{key: Uint8Array; row: RowBytes}>;
+type KeyedRow = {readonly key: Uint8Array; readonly row: RowBytes};
 
-  constructor(captured: HotSnapshot) {
+/** Cuts a captured scope into segment-sized slices, in key order. Rows are made as they are taken: lists of them would be work for the collector. */
+class SliceReader {
+  readonly #rows: Iterator<KeyedRow>;
+  readonly #note: (row: KeyedRow) => void;
+  #ahead: IteratorResult<KeyedRow>;
+
+  constructor(captured: HotSnapshot, note: (row: KeyedRow) => void) {
     this.#rows = captured.rows()[Symbol.iterator]();
+    this.#note = note;
+    this.#ahead = this.#rows.next();
   }
 
-  next(): {key: Uint8Array; row: RowBytes}[] {
-    const slice: {key: Uint8Array; row: RowBytes}[] = [];
-    for (let bytes = 0; slice.length < SEGMENT_ROWS_MAX && bytes < SEGMENT_BYTES_MAX; ) {
-      const step = this.#rows.next();
-      if (step.done) break;
-      slice.push({key: step.value.key, row: step.value.row});
-      bytes += step.value.row.length;
+  get isAtEnd(): boolean {
+    return this.#ahead.done === true;
+  }
+
+  /** To be taken to its end before the next one. */
+  *next(): Generator<KeyedRow> {
+    for (let bytes = 0, count = 0; count < SEGMENT_ROWS_MAX && bytes < SEGMENT_BYTES_MAX; count++) {
+      if (this.#ahead.done) return;
+      const row = this.#ahead.value;
+      bytes += row.row.length;
+      this.#note(row);
+      yield row;
+      this.#ahead = this.#rows.next();
     }
-    return slice;
   }
 }
 
