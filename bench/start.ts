@@ -32,13 +32,15 @@ async function run(context: BenchContext): Promise<Findings> {
   const found = new Rounds();
   await filled(context, 'log', fromLog);
   await filled(context, 'checkpoint', fromCheckpoint);
+  await filled(context, 'both', fromCheckpoint);
   for (let round = 0; round < rounds; round++) {
     await untilCalm(context.patienceMs);
     found.add('bare', await bareNodeSeconds());
     found.add('empty', await startSeconds(join(directory, `empty-${round}`), settings, 'SELECT 1'));
     const sql = 'SELECT body FROM bench.messages LIMIT 1';
     found.add('log', await startSeconds(join(directory, 'log'), fromLog, sql));
-    found.add('checkpoint', await startSeconds(join(directory, 'checkpoint'), fromCheckpoint, sql));
+    for (const name of ['checkpoint', 'both'])
+      found.add(name, await startSeconds(join(directory, name), fromCheckpoint, sql));
   }
   const bare = {name: 'node that does nothing', rounds: found.of('bare')};
   const measure = (what: string, name: string): Measure => ({
@@ -57,6 +59,7 @@ async function run(context: BenchContext): Promise<Findings> {
     measures: [
       measure(`start with ${ROWS / 1e6}M rows in the log`, 'log'),
       measure(`start with ${ROWS / 1e6}M rows, from a checkpoint`, 'checkpoint'),
+      {...measure('the same with every row once more in the log', 'both'), judge: undefined},
       {...measure('start on an empty directory', 'empty'), judge: undefined},
     ],
   };
@@ -65,30 +68,36 @@ async function run(context: BenchContext): Promise<Findings> {
 /** A data directory with the rows, left behind by a kill. */
 async function filled(
   {directory, seed, say}: BenchContext,
-  name: 'log' | 'checkpoint',
+  name: 'log' | 'checkpoint' | 'both',
   settings: Settings,
 ): Promise<void> {
   const place = join(directory, name);
   const server = await startKalamdb(place, settings);
   try {
-    say(`filling for a start from the ${name}`);
+    say(`filling for a start from: ${name}`);
     await server.sql('CREATE NAMESPACE bench');
     await server.sql(chatTable('bench.messages'));
     await fillChat(server, 'bench.messages', {users: USERS, perUser: ROWS / USERS}, randomOf(seed));
-    if (name === 'checkpoint') await growUntilCheckpoint(server, place);
+    if (name !== 'log') await growUntilCheckpoint(server, place, name === 'both');
   } finally {
     await server.stop('SIGKILL');
   }
 }
 
-/** A checkpoint is due when the log is longer than the rows it would hold, so rows are written again. */
-async function growUntilCheckpoint(server: Kalamdb, place: string): Promise<void> {
+/**
+ * A checkpoint is due when the log is longer than the rows it would hold, so rows are written again. Those that came while rows were first
+ * written hold only some of them.
+ */
+async function growUntilCheckpoint(server: Kalamdb, place: string, isWhole: boolean): Promise<void> {
+  const directory = join(place, 'data', 'checkpoint');
+  const early = await readdir(directory);
+  const made = async () => (await readdir(directory)).filter(name => !early.includes(name));
   for (let user = 0; user < USERS; user++) {
+    if (!isWhole && (await made()).length > 0) break;
     await server.sql('UPDATE bench.messages SET room = room + 1 WHERE id > 0', {user: userName(user)});
   }
   for (const endMs = performance.now() + CHECKPOINT_MS_MAX; performance.now() < endMs; await sleep(100)) {
-    const names = await readdir(join(place, 'data', 'checkpoint'));
-    if (names.some(name => !name.endsWith('.tmp'))) return;
+    if ((await made()).some(name => !name.endsWith('.tmp'))) return;
   }
   throw new Error('no checkpoint was written');
 }
