@@ -16,6 +16,8 @@ import type {Disk, DiskFile} from '../std/disk.ts';
 import {RecordWriter} from './record.ts';
 
 const BLOCK_BYTES = 256 * 1024;
+/** Read in one go, as many blocks as are in it. */
+const WINDOW_BYTES = 4 * 1024 * 1024;
 const HEADER_BYTES = 9;
 const KIND_RECORDS = 1;
 const KIND_END = 2;
@@ -153,13 +155,23 @@ async function eachBlock(disk: Disk, path: string, visit: (records: Buffer) => v
   const file = await disk.open(path, 'read');
   try {
     const size = await file.size();
+    let window: Buffer = Buffer.alloc(0);
+    let start = 0;
+    /** The bytes of the file at `position`, from the window or from the next one. */
+    const bytesAt = async (position: number, length: number): Promise<Buffer> => {
+      if (position + length > start + window.length) {
+        start = position;
+        window = await file.read(start, Math.max(WINDOW_BYTES, length));
+      }
+      return window.subarray(position - start, position - start + length);
+    };
     for (let position = 0; position < size; ) {
-      const header = await file.read(position, HEADER_BYTES);
-      if (header.length < HEADER_BYTES) return `a block header is cut at byte ${position}`;
-      const length = header.readUInt32LE(0);
-      const body = await file.read(position + 8, length + 1);
-      if (body.length < length + 1) return `a block is cut at byte ${position}`;
-      if (crc32(body) !== header.readUInt32LE(4)) return `a block at byte ${position} fails its checksum`;
+      if (position + HEADER_BYTES > size) return `a block header is cut at byte ${position}`;
+      const header = await bytesAt(position, HEADER_BYTES);
+      const [length, checksum] = [header.readUInt32LE(0), header.readUInt32LE(4)];
+      if (position + HEADER_BYTES + length > size) return `a block is cut at byte ${position}`;
+      const body = await bytesAt(position + 8, length + 1);
+      if (crc32(body) !== checksum) return `a block at byte ${position} fails its checksum`;
       if (body[0] === KIND_END) return undefined;
       visit(body.subarray(1));
       position += HEADER_BYTES + length;
