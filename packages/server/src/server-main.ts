@@ -128,6 +128,7 @@ function httpLimits(config: Config) {
     handlerTimeoutMs: config['execution.handler_timeout_seconds'] * 1000,
     slowQueryMs: config['logging.slow_query_threshold_ms'],
     keepAliveMs: config['performance.keepalive_timeout'] * 1000,
+    directRequests: config['server.direct_requests'] === 'on',
     connectionsMax: config['performance.max_connections'],
   };
 }

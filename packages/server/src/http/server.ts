@@ -26,6 +26,8 @@ export interface HttpLimits extends BodyLimits {
   readonly slowQueryMs: number;
   readonly keepAliveMs: number;
   readonly connectionsMax: number;
+  /** False: `node:http` reads every request. Default: true. */
+  readonly directRequests?: boolean;
 }
 
 export interface HttpServerOptions {
@@ -117,7 +119,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 }
 
 /** New connections begin at `direct.ts`; node:http gets them from there. */
-function readDirectly(server: Server, state: ServerState): DirectConnections {
+function readDirectly(server: Server, state: ServerState): DirectConnections | undefined {
+  if (state.options.limits.directRequests === false) return undefined;
   const [serve, ...others] = server.listeners('connection');
   assert(serve !== undefined && others.length === 0, 'node:http listens for connections, and nobody else');
   server.off('connection', serve as () => void);
@@ -202,16 +205,16 @@ function listen(server: Server, {host, port, logger}: HttpServerOptions): Promis
   });
 }
 
-function drain(server: Server, direct: DirectConnections): Promise<void> {
+function drain(server: Server, direct: DirectConnections | undefined): Promise<void> {
   return new Promise(resolve => {
     const sweepIdle = () => {
       server.closeIdleConnections();
-      direct.closeIdle();
+      direct?.closeIdle();
     };
     const sweep = setInterval(sweepIdle, IDLE_SWEEP_MS);
     const cut = setTimeout(() => {
       server.closeAllConnections();
-      direct.closeAll();
+      direct?.closeAll();
     }, DRAIN_MS);
     server.close(() => {
       clearInterval(sweep);

@@ -26,8 +26,8 @@ function request(body: Buffer, headers = 'Content-Type: application/json\r\n'): 
 }
 
 /** Everything that comes back until the connection ends or is quiet after an answer, without what differs from answer to answer. */
-async function sendParts(parts: readonly Uint8Array[], answers = 1): Promise<string> {
-  const socket = connect({port: server.port, host: '127.0.0.1', noDelay: true});
+async function sendParts(parts: readonly Uint8Array[], answers = 1, port = server.port): Promise<string> {
+  const socket = connect({port, host: '127.0.0.1', noDelay: true});
   let text = '';
   let isClosed = false;
   let wake = () => {};
@@ -92,6 +92,17 @@ const requests: [what: string, bytes: Buffer][] = [
 ];
 
 for (const [what, bytes] of requests) test(`both readers answer alike: ${what}`, () => bothReaders(bytes));
+
+test('with the direct reader off, answers are the same', async () => {
+  const one = post('SELECT 1 AS one');
+  const on = await sendParts([one]);
+  const other = await startServer({keepAliveMs: 5000, directRequests: false});
+  try {
+    assert.equal(await sendParts([one], 1, other.port), on);
+  } finally {
+    await other.stop();
+  }
+});
 
 test('requests that come while one is under way are answered in their order, by whichever reader', async () => {
   const writes = Array.from({length: 20}, (_, i) => post(`UPDATE app.t SET v = 'n${i}' WHERE id = 1`));
