@@ -8,10 +8,10 @@
  * held against the one before it.
  */
 import {join} from 'node:path';
-import {setTimeout as sleep} from 'node:timers/promises';
 import {type Bench, type BenchContext, type Findings, Rounds} from './kit/bench.ts';
 import {untilCalm} from './kit/calm.ts';
 import {chatTable, fillChat, insertRequests, randomOf, USERS} from './kit/chat.ts';
+import {FLUSH_MS_MAX, flushTable} from './kit/flush-job.ts';
 import {type Kalamdb, LARGE_MEMORY, QUIET, startKalamdb} from './kit/kalamdb.ts';
 import {startLoad} from './kit/load.ts';
 import type {Measure} from './kit/report.ts';
@@ -24,8 +24,6 @@ const INSERTS_PER_SECOND = 500;
 const CONNECTIONS = 16;
 const REQUESTS = 4096;
 const IDLE_MS = 5000;
-const POLL_MS = 20;
-const FLUSH_MS_MAX = 600_000;
 
 export const flush: Bench = {title: 'flush of rows in memory to Parquet segments', rounds: 3, run};
 
@@ -102,7 +100,7 @@ async function manyRows(server: Kalamdb, {directory, seed}: BenchContext) {
   };
   const idle = await (await startLoad(directory, {...job, durationMs: IDLE_MS})).outcome;
   const load = await startLoad(directory, {...job, durationMs: FLUSH_MS_MAX});
-  const {seconds, rows} = await flushed(server, 'bench.messages');
+  const {seconds, rows} = await flushTable(server, 'bench.messages');
   load.end();
   const during = await load.outcome;
   return {
@@ -115,23 +113,6 @@ async function manyRows(server: Kalamdb, {directory, seed}: BenchContext) {
 async function manyScopes(server: Kalamdb, {seed}: BenchContext) {
   await server.sql(chatTable('bench.small'));
   await fillChat(server, 'bench.small', {users: SMALL_USERS, perUser: ROWS_PER_SMALL_USER}, randomOf(seed + 1));
-  const {seconds} = await flushed(server, 'bench.small');
+  const {seconds} = await flushTable(server, 'bench.small');
   return {scopesPerSecond: Math.round(SMALL_USERS / seconds)};
-}
-
-/** Flushes the table and waits; the time is the job's own. */
-async function flushed(server: Kalamdb, table: string): Promise<{seconds: number; rows: number}> {
-  await server.sql(`FLUSH TABLE ${table}`);
-  const columns = 'status, started_at, finished_at, message, result';
-  const sql = `SELECT ${columns} FROM system.jobs WHERE table_name = '${table}' AND job_type = 'flush'`;
-  for (const endMs = performance.now() + FLUSH_MS_MAX; performance.now() < endMs; await sleep(POLL_MS)) {
-    const [row] = (await server.sql(sql))[0]!.rows!;
-    const [status, startedAt, finishedAt, message, result] = row!;
-    if (status === 'completed') {
-      const {rows_written: rows} = JSON.parse(String(result)) as {rows_written: number};
-      return {seconds: (Number(finishedAt) - Number(startedAt)) / 1e6, rows};
-    }
-    if (status !== 'queued' && status !== 'running') throw new Error(`the flush of ${table} is ${status}: ${message}`);
-  }
-  throw new Error(`the flush of ${table} did not end`);
 }

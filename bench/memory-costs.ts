@@ -4,13 +4,12 @@
  * Each kind is measured in a process of its own, by the difference that very many of them make. The page in the guide is written from the result.
  */
 import {once} from 'node:events';
-import {readFileSync} from 'node:fs';
 import {connect, type Socket} from 'node:net';
 import {join} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {type Bench, type BenchContext, type Findings, Rounds} from './kit/bench.ts';
-import {output} from './kit/child.ts';
+import {output, residentBytes} from './kit/child.ts';
 import {QUIET, startKalamdb} from './kit/kalamdb.ts';
 import type {MemoryFigures, MemoryJob} from './kit/memory-main.ts';
 import type {Measure} from './kit/report.ts';
@@ -107,8 +106,4 @@ async function opened(port: number, count: number): Promise<Socket[]> {
     sockets.push(socket);
   }
   return sockets;
-}
-
-function residentBytes(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024;
 }

@@ -11,11 +11,14 @@ import {mkdir, writeFile} from 'node:fs/promises';
 import {parseArgs} from 'node:util';
 import {bulkInsert} from './bulk-insert.ts';
 import {flush} from './flush.ts';
+import {groupHot} from './group-hot.ts';
+import {idleMemory} from './idle-memory.ts';
 import {insertHttp} from './insert-http.ts';
 import {type Bench, runBench} from './kit/bench.ts';
 import {textOf} from './kit/report.ts';
 import {many} from './many.ts';
 import {memoryCosts} from './memory-costs.ts';
+import {mixCold} from './mix-cold.ts';
 import {readByKey} from './read-by-key.ts';
 import {start} from './start.ts';
 import {updateByKey} from './update-by-key.ts';
@@ -25,8 +28,11 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'read-by-key': readByKey,
   'bulk-insert': bulkInsert,
   'update-by-key': updateByKey,
+  'group-hot': groupHot,
+  'mix-cold': mixCold,
   flush,
   start,
+  'idle-memory': idleMemory,
   many,
   'memory-costs': memoryCosts,
 };

@@ -74,13 +74,23 @@ export function endedChildrenSeconds(): number {
 
 function cpuSeconds(pid: number): number {
   const own = ticksOf(pid);
-  let ticks = own.self + own.ended;
-  for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    const other = ticksOf(Number(entry));
-    if (other.parent === pid) ticks += other.self;
-  }
-  return ticks / TICKS_PER_SECOND;
+  const running = childrenOf(pid).reduce((sum, child) => sum + ticksOf(child).self, 0);
+  return (own.self + own.ended + running) / TICKS_PER_SECOND;
+}
+
+/** What the process and its children hold in memory; pages that they share count for each. */
+export function residentBytes(pid: number): number {
+  return [pid, ...childrenOf(pid)].reduce((sum, each) => sum + ownResidentBytes(each), 0);
+}
+
+function ownResidentBytes(pid: number): number {
+  const found = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+  return Number(found?.[1] ?? 0) * 1024;
+}
+
+export function childrenOf(pid: number): number[] {
+  const pids = readdirSync('/proc').filter(entry => /^\d+$/.test(entry));
+  return pids.map(Number).filter(other => ticksOf(other).parent === pid);
 }
 
 /** `ended` = of its children that are gone. All zero for a process that is gone itself. */

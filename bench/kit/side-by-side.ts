@@ -59,7 +59,7 @@ function takings(name: string, all: readonly Taken[]): Takings {
     return values.length === 0 ? [] : [[label, Number(median(values).toPrecision(3))]];
   };
   return {
-    series: {name, rounds: all.map(one => Math.round(one.perSecond))},
+    series: {name, rounds: all.map(one => Number(one.perSecond.toPrecision(5)))},
     facts: Object.fromEntries([
       ...fact('p50 ms', one => one.p50Millis),
       ...fact('p99 ms', one => one.p99Millis),
