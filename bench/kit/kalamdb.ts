@@ -6,7 +6,7 @@ import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {type Child, freePort, startChild} from './child.ts';
 
-const MAIN = fileURLToPath(new URL('../../packages/server/src/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../packages/server/src/main.mjs', import.meta.url));
 
 /** Keys of server.toml. */
 export type Settings = Readonly<Record<string, string | number>>;

@@ -11,7 +11,7 @@ import {after, before, test} from 'node:test';
 import {fileURLToPath} from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-const SERVER = fileURLToPath(new URL('../../server/src/main.ts', import.meta.url));
+const SERVER = fileURLToPath(new URL('../../server/src/main.mjs', import.meta.url));
 
 let directory: string;
 let server: ChildProcess;

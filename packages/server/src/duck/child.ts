@@ -3,6 +3,7 @@
  *
  * Law: it ends by a signal to itself. A query may still run on another thread then, and an orderly exit would wait for it.
  */
+import {flushCompileCache} from 'node:module';
 import {Socket} from 'node:net';
 import {deserialize} from 'node:v8';
 import {DbError} from '@kalamdb/protocol/errors.ts';
@@ -32,6 +33,8 @@ const engine = await Engine.open(settings);
 const reader = new FrameReader(receive);
 socket.on('data', (chunk: Buffer) => reader.push(chunk));
 sendFrame(socket, FRAME.ready);
+// Node would write it at the exit, and a child has none.
+flushCompileCache();
 
 function receive(kind: FrameKind, payload: Buffer): void {
   switch (kind) {

@@ -20,7 +20,7 @@ import {setTimeout as sleep} from 'node:timers/promises';
 import {fileURLToPath} from 'node:url';
 import {seededRandom} from '../../src/std/sim-clock.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../src/main.mjs', import.meta.url));
 const ROUNDS = Number(process.env['KALAMDB_KILL_ROUNDS'] ?? 4);
 const SEED = Number(process.env['KALAMDB_KILL_SEED'] ?? 1);
 const WRITERS = 6;

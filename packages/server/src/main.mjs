@@ -3,6 +3,7 @@
  *
  * Sources run unbuilt, and stripping the types of all files takes longer than everything else a start on little data does. So what Node made
  * of them is kept beside the package; Node itself sees when a file has changed. Where nothing can be kept, the start is slower and that is all.
+ * This file is plain JavaScript: one file with types is enough for Node to load all that strips them, some 15 MiB.
  */
 import {enableCompileCache, flushCompileCache} from 'node:module';
 import {fileURLToPath} from 'node:url';
