@@ -40,13 +40,12 @@ export class FrozenScope implements HotSnapshot {
   }
 
   /** A visitor with exactly one parameter is given no key: making a view of each would cost more than the scan. */
-  scan(range: KeyRange, reverse: boolean, visit: Visit): void {
-    if (this.#chunks.length === 0) return;
+  scan(range: KeyRange, reverse: boolean, visit: Visit): Uint8Array | undefined {
+    if (this.#chunks.length === 0) return undefined;
     const start = this.#start(range);
     const end = this.#end(range);
-    if (start >= end) return;
-    if (reverse) this.#backward(start, end, visit);
-    else this.#forward(start, end, visit);
+    if (start >= end) return undefined;
+    return reverse ? this.#backward(start, end, visit) : this.#forward(start, end, visit);
   }
 
   *rows(range: KeyRange = {}): Generator<{key: Uint8Array; row: RowBytes}> {
@@ -66,7 +65,7 @@ export class FrozenScope implements HotSnapshot {
     }
   }
 
-  #forward(start: number, end: number, visit: Visit): void {
+  #forward(start: number, end: number, visit: Visit): Uint8Array | undefined {
     const slabs = this.#slabs;
     const wantsKey = visit.length !== 1;
     let index = indexOf(start);
@@ -77,13 +76,14 @@ export class FrozenScope implements HotSnapshot {
         const address = addresses[index]!;
         const row = entryRow(slabs, address);
         if (this.#isRetired(row)) continue;
-        if (!visit(row, wantsKey ? entryKey(slabs, address) : NO_KEY)) return;
+        if (!visit(row, wantsKey ? entryKey(slabs, address) : NO_KEY)) return entryKey(slabs, address);
       }
       index = 0;
     }
+    return undefined;
   }
 
-  #backward(start: number, end: number, visit: Visit): void {
+  #backward(start: number, end: number, visit: Visit): Uint8Array | undefined {
     const slabs = this.#slabs;
     const wantsKey = visit.length !== 1;
     let index = indexOf(end) - 1;
@@ -94,11 +94,12 @@ export class FrozenScope implements HotSnapshot {
         const address = addresses[index]!;
         const row = entryRow(slabs, address);
         if (this.#isRetired(row)) continue;
-        if (!visit(row, wantsKey ? entryKey(slabs, address) : NO_KEY)) return;
+        if (!visit(row, wantsKey ? entryKey(slabs, address) : NO_KEY)) return entryKey(slabs, address);
       }
       number--;
       index = (this.#chunks[number]?.count ?? 0) - 1;
     }
+    return undefined;
   }
 
   #isRetired(row: RowBytes): boolean {

@@ -33,9 +33,10 @@ export interface HotSnapshot {
   get(key: Uint8Array): RowBytes | undefined;
   /**
    * Rows in key order (or reverse), tombstones included. `visit` returns false to stop. `key` is only valid during the call; a `visit`
-   * that declares the row as its only parameter is given an empty one, which spares a view per row.
+   * that declares the row as its only parameter is given an empty one, which spares a view per row. Answers the key of the row at which
+   * the scan was stopped.
    */
-  scan(range: KeyRange, reverse: boolean, visit: (row: RowBytes, key: Uint8Array) => boolean): void;
+  scan(range: KeyRange, reverse: boolean, visit: (row: RowBytes, key: Uint8Array) => boolean): Uint8Array | undefined;
   /** The same as an iterable, for slow consumers that pause between rows. */
   rows(range?: KeyRange): Iterable<{key: Uint8Array; row: RowBytes}>;
 }

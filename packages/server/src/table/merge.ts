@@ -8,7 +8,7 @@
  */
 
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import type {Cold, ColdFilter, ColdRow} from '../cold/cold.ts';
+import type {Cold, ColdFilter} from '../cold/cold.ts';
 import type {Manifest} from '../cold/manifest.ts';
 import {pruneReason} from '../cold/prune.ts';
 import type {Hot, HotSnapshot, KeyRange} from '../hot/hot.ts';
@@ -51,9 +51,8 @@ export function openSnapshot(options: {
         .then(row => (row === undefined ? undefined : visible(row.row, includeTombstones)));
     },
     scan(request, visit, signal) {
-      const isCold = manifest.segments.length > 0;
-      if (!isCold && hot.rowCount <= ROWS_PER_BREATH) return scanHotNow(hot, view, request, visit);
-      return scanMerged({schema, schemaOf, hot, cold: isCold ? cold : undefined, manifest}, request, visit, signal);
+      if (manifest.segments.length === 0) return scanHot({schema, schemaOf, hot, view}, request, visit, signal);
+      return scanMerged({schema, schemaOf, hot, cold, manifest}, request, visit, signal);
     },
     describe(request) {
       const filter = filterOf(request);
@@ -111,15 +110,58 @@ function visible(row: Row, includeTombstones: boolean): Row | undefined {
   return row.isTombstone && !includeTombstones ? undefined : row;
 }
 
-function scanHotNow(hot: HotSnapshot, view: RowView, request: ScanRequest, visit: (row: Row) => boolean): void {
-  hot.scan(request.keys, request.isReverse, bytes => {
+/** Rows in memory alone: a short scan is done at once. */
+function scanHot(
+  source: {schema: Schema; schemaOf: SchemaOf; hot: HotSnapshot; view: RowView},
+  request: ScanRequest,
+  visit: (row: Row) => boolean,
+  signal: AbortSignal,
+): void | Promise<void> {
+  const {hot} = source;
+  if (hot.rowCount > ROWS_PER_BREATH) return scanHotInSlices(source, request, visit, signal);
+  scanHotSlice(hot, source.view, request, visit);
+}
+
+async function scanHotInSlices(
+  {schema, schemaOf, hot}: {schema: Schema; schemaOf: SchemaOf; hot: HotSnapshot},
+  request: ScanRequest,
+  visit: (row: Row) => boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  // Another scan of the snapshot may move the shared view between slices.
+  const view = new RowView(schema, schemaOf);
+  let {keys} = request;
+  for (let isFirst = true; ; isFirst = false) {
+    const next = scanHotSlice(hot, view, {...request, keys}, visit, isFirst ? 0 : 1);
+    if (next === undefined) return;
+    await breathe(signal);
+    keys = request.isReverse ? {...keys, to: next} : {...keys, from: next};
+  }
+}
+
+/** Shows rows until `visit` has enough or the slice is full; then answers the key of the last one, where the next slice begins: `skip` 1. */
+function scanHotSlice(
+  hot: HotSnapshot,
+  view: RowView,
+  request: ScanRequest,
+  visit: (row: Row) => boolean,
+  skip = 0,
+): Uint8Array | undefined {
+  const {includeTombstones} = request;
+  let [count, isEnough] = [0, false];
+  const stopped = hot.scan(request.keys, request.isReverse, bytes => {
+    count++;
+    if (count <= skip) return true;
     const row = view.at(bytes);
-    return row.isTombstone && !request.includeTombstones ? true : visit(row);
+    if (row.isTombstone && !includeTombstones) return count < ROWS_PER_BREATH;
+    isEnough = !visit(row);
+    return !isEnough && count < ROWS_PER_BREATH;
   });
+  return isEnough ? undefined : stopped;
 }
 
 async function scanMerged(
-  source: {schema: Schema; schemaOf: SchemaOf; hot: HotSnapshot; cold: Cold | undefined; manifest: Manifest},
+  source: {schema: Schema; schemaOf: SchemaOf; hot: HotSnapshot; cold: Cold; manifest: Manifest},
   request: ScanRequest,
   visit: (row: Row) => boolean,
   signal: AbortSignal,
@@ -129,9 +171,8 @@ async function scanMerged(
   const cursor = new HotCursor(source.hot, request.keys, request.isReverse);
   const breath = new Breath(signal);
   const show = (row: Row): boolean => (row.isTombstone && !request.includeTombstones ? true : visit(row));
-  const batches: AsyncIterable<ColdRow[]> | Iterable<ColdRow[]> =
-    source.cold?.scan(source.schema, source.manifest, filterOf(request), request.columns, request.isReverse) ?? [];
-  for await (const batch of batches) {
+  const {schema, manifest} = source;
+  for await (const batch of source.cold.scan(schema, manifest, filterOf(request), request.columns, request.isReverse)) {
     for (const cold of batch) {
       for (; cursor.key !== undefined; cursor.next()) {
         const order = compareKeys(cursor.key, cold.key) * direction;
@@ -213,10 +254,14 @@ class Breath {
     return ++this.#rows % ROWS_PER_BREATH === 0;
   }
 
-  async take(): Promise<void> {
-    await new Promise(resolve => setImmediate(resolve));
-    throwIfOver(this.#signal);
+  take(): Promise<void> {
+    return breathe(this.#signal);
   }
+}
+
+async function breathe(signal: AbortSignal): Promise<void> {
+  await new Promise(resolve => setImmediate(resolve));
+  throwIfOver(signal);
 }
 
 export function throwIfOver(signal: AbortSignal): void {
