@@ -5,9 +5,12 @@
  * `initial`, one whose type was widened since is cast.
  */
 
-import type {DecodedArray, SchemaElement, SchemaTree} from 'hyparquet';
-import {readColumn} from 'hyparquet/src/column.js';
+import type {SchemaElement, SchemaTree} from 'hyparquet';
+import {parquetHeader} from 'hyparquet/src/column.js';
 import {DEFAULT_PARSERS} from 'hyparquet/src/convert.js';
+import {decompressPage, readDataPageV2} from 'hyparquet/src/datapage.js';
+import {readPlain} from 'hyparquet/src/plain.js';
+import type {ColumnDecoder, DataReader, PageHeader} from 'hyparquet/src/types.js';
 import type {DataType, Value} from '../model/datatype.ts';
 import {encodeKey} from '../model/key-codec.ts';
 import type {Row} from '../model/row.ts';
@@ -170,27 +173,80 @@ class GroupRow implements ColdRow, Row {
   }
 }
 
-/** Physical values of one column chunk. Throws a plain Error if they cannot be decoded or are not `rowCount`. */
+/**
+ * Physical values of one column chunk as segments have them: perhaps a dictionary page, then data pages of version 2, without nesting. Throws a plain
+ * Error if they cannot be decoded or are not `rowCount`.
+ */
 export function decodeChunk(bytes: Uint8Array, element: SchemaElement, rowCount: number): ArrayLike<Physical> {
+  const decoder = decoderOf(element);
+  const reader = readerOf(bytes);
+  const pages: ArrayLike<Physical>[] = [];
+  let dictionary: ArrayLike<Physical> | undefined;
+  let count = 0;
+  while (count < rowCount) {
+    const header = parquetHeader(reader);
+    const page = bytes.subarray(reader.offset, reader.offset + header.compressed_page_size);
+    reader.offset += header.compressed_page_size;
+    if (header.dictionary_page_header !== undefined) {
+      const plain = readerOf(decompressPage(page, header.uncompressed_page_size, CODEC, undefined));
+      dictionary = readPlain(plain, decoder.type, header.dictionary_page_header.num_values, element.type_length);
+      continue;
+    }
+    const values = pageValues(page, header, decoder, dictionary);
+    pages.push(values);
+    count += values.length;
+  }
+  if (count !== rowCount) throw new Error(`Column ${element.name} holds ${count} of ${rowCount} values.`);
+  return pages.length === 1 ? pages[0]! : pages.flatMap(page => Array.from(page));
+}
+
+const CODEC = 'SNAPPY';
+
+/** By identity of the element, which its footer keeps. */
+const decoders = new WeakMap<SchemaElement, ColumnDecoder>();
+
+function decoderOf(element: SchemaElement): ColumnDecoder {
+  const known = decoders.get(element);
+  if (known !== undefined) return known;
   const leaf: SchemaTree = {element, children: [], count: 1, path: [element.name]};
   const root: SchemaTree = {element: {name: 'root', num_children: 1}, children: [leaf], count: 2, path: []};
-  const {data} = readColumn(
-    {view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0},
-    {groupStart: 0, groupRows: rowCount, selectStart: 0, selectEnd: rowCount},
-    {
-      pathInSchema: [element.name],
-      type: element.type!,
-      element,
-      schemaPath: [root, leaf],
-      codec: 'SNAPPY',
-      parsers: DEFAULT_PARSERS,
-      utf8: false,
-    },
-  );
-  const values = data.length === 1 ? data[0]! : data.flatMap((page: DecodedArray) => Array.from(page));
-  if (values.length !== rowCount)
-    throw new Error(`Column ${element.name} holds ${values.length} of ${rowCount} values.`);
-  return values as ArrayLike<Physical>;
+  const decoder: ColumnDecoder = {
+    pathInSchema: [element.name],
+    type: element.type!,
+    element,
+    schemaPath: [root, leaf],
+    codec: CODEC,
+    parsers: DEFAULT_PARSERS,
+    utf8: false,
+  };
+  decoders.set(element, decoder);
+  return decoder;
+}
+
+function readerOf(bytes: Uint8Array): DataReader {
+  return {view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset: 0};
+}
+
+function pageValues(
+  page: Uint8Array,
+  header: PageHeader,
+  decoder: ColumnDecoder,
+  dictionary: ArrayLike<Physical> | undefined,
+): ArrayLike<Physical> {
+  const facts = header.data_page_header_v2;
+  if (facts === undefined) throw new Error(`Column ${decoder.element.name} has a page of type ${header.type}.`);
+  const {dataPage, definitionLevels} = readDataPageV2(page, header, decoder);
+  let values: ArrayLike<Physical> = dataPage;
+  if (facts.encoding === 'RLE_DICTIONARY') {
+    if (dictionary === undefined) throw new Error(`Column ${decoder.element.name} has no dictionary.`);
+    const places = dataPage as ArrayLike<number>;
+    const found: Physical[] = new Array(places.length);
+    for (let i = 0; i < places.length; i++) found[i] = dictionary[places[i]!];
+    values = found;
+  }
+  if (facts.num_nulls === 0) return values;
+  let next = 0;
+  return definitionLevels!.map(level => (level === 0 ? null : values[next++]));
 }
 
 export function chunkBytes(file: Buffer, chunk: Chunk): Buffer {
