@@ -186,7 +186,8 @@ export function decodeChunk(bytes: Uint8Array, element: SchemaElement, rowCount:
   while (count < rowCount) {
     const header = parquetHeader(reader);
     const page = bytes.subarray(reader.offset, reader.offset + header.compressed_page_size);
-    reader.offset += header.compressed_page_size;
+    if (page.length !== header.compressed_page_size) throw new Error(`Column ${element.name} ends within a page.`);
+    reader.offset += page.length;
     if (header.dictionary_page_header !== undefined) {
       const plain = readerOf(decompressPage(page, header.uncompressed_page_size, CODEC, undefined));
       dictionary = readPlain(plain, decoder.type, header.dictionary_page_header.num_values, element.type_length);
