@@ -1,6 +1,7 @@
 /**
  * Encoder thread: one segment a message, one answer a message. Errors cross as code and text, since classes do not survive.
  */
+import {flushCompileCache} from 'node:module';
 import {parentPort} from 'node:worker_threads';
 import {DbError, type ErrorCode} from '@kalamdb/protocol/errors.ts';
 import {type EncodedSegment, encodeSegment, type SegmentInput} from './segment-codec.ts';
@@ -33,3 +34,6 @@ parentPort?.on('message', (request: EncodeRequest) => {
   const answer = answerTo(request);
   parentPort?.postMessage(answer, 'encoded' in answer ? [answer.encoded.bytes.buffer] : []);
 });
+
+// Node would write it at the exit of the thread, but it is ended from outside.
+flushCompileCache();

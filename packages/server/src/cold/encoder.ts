@@ -6,6 +6,7 @@
  */
 import {Worker} from 'node:worker_threads';
 import {DbError} from '@kalamdb/protocol/errors.ts';
+import {threadEnv} from '../std/compile-cache.ts';
 import type {EncodeAnswer} from './encode-worker.ts';
 import {type EncodedSegment, encodeSegment, type SegmentInput} from './segment-codec.ts';
 
@@ -40,7 +41,7 @@ export function threadEncoder(): Encoder {
 
   function start(): Worker {
     const file = import.meta.url.endsWith('.ts') ? './encode-worker.ts' : './encode-worker.js';
-    const started = new Worker(new URL(file, import.meta.url));
+    const started = new Worker(new URL(file, import.meta.url), {env: threadEnv()});
     started.on('message', (answer: EncodeAnswer) => settle(answer));
     started.on('error', error => lose(started, error));
     started.on('exit', code => lose(started, new Error(`The encoder thread ended with code ${code}.`)));
