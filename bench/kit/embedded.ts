@@ -3,7 +3,7 @@
  * with very many users, tables or segments in the time of a bench.
  */
 import {developmentSession} from '../../packages/server/src/auth/auth.ts';
-import type {Segment} from '../../packages/server/src/cold/manifest.ts';
+import type {Segment} from '../../packages/server/src/cold/segment.ts';
 import {readConfig} from '../../packages/server/src/config.ts';
 import {type Database, type DatabaseOptions, openDatabase} from '../../packages/server/src/database.ts';
 import {databaseOptions} from '../../packages/server/src/database-options.ts';
@@ -89,7 +89,7 @@ export async function publishMade(
 function madeSegment({incarnation, owner}: ScopeKey, index: number): Segment {
   const ulid = String(index).padStart(26, '0');
   const name = `batch-${index}-${incarnation}-${ulid}.parquet`;
-  const key = (value: number) => Buffer.from(encodeKey({name: 'bigint'}, BigInt(value))).toString('base64url');
+  const key = (value: number) => encodeKey({name: 'bigint'}, BigInt(value));
   const first = index * MADE_ROWS;
   return {
     name,

@@ -77,8 +77,7 @@ function stats(options: ComputedOptions): Record<string, string | number | bigin
   const memory = options.memory();
   const running = jobs.list();
   const count = (status: string) => running.filter(job => job.status === status).length;
-  const all = [...manifests.all()];
-  const segments = all.flatMap(manifest => manifest.segments);
+  const {totals} = manifests;
   const logStats = log.stats();
   const coldStats = cold.stats();
   const duckStats = duck.stats();
@@ -97,14 +96,12 @@ function stats(options: ComputedOptions): Record<string, string | number | bigin
     jobs_retrying: count('retrying'),
     hot_rows: hot.rowCount(),
     hot_bytes: hot.bytes(),
-    cold_scopes: all.length,
-    cold_segments: segments.length,
-    cold_rows: segments.reduce((sum, segment) => sum + segment.rowCount, 0),
-    cold_dead_rows: all.reduce(
-      (sum, {vectors}) => sum + vectors.values().reduce((rows, one) => rows + one.length, 0),
-      0,
-    ),
-    cold_bytes: segments.reduce((sum, segment) => sum + segment.sizeBytes, 0),
+    cold_scopes: totals.scopes,
+    cold_segments: totals.segments,
+    cold_rows: totals.rows,
+    cold_dead_rows: totals.deadRows,
+    cold_bytes: totals.bytes,
+    cold_manifest_bytes: manifests.memoryBytes,
     cold_footers_cached: coldStats.cachedFooters,
     cold_footer_cache_bytes: coldStats.cacheBytes,
     cold_footer_hits: coldStats.footerHits,

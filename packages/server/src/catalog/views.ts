@@ -4,7 +4,7 @@
  * Law: a view shows the state of one moment, the watermark of its statement, and never a user's row.
  */
 
-import {manifestJson} from '../cold/manifest.ts';
+import {manifestJson} from '../cold/manifest-mirror.ts';
 import type {Hot} from '../hot/hot.ts';
 import type {Value} from '../model/datatype.ts';
 import {type Owner, pathComponent} from '../model/names.ts';

@@ -14,7 +14,8 @@ import type {Cold, ColdFilter} from './cold.ts';
 import {createCold} from './cold-store.ts';
 import {isSameValue} from './column-codec.ts';
 import {vectorOf} from './deletion-vector.ts';
-import {applyDelta, emptyManifest, type Manifest} from './manifest.ts';
+import type {Manifest} from './manifest.ts';
+import {applyDelta, emptyManifest} from './manifest-delta.ts';
 import {
   columnOf,
   encodedRows,
@@ -63,16 +64,13 @@ async function flush(bench: Bench, schema: Schema, rows: readonly SampleRow[]): 
   const name = `batch-${batch}-64-test.parquet`;
   const source = {schema, name, path: `app/items/alice/${name}`, storageId: 'local', createdAt: batch};
   const segment = await bench.cold.writeSegment({...source, rows: encodedRows(schema, rows)}, never);
-  const dead = new Map<string, number[]>();
-  for (const found of await bench.cold.locate(
+  const located = await bench.cold.locate(
     schema,
     bench.manifest,
     rows.map(row => row.key),
-  )) {
-    dead.set(found.segment.name, [...(dead.get(found.segment.name) ?? []), found.position]);
-  }
-  const vectors = [...dead].map(([of, positions]) => {
-    return [of, vectorOf([...(bench.manifest.vectors.get(of) ?? []), ...positions])] as const;
+  );
+  const vectors = [...Map.groupBy(located, found => found.segment)].map(([{name: of, dead}, found]) => {
+    return [of, vectorOf([...dead, ...found.map(one => one.position)])] as const;
   });
   const {version: baseVersion} = bench.manifest;
   const delta = {
@@ -85,7 +83,7 @@ async function flush(bench: Bench, schema: Schema, rows: readonly SampleRow[]): 
     batch,
     at: 1,
   };
-  bench.manifest = applyDelta(bench.manifest, delta);
+  bench.manifest = applyDelta(bench.manifest, delta, 0n);
   for (const row of rows) bench.live.set(hex(row.key), row);
 }
 
@@ -155,7 +153,7 @@ for (const seed of [21, 22, 23]) {
         const options = {step: 1 + Math.floor(random() * 3), batch: i};
         await flush(bench, PLAIN, rangeRows(PLAIN, from, from + 1 + Math.floor(random() * 900), random, options));
       }
-      assert(bench.manifest.vectors.size > 0, 'segments overlap');
+      assert(bench.manifest.deadCount > 0, 'segments overlap');
       assert.deepEqual(await scanKeys(bench, PLAIN), expectedKeys(bench));
       assert.deepEqual(await scanKeys(bench, PLAIN, {}, true), expectedKeys(bench, {}, true));
       for (let i = 0; i < 20; i++) {
@@ -183,10 +181,7 @@ for (const seed of [21, 22, 23]) {
       });
       assert.deepEqual(visited.sort(), expectedKeys(bench).sort());
       for (const {segment, position} of located) {
-        assert(
-          !(bench.manifest.vectors.get(segment.name) ?? new Uint32Array()).includes(position),
-          'dead rows are not located',
-        );
+        assert(!segment.dead.includes(position), 'dead rows are not located');
       }
     });
   }
@@ -345,7 +340,7 @@ test('a segment takes rows written under several schema versions', async () => {
     ...encodedRows(current, [sampleRow(current, [2, 6], 2n)]),
   ];
   const name = 'mixed.parquet';
-  const source = {schema: current, name, path: name, storageId: 'local', createdAt: 0, rows};
+  const source = {schema: current, name, path: `t/${name}`, storageId: 'local', createdAt: 0, rows};
   const add = [await bench.cold.writeSegment(source, never)];
   const delta = {
     scope: SCOPE,
@@ -357,7 +352,7 @@ test('a segment takes rows written under several schema versions', async () => {
     batch: 0,
     at: 0,
   };
-  const manifest = applyDelta(emptyManifest(SCOPE), delta);
+  const manifest = applyDelta(emptyManifest(SCOPE), delta, 0n);
   const values: unknown[] = [];
   for await (const batch of bench.cold.scan(current, manifest, {}, undefined, false)) {
     for (const {row} of batch) values.push([row.value(0), row.value(1), row.json(1)]);

@@ -11,13 +11,13 @@ import {packRows} from '../model/packed-rows.ts';
 import type {Schema} from '../model/schema.ts';
 import {crc32} from '../std/crc32.ts';
 import type {Cold, ColdRow, SegmentSource} from './cold.ts';
-import {vectorContains} from './deletion-vector.ts';
 import {type Encoder, inlineEncoder, threadEncoder} from './encoder.ts';
 import type {Footer} from './footer.ts';
 import {FooterCache} from './footer-cache.ts';
-import type {Manifest, Segment} from './manifest.ts';
+import type {Manifest} from './manifest.ts';
 import {pruneReason} from './prune.ts';
 import type {DecodedGroup} from './row-group.ts';
+import type {ListedSegment, Segment} from './segment.ts';
 import {
   damagedSegment,
   elementsFor,
@@ -28,7 +28,6 @@ import {
   rowOfKey,
 } from './segment-reader.ts';
 import {scanSegments} from './segment-scan.ts';
-import {segmentsOfKey} from './segments-of-key.ts';
 
 const FOOTER_CACHE_BYTES = 32 * 1024 * 1024;
 
@@ -55,14 +54,14 @@ export function createCold(options: ColdOptions): Cold {
 
   return {
     writeSegment: (source, signal) => writeSegment(options, encoder, source, signal),
-    async *scan(schema, manifest, filter, columns, isReverse) {
-      const segments = manifest.segments.filter(segment => {
+    async *scan(schema, listed, filter, columns, isReverse) {
+      const segments = listed.segmentsIn(filter.keys ?? {}).filter(segment => {
         const writer = options.schemaOf(schema.incarnation, segment.schemaVersion);
         return pruneReason(segment, filter, schema, writer) === undefined;
       });
-      counters.segmentsPruned += manifest.segments.length - segments.length;
+      counters.segmentsPruned += listed.segmentCount - segments.length;
       counters.segmentsRead += segments.length;
-      yield* scanSegments(context, {schema, segments, vectors: manifest.vectors, filter, columns, isReverse});
+      yield* scanSegments(context, {schema, segments, filter, columns, isReverse});
     },
     get: (schema, manifest, key) => getRow(context, counters, schema, manifest, key),
     visit: (schema, manifest, keys, visit) =>
@@ -112,10 +111,10 @@ async function getRow(
   manifest: Manifest,
   key: Uint8Array,
 ): Promise<ColdRow | undefined> {
-  const positions = segmentsOfKey(manifest, key);
-  counters.segmentsPruned += manifest.segments.length - positions.length;
+  const positions = manifest.segmentsOfKey(key);
+  counters.segmentsPruned += manifest.segmentCount - positions.length;
   for (const position of positions) {
-    const segment = manifest.segments[position]!;
+    const segment = manifest.segment(position);
     const open = await openSegment(context, segment, schema);
     const groupIndex = groupOfKey(open.footer, key);
     if (groupIndex === undefined) {
@@ -126,9 +125,7 @@ async function getRow(
     const group = open.footer.groups[groupIndex]!;
     const decoded = await loadGroup(context, open, group, elementsFor(open.map, undefined));
     const index = rowOfKey(decoded, key);
-    const vector = manifest.vectors.get(segment.name);
-    if (index === undefined) continue;
-    if (vector === undefined || !vectorContains(vector, group.rowStart + index)) return decoded.row(index);
+    if (index !== undefined && !segment.isDead(group.rowStart + index)) return decoded.row(index);
   }
   return undefined;
 }
@@ -157,19 +154,19 @@ async function visitRows(context: ReadContext, counters: Counters, probe: Probe,
   const {manifest, keys} = probe;
   const wanted = new Map<number, number[]>();
   for (const [keyIndex, key] of keys.entries()) {
-    for (const position of segmentsOfKey(manifest, key)) {
+    for (const position of manifest.segmentsOfKey(key)) {
       const candidates = wanted.get(position);
       if (candidates === undefined) wanted.set(position, [keyIndex]);
       else candidates.push(keyIndex);
     }
   }
   const found = new Uint8Array(keys.length);
-  counters.segmentsPruned += manifest.segments.length - wanted.size;
+  counters.segmentsPruned += manifest.segmentCount - wanted.size;
   for (const position of [...wanted.keys()].sort((a, b) => b - a)) {
     const candidates = wanted.get(position)!.filter(keyIndex => found[keyIndex] === 0);
     if (candidates.length === 0) continue;
     counters.segmentsRead++;
-    await visitSegment(context, manifest.segments[position]!, probe, candidates, (keyIndex, group, index) => {
+    await visitSegment(context, manifest.segment(position), probe, candidates, (keyIndex, group, index) => {
       found[keyIndex] = 1;
       visit(keyIndex, group, index);
     });
@@ -178,21 +175,19 @@ async function visitRows(context: ReadContext, counters: Counters, probe: Probe,
 
 async function visitSegment(
   context: ReadContext,
-  segment: Segment,
-  {schema, manifest, keys, columns}: Probe,
+  segment: ListedSegment,
+  {schema, keys, columns}: Probe,
   candidates: readonly number[],
   visit: VisitRow,
 ): Promise<void> {
   const open = await openSegment(context, segment, schema);
-  const vector = manifest.vectors.get(segment.name);
   const elements = elementsFor(open.map, columns);
   for (const [groupIndex, keyIndexes] of byGroup(open.footer, keys, candidates)) {
     const group = open.footer.groups[groupIndex]!;
     const decoded = await loadGroup(context, open, group, elements);
     for (const keyIndex of keyIndexes) {
       const index = rowOfKey(decoded, keys[keyIndex]!);
-      if (index === undefined) continue;
-      if (vector === undefined || !vectorContains(vector, group.rowStart + index)) visit(keyIndex, decoded, index);
+      if (index !== undefined && !segment.isDead(group.rowStart + index)) visit(keyIndex, decoded, index);
     }
   }
 }

@@ -8,7 +8,8 @@ import type {KeyRange} from '../hot/hot.ts';
 import type {Value} from '../model/datatype.ts';
 import type {Row, RowBytes} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
-import type {Manifest, Segment} from './manifest.ts';
+import type {Manifest} from './manifest.ts';
+import type {ListedSegment, Segment} from './segment.ts';
 
 /** What the query knows that lets segments and row groups be skipped. Skipping is only ever an optimisation. */
 export interface ColdFilter {
@@ -21,7 +22,7 @@ export interface ColdFilter {
 export interface ColdRow {
   readonly row: Row;
   readonly key: Uint8Array;
-  readonly segment: Segment;
+  readonly segment: ListedSegment;
   readonly position: number;
 }
 
@@ -42,7 +43,7 @@ export interface Cold {
   /** Live rows (vectors applied; tombstone rows included) of one scope in key order, merged over segments. */
   scan(
     schema: Schema,
-    manifest: Manifest,
+    segments: Pick<Manifest, 'segmentCount' | 'segmentsIn'>,
     filter: ColdFilter,
     columns: readonly number[] | undefined,
     reverse: boolean,
@@ -64,7 +65,7 @@ export interface Cold {
     schema: Schema,
     manifest: Manifest,
     keys: readonly Uint8Array[],
-  ): Promise<{keyIndex: number; segment: Segment; position: number; isTombstone: boolean}[]>;
+  ): Promise<{keyIndex: number; segment: ListedSegment; position: number; isTombstone: boolean}[]>;
   /** Forgets cached footers of these segments. */
   forget(segmentPaths: readonly string[]): void;
   stats(): {

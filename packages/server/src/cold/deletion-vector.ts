@@ -17,11 +17,6 @@ export function isSortedVector(vector: Uint32Array): boolean {
   return true;
 }
 
-export function vectorContains(vector: Uint32Array, position: number): boolean {
-  const index = firstAtOrAfter(vector, position);
-  return index < vector.length && vector[index] === position;
-}
-
 /** Index of the first entry ≥ position. O(log n). */
 export function firstAtOrAfter(vector: Uint32Array, position: number): number {
   let low = 0;
@@ -53,10 +48,6 @@ export function vectorOf(positions: Iterable<number>): Uint32Array {
   return sorted.filter((position, index) => index === 0 || sorted[index - 1] !== position);
 }
 
-export function liveCount(rowCount: number, vector: Uint32Array | undefined): number {
-  return rowCount - (vector?.length ?? 0);
-}
-
 export function encodeVector(vector: Uint32Array): Buffer {
   assert(isSortedVector(vector), 'a deletion vector is sorted and without repeats');
   const bytes = Buffer.allocUnsafe((vector.length + 1) * 5);
@@ -85,10 +76,6 @@ export function decodeVector(bytes: Uint8Array): Uint32Array {
   }
   if (cursor.offset !== bytes.length) throw damaged();
   return vector;
-}
-
-export function vectorToBase64(vector: Uint32Array): string {
-  return encodeVector(vector).toString('base64');
 }
 
 export function vectorFromBase64(text: string): Uint32Array {

@@ -10,30 +10,19 @@ import {castValue, compareValues, fromJson} from '../model/values.ts';
 import type {ColdFilter} from './cold.ts';
 import {fromStatistic} from './column-codec.ts';
 import type {RowGroup} from './footer.ts';
-import type {Segment} from './manifest.ts';
 import type {ColumnMap} from './row-group.ts';
+import type {Segment} from './segment.ts';
 
 type Bound = NonNullable<ColdFilter['bounds']>[number];
 
-export interface KeyBounds {
+interface KeyBounds {
   readonly min: Uint8Array;
   readonly max: Uint8Array;
 }
 
-const decodedBounds = new WeakMap<Segment, KeyBounds>();
-
-export function keyBounds(segment: Segment): KeyBounds {
-  let bounds = decodedBounds.get(segment);
-  if (bounds === undefined) {
-    bounds = {min: Buffer.from(segment.minKey, 'base64url'), max: Buffer.from(segment.maxKey, 'base64url')};
-    decodedBounds.set(segment, bounds);
-  }
-  return bounds;
-}
-
 /** Why the segment needs no reading, or undefined. `writer` is the schema version the segment was written with. */
 export function pruneReason(segment: Segment, filter: ColdFilter, reader: Schema, writer: Schema): string | undefined {
-  if (isOutside(keyBounds(segment), filter)) return 'key range';
+  if (isOutside({min: segment.minKey, max: segment.maxKey}, filter)) return 'key range';
   for (const bound of filter.bounds ?? []) {
     const column = reader.columns.find(candidate => candidate.id === bound.columnId);
     if (column === undefined) continue;

@@ -22,7 +22,7 @@ import {crc32} from '../std/crc32.ts';
 import type {ColdRow} from './cold.ts';
 import {fromPhysical, type Physical} from './column-codec.ts';
 import type {Chunk, Footer, RowGroup} from './footer.ts';
-import type {Segment} from './manifest.ts';
+import type {ListedSegment} from './segment.ts';
 
 /** How the columns of a reader's schema are found in one segment. */
 export interface ColumnMap {
@@ -62,7 +62,7 @@ export function mapColumns(footer: Footer, reader: Schema, writer: Schema): Colu
 /** The bytes of one column chunk, checked against their CRC when given in, decoded on demand. */
 export class DecodedGroup {
   /** Undefined only while a segment is verified before it has a name. */
-  readonly segment: Segment | undefined;
+  readonly segment: ListedSegment | undefined;
   readonly map: ColumnMap;
   readonly group: RowGroup;
   readonly #elements: readonly SchemaElement[];
@@ -71,7 +71,7 @@ export class DecodedGroup {
   #keys: Uint8Array[] | undefined;
 
   constructor(options: {
-    segment: Segment | undefined;
+    segment: ListedSegment | undefined;
     map: ColumnMap;
     group: RowGroup;
     elements: readonly SchemaElement[];
@@ -153,7 +153,7 @@ class GroupRow implements ColdRow, Row {
   get key(): Uint8Array {
     return this.#group.key(this.#index);
   }
-  get segment(): Segment {
+  get segment(): ListedSegment {
     return this.#group.segment!;
   }
   get position(): number {

@@ -6,6 +6,7 @@ import {test} from 'node:test';
 import {crc32} from 'node:zlib';
 import {DuckDBInstance} from '@duckdb/node-api';
 import type {DataType, Value} from '../model/datatype.ts';
+import {compareKeys} from '../model/key-codec.ts';
 import {packRows} from '../model/packed-rows.ts';
 import type {Schema} from '../model/schema.ts';
 import {isSameValue} from './column-codec.ts';
@@ -116,8 +117,8 @@ test('the facts of a segment are those of its rows', async () => {
     facts.rowBytes,
     lengths.reduce((sum, length) => sum + length, 0),
   );
-  assert.equal(facts.minKey, Buffer.from(rows[0]!.key).toString('base64url'));
-  assert.equal(facts.maxKey, Buffer.from(rows.at(-1)!.key).toString('base64url'));
+  assert.equal(compareKeys(facts.minKey, rows[0]!.key), 0);
+  assert.equal(compareKeys(facts.maxKey, rows.at(-1)!.key), 0);
   assert.deepEqual(facts.columnStats[7], {min: '"n1"', max: '"n9"', nullCount: 2001});
   assert.deepEqual(
     decodeAll(schema, encoded).map(group => group.group.rowCount),

@@ -20,8 +20,8 @@ import {crc32} from '../std/crc32.ts';
 import {annotatedElement, isOrdered, isSameValue, type Physical, toPhysical} from './column-codec.ts';
 import {FACTS_KEY, FILTER_KEY, type FooterFacts, parseFooter, sealFooter} from './footer.ts';
 import {KeyFilterBuilder} from './key-filter.ts';
-import {COLD_FORMAT_VERSION, type ColumnStats, type Segment} from './manifest.ts';
 import {chunkBytes, DecodedGroup, mapColumns} from './row-group.ts';
+import {COLD_FORMAT_VERSION, type ColumnStats, type Segment} from './segment.ts';
 
 export const ROWS_PER_GROUP = 2000;
 /** Longer bounds are left out of the manifest. */
@@ -225,8 +225,8 @@ class SegmentTally {
       footerBytes,
       minSeq: this.#minSeq,
       maxSeq: this.#maxSeq,
-      minKey: Buffer.from(this.firstKeys[0]!).toString('base64url'),
-      maxKey: Buffer.from(this.#lastKey!).toString('base64url'),
+      minKey: Uint8Array.from(this.firstKeys[0]!),
+      maxKey: Uint8Array.from(this.#lastKey!),
       tombstoneCount: this.#tombstoneCount,
       columnStats: Object.fromEntries(columnStats),
     };

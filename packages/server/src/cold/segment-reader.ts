@@ -11,9 +11,8 @@ import type {Schema} from '../model/schema.ts';
 import {type Footer, parseFooter, type RowGroup} from './footer.ts';
 import type {FooterCache} from './footer-cache.ts';
 import {mayContain} from './key-filter.ts';
-import type {Segment} from './manifest.ts';
-import {keyBounds} from './prune.ts';
 import {type ColumnMap, DecodedGroup, mapColumns} from './row-group.ts';
+import type {ListedSegment, Segment} from './segment.ts';
 
 /** Column chunks closer than this are fetched in one read. */
 const READ_GAP_BYTES = 64 * 1024;
@@ -25,12 +24,12 @@ export interface ReadContext {
 }
 
 export interface OpenSegment {
-  readonly segment: Segment;
+  readonly segment: ListedSegment;
   readonly footer: Footer;
   readonly map: ColumnMap;
 }
 
-export async function openSegment(context: ReadContext, segment: Segment, reader: Schema): Promise<OpenSegment> {
+export async function openSegment(context: ReadContext, segment: ListedSegment, reader: Schema): Promise<OpenSegment> {
   const footer = await context.footers.get(segment.path, () => loadFooter(context, segment));
   if (footer.incarnation !== reader.incarnation || footer.schemaVersion !== segment.schemaVersion) {
     throw damagedSegment(segment, new Error('It belongs to another table or schema version.'));
@@ -56,7 +55,7 @@ export function damagedSegment(segment: Pick<Segment, 'path'>, cause: unknown): 
 
 /** Last key a row group may hold: it is below the first key of the next one. */
 export function groupEndKey({segment, footer}: OpenSegment, groupIndex: number): Uint8Array {
-  return footer.groups[groupIndex + 1]?.firstKey ?? keyBounds(segment).max;
+  return footer.groups[groupIndex + 1]?.firstKey ?? segment.maxKey;
 }
 
 /** File columns to read for columns of the reader's schema (undefined = all), with key, `_seq` and `_deleted`. Ascending. */

@@ -9,9 +9,9 @@ import {compareKeys} from '../model/key-codec.ts';
 import type {Schema} from '../model/schema.ts';
 import type {ColdFilter, ColdRow} from './cold.ts';
 import {firstAtOrAfter} from './deletion-vector.ts';
-import type {Segment} from './manifest.ts';
-import {isGroupPruned, keyBounds} from './prune.ts';
+import {isGroupPruned} from './prune.ts';
 import type {DecodedGroup} from './row-group.ts';
+import type {ListedSegment} from './segment.ts';
 import {
   elementsFor,
   firstRowAtOrAfter,
@@ -26,8 +26,7 @@ export const BATCH_ROWS_MAX = 2000;
 
 export interface SegmentScan {
   readonly schema: Schema;
-  readonly segments: readonly Segment[];
-  readonly vectors: ReadonlyMap<string, Uint32Array>;
+  readonly segments: readonly ListedSegment[];
   readonly filter: ColdFilter;
   readonly columns: readonly number[] | undefined;
   readonly isReverse: boolean;
@@ -55,7 +54,7 @@ class SegmentStream {
   isDone = false;
   readonly #context: ReadContext;
   readonly #scan: SegmentScan;
-  readonly #segment: Segment;
+  readonly #segment: ListedSegment;
   readonly #direction: 1 | -1;
   #open: OpenSegment | undefined;
   #elements: number[] = [];
@@ -65,12 +64,12 @@ class SegmentStream {
   #rows: number[] = [];
   #taken = 0;
 
-  constructor(context: ReadContext, scan: SegmentScan, segment: Segment) {
+  constructor(context: ReadContext, scan: SegmentScan, segment: ListedSegment) {
     this.#context = context;
     this.#scan = scan;
     this.#segment = segment;
     this.#direction = scan.isReverse ? -1 : 1;
-    this.key = scan.isReverse ? keyBounds(segment).max : keyBounds(segment).min;
+    this.key = scan.isReverse ? segment.maxKey : segment.minKey;
   }
 
   get isReady(): boolean {
@@ -121,16 +120,16 @@ class SegmentStream {
     const {keys} = this.#scan.filter;
     const {rowStart, rowCount} = group.group;
     const from = keys?.from === undefined ? 0 : firstRowAtOrAfter(group, keys.from);
-    const dead = this.#scan.vectors.get(this.#segment.name);
+    const {dead} = this.#segment;
     const rows: number[] = [];
-    let nextDead = dead === undefined ? 0 : firstAtOrAfter(dead, rowStart + from);
+    let nextDead = firstAtOrAfter(dead, rowStart + from);
     let end = rowCount;
     if (keys?.to !== undefined) {
       end = firstRowAtOrAfter(group, keys.to);
       if (end < rowCount && compareKeys(group.key(end), keys.to) === 0) end++;
     }
     for (let index = from; index < end; index++) {
-      if (dead !== undefined && dead[nextDead] === rowStart + index) nextDead++;
+      if (dead[nextDead] === rowStart + index) nextDead++;
       else rows.push(index);
     }
     return rows;

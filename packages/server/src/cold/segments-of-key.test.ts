@@ -1,17 +1,26 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {encodeKey} from '../model/key-codec.ts';
-import {emptyManifest, type Manifest, type Segment} from './manifest.ts';
-import {segmentsOfKey} from './segments-of-key.ts';
-import {SCOPE, seededRandom} from './test-rows.ts';
+import type {Manifest} from './manifest.ts';
+import {applyDelta, emptyManifest} from './manifest-delta.ts';
+import type {Segment} from './segment.ts';
+import {SCOPE, sampleSegment, seededRandom} from './test-rows.ts';
 
 const key = (value: number) => encodeKey({name: 'int'}, value);
-const keyText = (value: number) => Buffer.from(key(value)).toString('base64url');
 
-/** First and last key of each segment. */
-function manifestOf(bounds: readonly (readonly [number, number])[]): Manifest {
-  const segments = bounds.map(([min, max], i) => ({name: `s${i}`, minKey: keyText(min), maxKey: keyText(max)}));
-  return {...emptyManifest(SCOPE), segments: segments as unknown as Segment[]};
+/** Of segments with these first and last keys, published a few at a time, some before and some after others went. */
+function manifestOf(bounds: readonly (readonly [number, number])[], atOnce: number): Manifest {
+  let manifest = emptyManifest(SCOPE);
+  const publish = (change: {add?: readonly Segment[]; remove?: readonly string[]}) => {
+    const {version: baseVersion, batch, flushedThrough} = manifest;
+    const delta = {scope: SCOPE, baseVersion, add: [], remove: [], vectors: new Map(), flushedThrough, batch, at: 0};
+    manifest = applyDelta(manifest, {...delta, ...change}, 0n);
+  };
+  const segments = bounds.map(([min, max], i) => sampleSegment(`s${i}`, {minKey: key(min), maxKey: key(max)}));
+  publish({add: Array.from({length: 20}, (_, i) => sampleSegment(`gone${i}`, {minKey: key(i), maxKey: key(400 - i)}))});
+  for (let from = 0; from < segments.length; from += atOnce) publish({add: segments.slice(from, from + atOnce)});
+  publish({remove: Array.from({length: 20}, (_, i) => `gone${i}`)});
+  return manifest;
 }
 
 function expected(bounds: readonly (readonly [number, number])[], value: number): number[] {
@@ -31,9 +40,9 @@ test('exactly the segments whose bounds hold the key, newest first', () => {
     ['a gap between two', [...few(20), ...few(20).map(([min, max]) => [min + 205, max + 205] as const)]],
   ];
   for (const [why, bounds] of cases) {
-    const manifest = manifestOf(bounds);
+    const manifest = manifestOf(bounds, 7);
     for (let value = -5; value <= 415; value++) {
-      assert.deepEqual(segmentsOfKey(manifest, key(value)), expected(bounds, value), `${why}, key ${value}`);
+      assert.deepEqual(manifest.segmentsOfKey(key(value)), expected(bounds, value), `${why}, key ${value}`);
     }
   }
 });
@@ -45,9 +54,9 @@ test('the same for bounds drawn at random', () => {
       const min = Math.floor(random() * 100);
       return [min, min + Math.floor(random() ** 3 * 100)] as const;
     });
-    const manifest = manifestOf(bounds);
+    const manifest = manifestOf(bounds, 1 + (round % 9));
     for (let value = 0; value < 200; value++) {
-      assert.deepEqual(segmentsOfKey(manifest, key(value)), expected(bounds, value), `round ${round}, key ${value}`);
+      assert.deepEqual(manifest.segmentsOfKey(key(value)), expected(bounds, value), `round ${round}, key ${value}`);
     }
   }
 });

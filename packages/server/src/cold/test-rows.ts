@@ -7,9 +7,31 @@ import type {Incarnation, ScopeKey, UserId} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
 import {encodeRow, FLAG_TOMBSTONE, setRowSeq} from '../model/row-codec.ts';
 import type {Column, Schema} from '../model/schema.ts';
+import type {Segment} from './segment.ts';
 
 export const INCARNATION = 64 as Incarnation;
 export const SCOPE: ScopeKey = {incarnation: INCARNATION, owner: 'alice' as UserId};
+
+export function sampleSegment(name: string, change: Partial<Segment> = {}): Segment {
+  return {
+    name,
+    path: `app/items/alice/${name}`,
+    storageId: 'local',
+    schemaVersion: 1,
+    rowCount: 10,
+    sizeBytes: 100,
+    checksum: 0xabc,
+    footerBytes: 50,
+    minSeq: 9007199254740993n,
+    maxSeq: 9007199254740999n,
+    minKey: Buffer.from('A'),
+    maxKey: Buffer.from('B'),
+    tombstoneCount: 0,
+    columnStats: {1: {min: '1', max: '9', nullCount: 0}, 2: {nullCount: 10}},
+    createdAt: 5,
+    ...change,
+  };
+}
 
 /** Mulberry32: numbers in [0, 1). */
 export function seededRandom(seed: number): () => number {

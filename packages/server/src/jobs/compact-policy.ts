@@ -9,9 +9,8 @@
  * Laws: all segments that a merge writes, but the last, are full; so each group makes fewer small segments of more, or drops rows, and the
  * work on a scope that nobody writes to comes to an end. A row is rewritten about once per size class.
  */
-import {liveCount} from '../cold/deletion-vector.ts';
-import type {Manifest, Segment} from '../cold/manifest.ts';
-import {keyBounds} from '../cold/prune.ts';
+import type {Manifest} from '../cold/manifest.ts';
+import type {ListedSegment} from '../cold/segment.ts';
 import {compareKeys} from '../model/key-codec.ts';
 import type {Seq} from '../model/names.ts';
 import {SEGMENT_ROWS_MAX} from '../table/segment-output.ts';
@@ -38,7 +37,7 @@ const SMALL = 0.5;
 const SMALLEST = 1 / 1024;
 
 interface Candidate {
-  readonly segment: Segment;
+  readonly segment: ListedSegment;
   /** Of the whole segment, as a share of a full one. */
   readonly fullness: number;
   readonly isDirty: boolean;
@@ -47,9 +46,9 @@ interface Candidate {
 }
 
 /** Groups of segments, each to be merged into as few as they fill. Empty: nothing is to be done. */
-export function compactionGroups(manifest: Manifest, policy: CompactPolicy): Segment[][] {
+export function compactionGroups(manifest: Manifest, policy: CompactPolicy): ListedSegment[][] {
   if (isClean(manifest, policy)) return [];
-  const candidates = manifest.segments.map(segment => candidate(manifest, segment, policy));
+  const candidates = manifest.segments.map(segment => candidate(segment, policy));
   const limit = highestDueClass(candidates, policy);
   const merged = candidates.filter(({sizeClass}) => sizeClass !== undefined && sizeClass <= limit);
   const rewritten = candidates.filter(({sizeClass, isDirty}) => sizeClass === undefined && isDirty);
@@ -57,13 +56,13 @@ export function compactionGroups(manifest: Manifest, policy: CompactPolicy): Seg
 }
 
 /** Most scopes need no second look. */
-function isClean({segments, vectors}: Manifest, {minSegments}: CompactPolicy): boolean {
-  return segments.length < minSegments && vectors.size === 0 && segments.every(one => one.tombstoneCount === 0);
+function isClean({segmentCount, deadCount, tombstoneCount}: Manifest, {minSegments}: CompactPolicy): boolean {
+  return segmentCount < minSegments && deadCount === 0 && tombstoneCount === 0;
 }
 
-function candidate(manifest: Manifest, segment: Segment, policy: CompactPolicy): Candidate {
+function candidate(segment: ListedSegment, policy: CompactPolicy): Candidate {
   const {rowCount, maxSeq, tombstoneCount} = segment;
-  const live = liveCount(rowCount, manifest.vectors.get(segment.name));
+  const live = rowCount - segment.deadCount;
   // Which tombstones lie among the dead rows is not known; counting one twice only makes a rewrite come sooner.
   const expired = maxSeq < policy.tombstonesBefore ? Math.min(tombstoneCount, live) : 0;
   const useful = (live - expired) / rowCount;
@@ -93,7 +92,7 @@ function highestDueClass(candidates: readonly Candidate[], {minSegments}: Compac
 }
 
 /** Neighbours by key come together, so that segments of keys that grow with time stay apart. */
-function mergeGroups(candidates: readonly Candidate[]): Segment[][] {
+function mergeGroups(candidates: readonly Candidate[]): ListedSegment[][] {
   const groups: Candidate[][] = [];
   let fullness = 0;
   for (const one of candidates.toSorted(byFirstKey)) {
@@ -110,5 +109,5 @@ function mergeGroups(candidates: readonly Candidate[]): Segment[][] {
 }
 
 function byFirstKey(a: Candidate, b: Candidate): number {
-  return compareKeys(keyBounds(a.segment).min, keyBounds(b.segment).min);
+  return compareKeys(a.segment.minKey, b.segment.minKey);
 }

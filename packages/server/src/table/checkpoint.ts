@@ -8,7 +8,7 @@
  * new one stays: a checkpoint that turns out damaged later still leaves a way to start.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {type Manifest, manifestToDelta} from '../cold/manifest.ts';
+import type {Manifest} from '../cold/manifest.ts';
 import type {KeyedRow} from '../hot/hot.ts';
 import type {Incarnation, Seq} from '../model/names.ts';
 import {crc32} from '../std/crc32.ts';
@@ -28,7 +28,7 @@ export interface Image {
   readonly seq: Seq;
   readonly ceiling: {readonly seq: Seq; readonly incarnation: Incarnation};
   readonly rows: Iterable<KeyedRow>;
-  readonly manifests: readonly Manifest[];
+  readonly manifests: Iterable<Manifest>;
 }
 
 /** Writes the image. Afterwards there are this checkpoint and the one of `previous`, the newest other one known to be whole, and no more. */
@@ -83,7 +83,7 @@ async function writeBlocks(file: DiskFile, image: Image, breathe: () => Promise<
   };
   writer.ceiling(image.ceiling.seq, image.ceiling.incarnation);
   for (const manifest of image.manifests) {
-    if (manifest.version > 0) writer.publish(manifestToDelta(manifest));
+    writer.manifest(manifest);
     if (writer.length > BLOCK_BYTES) await put(KIND_RECORDS);
   }
   // Rows come after the manifests: a publish record also says that hot rows up to its bound are gone.

@@ -80,7 +80,7 @@ export class Checkpointer {
       seq: commit.watermark,
       ceiling: commit.ceiling,
       rows: hot.captureAll(isDurable),
-      manifests: [...manifests.all()],
+      manifests: manifests.captureAll(),
     };
     const capturedBytes = log.appendedBytes;
     const previous = this.#newest;

@@ -10,7 +10,7 @@
  * Table lives are given out in order, and a schema or a ceiling names one before anything else does: a record of one above all those is damage.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
-import type {ManifestDelta} from '../cold/manifest.ts';
+import type {ManifestDelta} from '../cold/manifest-delta.ts';
 import type {Hot} from '../hot/hot.ts';
 import type {Log} from '../log/log.ts';
 import {FIRST_USER_INCARNATION, type Incarnation, type ScopeKey, type Seq} from '../model/names.ts';
@@ -225,7 +225,10 @@ export class Commit {
           this.#hot.remove(record.scope, record.key);
           break;
         case 'publish':
-          this.#publish(record.delta);
+          this.#publish(record.delta, lastSeq);
+          break;
+        case 'manifest':
+          this.#manifests.restore(record.manifest);
           break;
         case 'drop':
           this.#hot.drop(record.incarnation);
@@ -244,9 +247,9 @@ export class Commit {
     if (lastSeq > this.#watermark) this.#watermark = lastSeq;
   }
 
-  #publish(delta: ManifestDelta): void {
+  #publish(delta: ManifestDelta, seq: Seq): void {
     const {flushedThrough} = this.#manifests.get(delta.scope);
-    this.#manifests.apply(delta);
+    this.#manifests.apply(delta, seq);
     // A compaction takes nothing out of memory, and looking for it would cost a pass over the scope's rows.
     if (delta.flushedThrough > flushedThrough) this.#hot.retire(delta.scope, delta.flushedThrough);
   }

@@ -13,7 +13,8 @@
  * its files. Memory is bounded by a row group per segment read and one segment written.
  */
 import type {ColdRow} from '../cold/cold.ts';
-import type {Manifest, Segment} from '../cold/manifest.ts';
+import type {Manifest} from '../cold/manifest.ts';
+import type {ListedSegment} from '../cold/segment.ts';
 import type {ScopeKey, Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
 import {encodeRow, FLAG_TOMBSTONE, setRowSeq} from '../model/row-codec.ts';
@@ -28,7 +29,7 @@ const ROWS_PER_BREATH = 128;
 export interface GroupRequest {
   readonly scope: ScopeKey;
   /** Listed in the scope's manifest. */
-  readonly segments: readonly Segment[];
+  readonly segments: readonly ListedSegment[];
   /** A segment is cut when its rows have so many bytes. */
   readonly segmentBytes: number;
   /** Tombstones below this are dropped. */
@@ -65,7 +66,7 @@ export async function compactGroup(
   const output = new SegmentOutput(options, schema, manifest);
   try {
     const started = clock.monotonicMs();
-    const merged = await writeMerged(options, schema, manifest, request, output, signal);
+    const merged = await writeMerged(options, schema, request, output, signal);
     const encoded = clock.monotonicMs();
     throwIfOver(signal);
     await publish(options, schema, manifest, segments, output);
@@ -97,14 +98,14 @@ async function publish(
   options: OutputOptions,
   schema: Schema,
   manifest: Manifest,
-  replaced: readonly Segment[],
+  replaced: readonly ListedSegment[],
   output: SegmentOutput,
 ): Promise<void> {
   const {scope, version, flushedThrough} = manifest;
   if (options.current(schema) === undefined) throw droppedMeanwhile(schema);
   if (options.manifests.get(scope).version !== version) throw new Error('a flush published while a compaction ran');
   const {names} = options.files;
-  const isLast = output.segments.length === 0 && replaced.length === manifest.segments.length;
+  const isLast = output.segments.length === 0 && replaced.length === manifest.segmentCount;
   await options.commit.write({
     isUrgent: true,
     rows: names.announced(isLast ? filesOf(manifest) : replaced),
@@ -131,7 +132,6 @@ interface Merged {
 async function writeMerged(
   {cold}: OutputOptions,
   schema: Schema,
-  manifest: Manifest,
   {segments, segmentBytes, tombstonesBefore}: GroupRequest,
   output: SegmentOutput,
   signal: AbortSignal,
@@ -140,7 +140,8 @@ async function writeMerged(
   let slice: {key: Uint8Array; row: RowBytes}[] = [];
   let bytes = 0;
   let unbroken = 0;
-  for await (const batch of cold.scan(schema, {...manifest, segments}, {}, undefined, false)) {
+  const group = {segmentCount: segments.length, segmentsIn: () => segments};
+  for await (const batch of cold.scan(schema, group, {}, undefined, false)) {
     for (const found of batch) {
       if (++unbroken % ROWS_PER_BREATH === 0) await breathe(signal);
       if (found.row.isTombstone && found.row.seq < tombstonesBefore) {

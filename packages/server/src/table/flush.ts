@@ -9,8 +9,9 @@
  * At most one flush of a table runs at a time: the job lease sees to that, and the manifest version is checked in the turn of the publish.
  * Tombstones are flushed as rows; `compact.ts` drops them later. Memory is bounded by one segment.
  */
-import {EMPTY_VECTOR, liveCount, unionVectors, vectorOf} from '../cold/deletion-vector.ts';
-import type {Manifest, Segment} from '../cold/manifest.ts';
+import {unionVectors, vectorOf} from '../cold/deletion-vector.ts';
+import type {Manifest} from '../cold/manifest.ts';
+import type {Segment} from '../cold/segment.ts';
 import type {Hot, HotSnapshot} from '../hot/hot.ts';
 import type {ScopeKey, Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
@@ -211,12 +212,12 @@ async function deadRows(
   keys: readonly Uint8Array[],
 ): Promise<DeadRows> {
   const dead: DeadRows = {byName: new Map(), emptied: [], count: 0};
-  if (keys.length === 0 || manifest.segments.length === 0) return dead;
+  if (keys.length === 0 || manifest.segmentCount === 0) return dead;
   const located = await options.cold.locate(schema, manifest, keys);
   for (const [segment, rows] of Map.groupBy(located, row => row.segment)) {
     const positions = vectorOf(rows.map(row => row.position));
-    const vector = unionVectors(manifest.vectors.get(segment.name) ?? EMPTY_VECTOR, positions);
-    if (liveCount(segment.rowCount, vector) === 0) dead.emptied.push(segment);
+    const vector = unionVectors(segment.dead, positions);
+    if (vector.length === segment.rowCount) dead.emptied.push(segment);
     else dead.byName.set(segment.name, vector);
   }
   return {...dead, count: located.length};

@@ -1,16 +1,24 @@
 /**
- * Manifests: the current manifest of every scope that was ever flushed, folded from publish records; open flush boundaries; and who
- * still reads segments that a newer state no longer lists.
+ * Manifests: the current manifest of every scope that has segments, folded from publish records; open flush boundaries; and who still reads
+ * segments that a newer state no longer lists.
+ *
+ *     incarnation → owner → address → slab: the bytes of the manifest, which are read in place
  *
  * Laws: a manifest changes only by `apply`, in the turn in which the hot rows it replaces go. What a key's newest version is, in memory or in
- * which row of a segment, changes only when `flushedThrough` grows: a compaction leaves it. Files that are no longer listed are removed only after
- * every reader that could know them has closed.
+ * which row of a segment, changes only when `flushedThrough` grows: a compaction leaves it. A scope without segments is forgotten: it reads like
+ * one that was never flushed. Files that are no longer listed are removed only after every reader that could know them has closed.
  */
-import {applyDelta, emptyManifest, type Manifest, type ManifestDelta} from '../cold/manifest.ts';
-import {type Incarnation, type ScopeKey, type Seq, scopeId} from '../model/names.ts';
+import {Manifest} from '../cold/manifest.ts';
+import {applyDelta, emptyManifest, type ManifestDelta} from '../cold/manifest-delta.ts';
+import {entryKey, entryRow, type SlabList, Slabs, slabEntries} from '../hot/slab.ts';
+import {type Incarnation, type Owner, type ScopeKey, type Seq, scopeId} from '../model/names.ts';
 import type {StoredFile} from './files.ts';
 
 const MIRROR = 'manifest.json';
+const SLAB_BYTES = 1024 * 1024;
+/** Of one scope beside its bytes: its place in the map, its owner's name, its address. */
+const SCOPE_BYTES = 120;
+const NO_OWNER = new Uint8Array(0);
 
 /** Everything that lies in a scope's folder because of its manifest: the segments and the mirror beside them. */
 export function filesOf({segments}: Manifest): StoredFile[] {
@@ -24,43 +32,149 @@ function mirrorPath(segmentPath: string): string {
   return segmentPath.replace(/[^/]*$/, MIRROR);
 }
 
+/** Over all scopes. */
+export interface ColdTotals {
+  scopes: number;
+  segments: number;
+  rows: number;
+  deadRows: number;
+  bytes: number;
+}
+
 export class Manifests {
-  readonly #byIncarnation = new Map<Incarnation, Map<string, Manifest>>();
+  readonly #slabs = new Slabs(SLAB_BYTES);
+  readonly #tables = new Map<Incarnation, Map<Owner, number>>();
+  readonly #totals: ColdTotals = {scopes: 0, segments: 0, rows: 0, deadRows: 0, bytes: 0};
+  #newestPublish: Seq = 0n;
   readonly #boundaries = new Map<string, Seq>();
   readonly #readers = new Set<{readonly since: number}>();
   #epoch = 0;
   #retired: {readonly epoch: number; readonly file: StoredFile}[] = [];
 
   get(scope: ScopeKey): Manifest {
-    return this.#byIncarnation.get(scope.incarnation)?.get(scopeId(scope)) ?? emptyManifest(scope);
+    const address = this.#tables.get(scope.incarnation)?.get(scope.owner);
+    return address === undefined ? emptyManifest(scope) : manifestAt(this.#slabs.list, address, scope);
   }
 
-  of(incarnation: Incarnation): IterableIterator<Manifest> {
-    return (this.#byIncarnation.get(incarnation) ?? new Map<string, Manifest>()).values();
+  *of(incarnation: Incarnation): Generator<Manifest> {
+    for (const [owner, address] of this.#tables.get(incarnation) ?? []) {
+      yield manifestAt(this.#slabs.list, address, {incarnation, owner});
+    }
   }
 
   *all(): Generator<Manifest> {
-    for (const scopes of this.#byIncarnation.values()) yield* scopes.values();
+    for (const incarnation of this.#tables.keys()) yield* this.of(incarnation);
   }
 
-  apply(delta: ManifestDelta): void {
+  /** Every manifest, for a checkpoint: captured now, readable in slices later. */
+  captureAll(): Iterable<Manifest> {
+    const {list} = this.#slabs;
+    const captured = [...this.#tables].map(([incarnation, scopes]) => ({
+      incarnation,
+      owners: [...scopes.keys()],
+      addresses: Float64Array.from(scopes.values()),
+    }));
+    return {
+      *[Symbol.iterator]() {
+        for (const {incarnation, owners, addresses} of captured) {
+          for (const [i, owner] of owners.entries()) yield manifestAt(list, addresses[i]!, {incarnation, owner});
+        }
+      },
+    };
+  }
+
+  /** What they take in memory. */
+  get memoryBytes(): number {
+    return this.#slabs.bytes + this.#totals.scopes * SCOPE_BYTES;
+  }
+
+  /** Of all scopes, kept as they change. */
+  get totals(): Readonly<ColdTotals> {
+    return this.#totals;
+  }
+
+  /** The newest seq at which a manifest was published. */
+  get newestPublish(): Seq {
+    return this.#newestPublish;
+  }
+
+  /** `seq` is that of the batch which holds the delta. */
+  apply(delta: ManifestDelta, seq: Seq): void {
     const before = this.get(delta.scope);
-    const after = applyDelta(before, delta);
-    let scopes = this.#byIncarnation.get(delta.scope.incarnation);
-    if (scopes === undefined) {
-      scopes = new Map();
-      this.#byIncarnation.set(delta.scope.incarnation, scopes);
+    const after = applyDelta(before, delta, seq);
+    if (after.segmentCount === 0) this.#retire(filesOf(before));
+    else if (delta.remove.length > 0) {
+      this.#retire(
+        before
+          .positionsOf(new Set(delta.remove))
+          .values()
+          .map(position => before.segment(position)),
+      );
     }
-    scopes.set(scopeId(delta.scope), after);
-    const removed = new Set(delta.remove);
-    if (after.segments.length === 0) this.#retire(filesOf(before));
-    else this.#retire(before.segments.filter(segment => removed.has(segment.name)));
+    this.#replace(after);
+  }
+
+  /** A whole one, out of a checkpoint. */
+  restore(manifest: Manifest): void {
+    this.#replace(manifest);
   }
 
   /** Forgets a table life; its files become removable when their last reader closes. */
   drop(incarnation: Incarnation): void {
-    for (const manifest of this.of(incarnation)) this.#retire(filesOf(manifest));
-    this.#byIncarnation.delete(incarnation);
+    for (const manifest of this.of(incarnation)) {
+      this.#retire(filesOf(manifest));
+      this.#count(manifest, -1);
+    }
+    for (const address of this.#tables.get(incarnation)?.values() ?? []) this.#slabs.release(address);
+    this.#tables.delete(incarnation);
+    this.#evacuate();
+  }
+
+  #replace(manifest: Manifest): void {
+    const {incarnation, owner} = manifest.scope;
+    if (manifest.publishSeq > this.#newestPublish) this.#newestPublish = manifest.publishSeq;
+    const scopes = this.#tables.get(incarnation) ?? new Map<Owner, number>();
+    const before = scopes.get(owner);
+    if (before !== undefined) {
+      this.#count(manifestAt(this.#slabs.list, before, manifest.scope), -1);
+      this.#slabs.release(before);
+    }
+    if (manifest.segmentCount === 0) {
+      scopes.delete(owner);
+    } else {
+      this.#count(manifest, 1);
+      const {bytes} = manifest;
+      const row = {buffer: bytes, offset: 0, length: bytes.length};
+      scopes.set(owner, this.#slabs.append(incarnation, owner === null ? NO_OWNER : Buffer.from(owner), row));
+    }
+    if (scopes.size > 0) this.#tables.set(incarnation, scopes);
+    else this.#tables.delete(incarnation);
+    this.#evacuate();
+  }
+
+  #count({segmentCount, rowCount, deadCount, sizeBytes}: Manifest, sign: 1 | -1): void {
+    this.#totals.scopes += sign;
+    this.#totals.segments += sign * segmentCount;
+    this.#totals.rows += sign * rowCount;
+    this.#totals.deadRows += sign * deadCount;
+    this.#totals.bytes += sign * sizeBytes;
+  }
+
+  /** Moves what lives out of slabs that are mostly dead, until at most half of all is. */
+  #evacuate(): void {
+    while (this.#slabs.bytes > this.#slabs.evacuatedBytes) {
+      const number = this.#slabs.mostlyDead();
+      if (number === undefined) return;
+      const {list} = this.#slabs;
+      for (const {address, scopeSlot} of slabEntries(list, number)) {
+        const key = entryKey(list, address);
+        const owner = key.length === 0 ? null : (key.toString() as Owner);
+        const scopes = this.#tables.get(scopeSlot as Incarnation);
+        if (scopes?.get(owner) !== address) continue;
+        scopes.set(owner, this.#slabs.append(scopeSlot, key, entryRow(list, address)));
+        this.#slabs.release(address);
+      }
+    }
   }
 
   /** While a flush of the scope runs: versions written over a predecessor ≤ boundary must say so (see `rows.ts`). */
@@ -73,7 +187,7 @@ export class Manifests {
   }
 
   boundary(scope: ScopeKey): Seq | undefined {
-    return this.#boundaries.get(scopeId(scope));
+    return this.#boundaries.size === 0 ? undefined : this.#boundaries.get(scopeId(scope));
   }
 
   /**
@@ -112,8 +226,13 @@ export class Manifests {
     return this.#retired.length;
   }
 
-  #retire(segments: readonly StoredFile[]): void {
-    for (const {storageId, path} of segments) this.#retired.push({epoch: this.#epoch, file: {storageId, path}});
+  #retire(files: Iterable<StoredFile>): void {
+    for (const {storageId, path} of files) this.#retired.push({epoch: this.#epoch, file: {storageId, path}});
     this.#epoch++;
   }
+}
+
+function manifestAt(list: SlabList, address: number, scope: ScopeKey): Manifest {
+  const {buffer, offset} = entryRow(list, address);
+  return new Manifest(scope, buffer, offset);
 }

@@ -45,13 +45,13 @@ export function openSnapshot(options: {
     point(key, includeTombstones) {
       const found = hot.get(key);
       if (found !== undefined) return visible(view.at(found), includeTombstones);
-      if (manifest.segments.length === 0) return undefined;
+      if (manifest.segmentCount === 0) return undefined;
       return cold
         .get(schema, manifest, key)
         .then(row => (row === undefined ? undefined : visible(row.row, includeTombstones)));
     },
     scan(request, visit, signal) {
-      if (manifest.segments.length === 0) return scanHot({schema, schemaOf, hot, view}, request, visit, signal);
+      if (manifest.segmentCount === 0) return scanHot({schema, schemaOf, hot, view}, request, visit, signal);
       return scanMerged({schema, schemaOf, hot, cold, manifest}, request, visit, signal);
     },
     describe(request) {
@@ -68,25 +68,9 @@ export function openSnapshot(options: {
   };
 }
 
-const coldRowCounts = new WeakMap<Manifest, number>();
-
-/** Asked for by every query, so each manifest is counted once. */
-function coldRowCount(manifest: Manifest): number {
-  const known = coldRowCounts.get(manifest);
-  if (known !== undefined) return known;
-  const count = countColdRows(manifest);
-  coldRowCounts.set(manifest, count);
-  return count;
+function coldRowCount({rowCount, deadCount}: Manifest): number {
+  return rowCount - deadCount;
 }
-
-function countColdRows({segments, vectors}: Manifest): number {
-  let count = 0;
-  for (const segment of segments) count += segment.rowCount;
-  for (const vector of vectors.values()) count -= vector.length;
-  return count;
-}
-
-const NONE_DEAD = new Uint32Array(0);
 
 function partsOf(schema: Schema, schemaOf: SchemaOf, hot: HotSnapshot, manifest: Manifest): TableParts {
   const byName = new Map(manifest.segments.map(segment => [segment.name, segment]));
@@ -94,8 +78,7 @@ function partsOf(schema: Schema, schemaOf: SchemaOf, hot: HotSnapshot, manifest:
     versions: Array.from({length: schema.version}, (_, i) => schemaOf(i + 1)),
     hotRowCount: hot.rowCount,
     hot: range => hot.rows(range),
-    segments: manifest.segments.map(({name, storageId, path, schemaVersion, rowCount, checksum}) => {
-      const dead = manifest.vectors.get(name) ?? NONE_DEAD;
+    segments: manifest.segments.map(({name, storageId, path, schemaVersion, rowCount, checksum, dead}) => {
       return {name, storageId, path, schemaVersion, rowCount, checksum, dead};
     }),
     pruned: (part, filter) => pruneReason(byName.get(part.name)!, filter, schema, schemaOf(part.schemaVersion)),

@@ -3,13 +3,14 @@
  *
  *     row       one version of one row          publish   a manifest delta; the scope's hot versions ≤ flushedThrough are gone
  *     remove    a system row is gone            drop      one table life is over
- *     ceiling   seqs and incarnations up to here are reserved
+ *     manifest  a whole one, in checkpoints     ceiling   seqs and incarnations up to here are reserved
  *
  * A checkpoint is the same records again, written from the state they led to, so there is one way to fold them.
  * Laws: a row record's header (incarnation, owner, key) reads without a schema. Unknown kinds are damage, never skipped.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {deltaFromJson, deltaToJson, type ManifestDelta} from '../cold/manifest.ts';
+import {type Manifest, manifestOf} from '../cold/manifest.ts';
+import {deltaFromBytes, deltaFromJson, deltaToBytes, type ManifestDelta} from '../cold/manifest-delta.ts';
 import type {Incarnation, Owner, ScopeKey, Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
 import {writeU32} from '../std/bytes.ts';
@@ -18,14 +19,19 @@ export type LogRecord =
   | {readonly kind: 'row'; readonly scope: ScopeKey; readonly key: Uint8Array; readonly row: RowBytes}
   | {readonly kind: 'remove'; readonly scope: ScopeKey; readonly key: Uint8Array}
   | {readonly kind: 'publish'; readonly delta: ManifestDelta}
+  | {readonly kind: 'manifest'; readonly manifest: Manifest}
   | {readonly kind: 'drop'; readonly incarnation: Incarnation}
   | {readonly kind: 'ceiling'; readonly seq: Seq; readonly incarnation: Incarnation};
 
 const ROW = 1;
 const REMOVE = 2;
-const PUBLISH = 3;
+/** Of release 0.1.0: JSON, whole manifests of checkpoints too. Only read. */
+const PUBLISH_JSON = 3;
 const DROP = 4;
 const CEILING = 5;
+const PUBLISH = 6;
+const MANIFEST = 7;
+const NO_KEY = new Uint8Array(0);
 const NO_OWNER = 0xffff;
 
 /** Appends records to one growing buffer. `bytes()` is a view of it, valid until the next append or `clear`. */
@@ -52,11 +58,11 @@ export class RecordWriter {
   }
 
   publish(delta: ManifestDelta): void {
-    const json = Buffer.from(deltaToJson(delta));
-    this.#reserve(5 + json.length);
-    this.#length = this.#buffer.writeUInt8(PUBLISH, this.#length);
-    this.#length = this.#buffer.writeUInt32LE(json.length, this.#length);
-    this.#length += json.copy(this.#buffer, this.#length);
+    this.#ofScope(PUBLISH, delta.scope, deltaToBytes(delta));
+  }
+
+  manifest({scope, bytes}: Manifest): void {
+    this.#ofScope(MANIFEST, scope, bytes);
   }
 
   drop(incarnation: Incarnation): void {
@@ -82,6 +88,12 @@ export class RecordWriter {
 
   clear(): void {
     this.#length = 0;
+  }
+
+  #ofScope(kind: number, scope: ScopeKey, bytes: Buffer): void {
+    this.#header(kind, scope, NO_KEY, 4 + bytes.length);
+    writeU32(this.#buffer, this.#length, bytes.length);
+    this.#length += 4 + bytes.copy(this.#buffer, this.#length + 4);
   }
 
   #header(kind: number, scope: ScopeKey, key: Uint8Array, more: number): void {
@@ -130,10 +142,15 @@ export class RecordReader {
       }
       case REMOVE:
         return {kind: 'remove', ...this.#header()};
+      case PUBLISH_JSON:
+        return {kind: 'publish', delta: deltaFromJson(this.#sized().toString())};
       case PUBLISH: {
-        const length = this.#buffer.readUInt32LE(this.#take(4));
-        const at = this.#take(length);
-        return {kind: 'publish', delta: deltaFromJson(this.#buffer.toString('utf8', at, at + length))};
+        const {scope} = this.#header();
+        return {kind: 'publish', delta: deltaFromBytes(scope, this.#sized())};
+      }
+      case MANIFEST: {
+        const {scope} = this.#header();
+        return {kind: 'manifest', manifest: manifestOf(scope, this.#sized())};
       }
       case DROP:
         return {kind: 'drop', incarnation: this.#incarnation()};
@@ -157,6 +174,12 @@ export class RecordReader {
     const keyLength = this.#buffer.readUInt16LE(this.#take(2));
     const {buffer, byteOffset} = this.#buffer;
     return {scope, key: new Uint8Array(buffer, byteOffset + this.#take(keyLength), keyLength)};
+  }
+
+  #sized(): Buffer {
+    const length = this.#buffer.readUInt32LE(this.#take(4));
+    const at = this.#take(length);
+    return this.#buffer.subarray(at, at + length);
   }
 
   #incarnation(): Incarnation {

@@ -96,7 +96,7 @@ async function insert(
   const release = typeof acquired === 'function' ? acquired : await acquired;
   try {
     const lookUp = (manifest: Manifest) =>
-      manifest.segments.length === 0
+      manifest.segmentCount === 0
         ? NOTHING_COLD
         : held(options, () => lookUpCold(options, scope, schema, manifest, keys));
     return await onceSettled(options, scope, lookUp, async cold => {
@@ -290,7 +290,7 @@ async function decide(
     if (hot !== undefined) offer(view.at(hot), keyIndex);
     else cold.push(keyIndex);
   }
-  if (cold.length > 0 && manifest.segments.length > 0) {
+  if (cold.length > 0 && manifest.segmentCount > 0) {
     const coldKeys = cold.map(keyIndex => keys[keyIndex]!);
     await options.cold.visit(schema, manifest, coldKeys, (i, {row}) => offer(row, cold[i]!));
   }

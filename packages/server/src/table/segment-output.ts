@@ -8,7 +8,9 @@
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Blob} from '../blob/blob.ts';
 import type {Cold, SegmentSource} from '../cold/cold.ts';
-import {type Manifest, manifestJson, type Segment} from '../cold/manifest.ts';
+import type {Manifest} from '../cold/manifest.ts';
+import {manifestJson} from '../cold/manifest-mirror.ts';
+import type {Segment} from '../cold/segment.ts';
 import {type ScopeKey, tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
@@ -89,7 +91,7 @@ export class SegmentOutput {
 export async function mirror(options: OutputOptions, schema: Schema, scope: ScopeKey): Promise<void> {
   const {storageId, folder} = options.placeOf(schema, scope);
   const manifest = options.manifests.get(scope);
-  if (manifest.segments.length === 0) return;
+  if (manifest.segmentCount === 0) return;
   const text = manifestJson(manifest, schema);
   try {
     await options.blobOf(storageId).replace(`${folder}/manifest.json`, Buffer.from(text));

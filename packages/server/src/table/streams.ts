@@ -10,7 +10,7 @@
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Cold} from '../cold/cold.ts';
-import {emptyManifest} from '../cold/manifest.ts';
+import {emptyManifest} from '../cold/manifest-delta.ts';
 import type {Hot} from '../hot/hot.ts';
 import type {Value} from '../model/datatype.ts';
 import {type Incarnation, type ScopeKey, type Seq, tableText} from '../model/names.ts';
