@@ -22,7 +22,7 @@ const KINDS: readonly {kind: MemoryJob['kind']; count: number; what: string}[] =
   {kind: 'hot scopes', count: 100_000, what: 'user with one row in memory'},
   {kind: 'hot rows', count: 50_000, what: 'row in memory, of users with ten'},
   {kind: 'cold scopes', count: 100_000, what: 'user with nothing in memory and one segment'},
-  {kind: 'segments', count: 10_000, what: 'further segment of a scope'},
+  {kind: 'segments', count: 100_000, what: 'further segment of a scope'},
   {kind: 'tables', count: 10_000, what: 'table of three columns, empty'},
 ];
 

@@ -49,7 +49,7 @@ const database = await openTestDatabase({
   durability: 'D2',
   disk: gatedDisk(),
   logSegmentBytes: 12 * KIB,
-  hotSlabBytes: 2 * KIB,
+  slabBytes: 2 * KIB,
   checkpointLogBytes: 32 * KIB,
   jobs: {maxConcurrent: 4, maxRetries: 3, retryBackoffMs: 100, keepFinishedDays: 30},
 });

@@ -16,7 +16,7 @@ export interface MemoryJob {
   readonly count: number;
 }
 
-/** Bytes for each of `count`. `counted` = what `hot_bytes` says of it. */
+/** Bytes for each of `count`. `counted` = what the memory limits see of it. */
 export interface MemoryFigures {
   readonly resident: number;
   readonly live: number;
@@ -30,6 +30,7 @@ const OPTIONS = {
 };
 const COLUMNS = 'id BIGINT PRIMARY KEY, room INT NOT NULL, body TEXT NOT NULL';
 const ROWS_PER_USER = 10;
+const SEGMENTS_PER_USER = 10_000;
 const SETTLE_MS = 200;
 
 const job = JSON.parse(process.argv[2]!) as MemoryJob;
@@ -63,24 +64,24 @@ async function measure({directory, kind, count}: MemoryJob): Promise<MemoryFigur
 async function fill(directory: string, {kind, count}: Pick<MemoryJob, 'kind' | 'count'>): Promise<void> {
   const db = await openEmbedded(directory, OPTIONS);
   await db.sql('CREATE NAMESPACE bench');
-  await db.sql(`CREATE ${kind === 'segments' ? 'SHARED' : 'USER'} TABLE bench.messages (${COLUMNS})`);
+  await db.sql(`CREATE USER TABLE bench.messages (${COLUMNS})`);
   if (kind === 'hot scopes') await each(count, i => db.sql(rowsOf(1), {user: userName(i)}));
   if (kind === 'hot rows') await each(count, i => db.sql(rowsOf(ROWS_PER_USER), {user: userName(i)}));
   if (kind === 'tables') await each(count, i => db.sql(`CREATE USER TABLE bench.t${i} (${COLUMNS})`));
   await db.close();
   if (count === 0) return;
-  if (kind === 'segments') await publishMade(directory, {scopes: [null], perScope: count});
-  if (kind === 'cold scopes') {
-    await publishMade(directory, {
-      scopes: Array.from({length: count}, (_, i) => userName(i) as UserId),
-      perScope: 1,
-    });
+  const users = (some: number) => Array.from({length: some}, (_, i) => userName(i) as UserId);
+  if (kind === 'segments') {
+    await publishMade(directory, {scopes: users(count / SEGMENTS_PER_USER), perScope: SEGMENTS_PER_USER});
   }
+  if (kind === 'cold scopes') await publishMade(directory, {scopes: users(count), perScope: 1});
 }
 
 async function counted(db: Embedded): Promise<number> {
-  const [row] = await db.sql("SELECT metric_value FROM system.stats WHERE metric_name = 'hot_bytes'");
-  return Number(row![0]);
+  const rows = await db.sql(
+    "SELECT metric_value FROM system.stats WHERE metric_name IN ('hot_bytes', 'cold_manifest_bytes')",
+  );
+  return rows.reduce((sum, [value]) => sum + Number(value), 0);
 }
 
 function rowsOf(count: number): string {

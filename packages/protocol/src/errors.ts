@@ -33,7 +33,11 @@ export const ERRORS = {
   SNAPSHOT_EXPIRED: {status: 400, retry: true, about: 'The data version a statement read from is gone.'},
   WRITE_CONFLICT: {status: 409, retry: true, about: 'The write kept meeting concurrent changes; try again.'},
   WRITE_QUEUE_FULL: {status: 503, retry: true, about: 'Too many writes wait for the disk; try again.'},
-  MEMORY_LIMIT: {status: 503, retry: true, about: 'The hot tier is at its hard limit; try again after a flush.'},
+  MEMORY_LIMIT: {
+    status: 503,
+    retry: true,
+    about: 'Rows in memory and manifests are at their hard limit; try again after a flush.',
+  },
   DISK_FULL: {status: 503, retry: true, about: 'No space to prepare the log; heals when space is freed.'},
   STORAGE_UNAVAILABLE: {status: 503, retry: true, about: 'A storage failed or could not be reached; try again.'},
   QUERY_UNAVAILABLE: {

@@ -133,13 +133,13 @@ export const OPTIONS = {
     default: 512 * MIB,
     unit: 'bytes',
     range: [16 * MIB, 1024 * GIB],
-    about: 'Hot bytes that cause early flushes.',
+    about: 'Bytes of rows in memory and of manifests that cause early flushes.',
   },
   'memory.hard_limit_bytes': {
     default: GIB,
     unit: 'bytes',
     range: [16 * MIB, 1024 * GIB],
-    about: 'Hot bytes at which writes are refused.',
+    about: 'Bytes of both at which writes that add rows are refused.',
   },
   'checkpoint.log_bytes': {
     default: 256 * MIB,

@@ -25,7 +25,7 @@ import {type Duck, type DuckOptions, openDuck} from './duck/duck.ts';
 import type {Env, Param} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
-import {MemoryWatch} from './hot/memory-watch.ts';
+import {MemoryBudget} from './hot/memory-budget.ts';
 import {Sweeper} from './hot/sweeper.ts';
 import {Compactions} from './jobs/compactions.ts';
 import {Flushes} from './jobs/flushes.ts';
@@ -78,8 +78,8 @@ export interface DatabaseOptions {
   readonly flushScopesAtOnce?: number;
   /** Names of files in one batch, when a table is dropped. */
   readonly namesAtOnce?: number;
-  /** A checkpoint comes only when the log is longer than what hot rows are held in. */
-  readonly hotSlabBytes?: number;
+  /** Of rows and of manifests. A checkpoint comes only when the log is longer than what hot rows are held in. */
+  readonly slabBytes?: number;
   readonly defaultRows: number;
   readonly maxRows: number;
   readonly retentionHours: number;
@@ -118,8 +118,6 @@ export interface Database {
 
 /** Of the product, as clients and people see it. */
 export const VERSION = '0.1.0';
-/** A flush for memory goes on down to this part of the soft limit, so that the next write does not ask for another. */
-const MEMORY_ENOUGH = 0.75;
 const LEASE_MS = 30_000;
 const CLOSE_JOBS_MS = 30_000;
 /** Scopes of one flush in work together: while one waits for the disk the encoder has another, and their syncs of the log are one. */
@@ -170,7 +168,7 @@ interface Core extends State {
   readonly log: Log;
   readonly files: Files;
   readonly checkpointer: Checkpointer;
-  readonly memory: MemoryWatch;
+  readonly memory: MemoryBudget;
 }
 
 function createState(options: DatabaseOptions): State {
@@ -189,8 +187,8 @@ function createState(options: DatabaseOptions): State {
   });
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
-  const slabBytes = options.hotSlabBytes === undefined ? {} : {slabBytes: options.hotSlabBytes};
-  return {hot: createHot(slabBytes), cold, manifests: new Manifests(), catalog, storages, openStorage};
+  const slabBytes = options.slabBytes === undefined ? {} : {slabBytes: options.slabBytes};
+  return {hot: createHot(slabBytes), cold, manifests: new Manifests(slabBytes), catalog, storages, openStorage};
 }
 
 async function openCore(options: DatabaseOptions): Promise<Core> {
@@ -199,7 +197,10 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
   await disk.syncDirectory(directory);
   const state = createState(options);
   const {hot, cold, manifests, catalog, storages, openStorage} = state;
-  const memory = new MemoryWatch(hot, clock, options.memorySoftBytes);
+  const memory = new MemoryBudget({
+    ...{hot, clock, manifestBytes: () => manifests.memoryBytes},
+    ...{softBytes: options.memorySoftBytes, hardBytes: options.memoryHardBytes},
+  });
   const sweeper = new Sweeper(hot);
   let checkpointer: Checkpointer | undefined;
   const commit = new Commit({
@@ -303,15 +304,15 @@ function createServices(
   streams: Streams,
   made: Work & Pick<Services, 'duck' | 'openSystem'>,
 ): Services {
-  const {hot, cold, manifests, catalog, storages, latches, commit} = core;
-  const {clock, memoryHardBytes, defaultRows, maxRows, retentionHours, analytic} = options;
+  const {hot, cold, manifests, catalog, storages, latches, commit, memory} = core;
+  const {clock, defaultRows, maxRows, retentionHours, analytic} = options;
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
   return {
     ...made,
     catalog,
     ddl: new Ddl({catalog, storages, commit, latches, clock}),
-    tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memoryHardBytes, streams}),
+    tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memory, streams}),
     storages,
     openStorage: core.openStorage,
     storageRecord: id => storedStorages(hot).find(record => record.storage_id === id),
@@ -384,7 +385,7 @@ function startSchedules(options: DatabaseOptions, core: Core, work: Work, stream
 }
 
 async function openJobs(options: DatabaseOptions, core: Core, streams: Streams): Promise<Work> {
-  const {hot, cold, manifests, catalog, storages, latches, commit, files} = core;
+  const {hot, cold, manifests, catalog, storages, latches, commit, files, memory} = core;
   const {clock, ids, logger} = options;
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
   const output: OutputOptions = {
@@ -406,8 +407,7 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
     clock,
     current,
     scopes: (schema, trigger) => flushes.scopes(schema, trigger),
-    isMemoryShort: () =>
-      hot.bytes() > options.memorySoftBytes * MEMORY_ENOUGH && hot.evacuatedBytes() > options.memorySoftBytes,
+    isMemoryEnough: () => memory.isEnough(),
     location: schema => storages.location(schema),
     scopesAtOnce: options.flushScopesAtOnce ?? FLUSH_SCOPES_AT_ONCE,
   });
@@ -434,7 +434,7 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
     clock,
     tables: () => catalog.tables(),
     ...options.compaction,
-    isMemoryShort: () => hot.bytes() > options.memorySoftBytes,
+    isMemoryShort: () => memory.isShort(),
     newestSeq: () => commit.watermark,
   });
   flushes = new Flushes({
@@ -446,7 +446,7 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
     files,
     defaultPolicy: options.flushDefaultPolicy,
     smallScopeAgeSeconds: options.smallScopeAgeSeconds,
-    memorySoftBytes: options.memorySoftBytes,
+    memory,
     warn: text => logger.warn(text),
     namesAtOnce: options.namesAtOnce,
   });

@@ -17,6 +17,6 @@ export function describeStart(options: DatabaseOptions, {hot, catalog}: {hot: Ho
   return [
     `Data lies in ${options.directory} (${userTables} tables, ${hot.rowCount()} hot rows).`,
     `Durability ${CLASS_TEXT[options.durability]}.`,
-    `Hot tier: early flushes above ${mib(options.memorySoftBytes)}, writes refused above ${mib(options.memoryHardBytes)}.`,
+    `Rows and manifests in memory: early flushes above ${mib(options.memorySoftBytes)}, writes refused above ${mib(options.memoryHardBytes)}.`,
   ];
 }

@@ -10,6 +10,7 @@
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Manifest} from '../cold/manifest.ts';
 import type {Hot, HotScopeStats} from '../hot/hot.ts';
+import type {MemoryBudget} from '../hot/memory-budget.ts';
 import {type Owner, type ScopeKey, tableText} from '../model/names.ts';
 import {type FlushPolicy, type Schema, TABLE_KINDS} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
@@ -32,7 +33,7 @@ export interface FlushesOptions {
   readonly files: Files;
   readonly defaultPolicy: FlushPolicy | null;
   readonly smallScopeAgeSeconds: number;
-  readonly memorySoftBytes: number;
+  readonly memory: MemoryBudget;
   readonly warn: (text: string) => void;
   /** Names of files in one batch. */
   readonly namesAtOnce?: number | undefined;
@@ -144,9 +145,8 @@ export class Flushes {
 
   /** One look at every table: what the scheduler does on its tick. */
   async tick(): Promise<void> {
-    const {hot, tables, memorySoftBytes} = this.#options;
-    // Above it by dead space alone, evacuation is what helps.
-    const isMemoryShort = hot.evacuatedBytes() > memorySoftBytes;
+    const {tables, memory} = this.#options;
+    const isMemoryShort = memory.isFlushDue();
     for (const schema of tables()) {
       if (!TABLE_KINDS[schema.kind].isFlushed || !this.hasPending(schema) || this.isFlushing(schema)) continue;
       const trigger = isMemoryShort ? 'memory' : await this.#trigger(schema);

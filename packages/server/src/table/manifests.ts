@@ -15,7 +15,7 @@ import {type Incarnation, type Owner, type ScopeKey, type Seq, scopeId} from '..
 import type {StoredFile} from './files.ts';
 
 const MIRROR = 'manifest.json';
-const SLAB_BYTES = 1024 * 1024;
+const SLAB_BYTES = 256 * 1024;
 /** Of one scope beside its bytes: its place in the map, its owner's name, its address. */
 const SCOPE_BYTES = 120;
 const NO_OWNER = new Uint8Array(0);
@@ -42,7 +42,7 @@ export interface ColdTotals {
 }
 
 export class Manifests {
-  readonly #slabs = new Slabs(SLAB_BYTES);
+  readonly #slabs: Slabs;
   readonly #tables = new Map<Incarnation, Map<Owner, number>>();
   readonly #totals: ColdTotals = {scopes: 0, segments: 0, rows: 0, deadRows: 0, bytes: 0};
   #newestPublish: Seq = 0n;
@@ -50,6 +50,10 @@ export class Manifests {
   readonly #readers = new Set<{readonly since: number}>();
   #epoch = 0;
   #retired: {readonly epoch: number; readonly file: StoredFile}[] = [];
+
+  constructor({slabBytes = SLAB_BYTES}: {slabBytes?: number} = {}) {
+    this.#slabs = new Slabs(slabBytes);
+  }
 
   get(scope: ScopeKey): Manifest {
     const address = this.#tables.get(scope.incarnation)?.get(scope.owner);

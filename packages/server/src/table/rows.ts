@@ -13,6 +13,7 @@ import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {Cold} from '../cold/cold.ts';
 import type {Manifest} from '../cold/manifest.ts';
 import type {Hot} from '../hot/hot.ts';
+import type {MemoryBudget} from '../hot/memory-budget.ts';
 import type {Value} from '../model/datatype.ts';
 import {encodeKey} from '../model/key-codec.ts';
 import {type Incarnation, type ScopeKey, scopeId, tableText} from '../model/names.ts';
@@ -49,7 +50,7 @@ export interface RowsOptions {
   readonly schemaOf: (incarnation: Incarnation, version: number) => Schema;
   /** The schema of a living table, or undefined. */
   readonly current: (incarnation: Incarnation) => Schema | undefined;
-  readonly memoryHardBytes: number;
+  readonly memory: MemoryBudget;
   readonly streams: Streams;
 }
 
@@ -85,7 +86,7 @@ async function insert(
   if (rows.length === 0) return 0;
   if (!TABLE_KINDS[schema.kind].isDurable) {
     checkCurrent(options, schema);
-    checkMemory(options);
+    options.memory.check();
     return options.streams.insert(scope, schema, rows);
   }
   const key = schema.columns[schema.primaryKey]!;
@@ -102,7 +103,7 @@ async function insert(
     return await onceSettled(options, scope, lookUp, async cold => {
       throwIfOver(signal);
       checkCurrent(options, schema);
-      checkMemory(options);
+      options.memory.check();
       const batch = rows.map((values, i) => newRow(options, scope, schema, values, keys[i]!, cold.get(i)));
       await options.commit.write({rows: batch});
       return rows.length;
@@ -227,7 +228,7 @@ async function changeRows(
         options.commit.checkWritable();
         return 0;
       }
-      if (batch.some(isLive)) checkMemory(options);
+      if (batch.some(isLive)) options.memory.check();
       settleFlags(options, scope, batch);
       await options.commit.write({rows: batch});
       return batch.length;
@@ -345,13 +346,4 @@ function checkCurrent(options: RowsOptions, schema: Schema): void {
 /** Deletes go on at the hard limit: they are how people make room. */
 function isLive({row}: WriteRow): boolean {
   return (rowFlags({buffer: row, offset: 0, length: row.length}) & FLAG_TOMBSTONE) === 0;
-}
-
-function checkMemory(options: RowsOptions): void {
-  const bytes = options.hot.bytes();
-  if (bytes <= options.memoryHardBytes) return;
-  throw new DbError(
-    'MEMORY_LIMIT',
-    `The hot tier holds ${bytes} bytes, its hard limit is ${options.memoryHardBytes}; writes are refused until a flush frees memory. Try again shortly.`,
-  );
 }

@@ -39,7 +39,7 @@ const TICK_MS = 100_000;
 const OPTIONS: Partial<DatabaseOptions> = {
   durability: 'D2',
   logSegmentBytes: 64 * 1024,
-  hotSlabBytes: 64 * 1024,
+  slabBytes: 64 * 1024,
   flushCheckMs: TICK_MS,
   // One after the other, so that a flush has one order of operations.
   flushScopesAtOnce: 1,
@@ -222,7 +222,7 @@ const eve = {
 
 const checkpointProtocol: Protocol = {
   name: 'a checkpoint',
-  options: {...OPTIONS, logSegmentBytes: 32 * 1024, hotSlabBytes: 8 * 1024, checkpointLogBytes: 40 * 1024},
+  options: {...OPTIONS, logSegmentBytes: 32 * 1024, slabBytes: 8 * 1024, checkpointLogBytes: 40 * 1024},
   steps: CHECKPOINT,
   isStep: operation => operation.includes('checkpoint') || operation === 'remove log',
   async prepare(world) {

@@ -100,7 +100,7 @@ export class History {
   #options() {
     return {
       durability: this.durability,
-      hotSlabBytes: 8 * 1024,
+      slabBytes: 8 * 1024,
       logSegmentBytes: this.#pick([32, 64, 128]) * 1024,
       checkpointLogBytes: this.#pick([8, 32, 1024]) * 1024,
       jobs: {maxConcurrent: 4, maxRetries: this.#below(3), retryBackoffMs: 5, keepFinishedDays: 7},

@@ -18,7 +18,7 @@ export async function openWorld(options: Partial<DatabaseOptions> = {}, {isSlow}
   const all = {
     durability: 'D2',
     logSegmentBytes: 256 * 1024,
-    hotSlabBytes: 64 * 1024,
+    slabBytes: 64 * 1024,
     flushCheckMs: TICK_MS,
     ...options,
   } as const;

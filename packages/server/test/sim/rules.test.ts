@@ -220,7 +220,7 @@ test('18: a file that nobody announced is never touched, by no flush, no DROP an
 const isSegmentRemoval = ({operation, path}: DiskEvent) => operation === 'remove' && path.endsWith('.parquet');
 
 test('18: a file that cannot be deleted is tried again, and until then a checkpoint and a crash forget none', async () => {
-  const world = await openWorld({checkpointLogBytes: 16 * 1024, logSegmentBytes: 16 * 1024, hotSlabBytes: 8 * 1024});
+  const world = await openWorld({checkpointLogBytes: 16 * 1024, logSegmentBytes: 16 * 1024, slabBytes: 8 * 1024});
   await must(world, 'CREATE USER TABLE app.other (v TEXT, id BIGINT PRIMARY KEY)', 'root');
   await must(world, "INSERT INTO app.other (v, id) VALUES ('', 1)");
   const drop = async () => {
@@ -266,8 +266,8 @@ test('a DROP TABLE that is durable is answered as done, though the job that dele
   assert.deepEqual(segmentsOf(world), []);
 });
 
-test('20: at the hard memory limit INSERT and UPDATE are refused and may be tried again; DELETE and flushes go on and make room', async () => {
-  const world = await openWorld({memoryHardBytes: 80_000, hotSlabBytes: 8 * 1024});
+test('20: at the hard memory limit INSERT and UPDATE are refused and may be tried again; DELETE goes on, and flushes come by themselves and make room', async () => {
+  const world = await openWorld({memoryHardBytes: 80_000, slabBytes: 8 * 1024});
   const long = 'x'.repeat(3000);
   let refused: string | undefined;
   let count = 0;
@@ -277,7 +277,6 @@ test('20: at the hard memory limit INSERT and UPDATE are refused and may be trie
   assert.equal(await codeOf(world, "UPDATE app.t SET v = 'short' WHERE id = 0"), 'MEMORY_LIMIT');
   assert.equal(await codeOf(world, "UPDATE app.t SET v = 'short' WHERE id >= 0"), 'MEMORY_LIMIT');
   assert.equal((await sql(world, 'DELETE FROM app.t WHERE id = 0')).rowCount, 1);
-  await flush(world);
   await world.settle(world.life.clock.advance(TICK_MS));
   await quiet();
   assert.equal((await sql(world, "UPDATE app.t SET v = 'short' WHERE id = 1")).rowCount, 1);

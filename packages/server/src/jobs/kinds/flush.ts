@@ -25,8 +25,8 @@ export interface FlushJobOptions {
   /** The scopes this trigger takes at the moment the job runs. */
   readonly scopes: (schema: Schema, trigger: JobTrigger) => Promise<readonly ScopeKey[]>;
   readonly location: (schema: Schema) => string;
-  /** Whether a flush for memory has to go on; what it leaves are the scopes that were written last. */
-  readonly isMemoryShort: () => boolean;
+  /** Whether a flush for memory may end; what it leaves are the scopes that were written last. */
+  readonly isMemoryEnough: () => boolean;
   /** Scopes of one job that are in work together. */
   readonly scopesAtOnce: number;
 }
@@ -68,7 +68,7 @@ export function flushJob(options: FlushJobOptions) {
       let scopesDone = 0;
       const bounds = {signal: context.signal, atOnce: options.scopesAtOnce, weightOf: weightIn(options)};
       await eachAtOnce(scopes, bounds, async scope => {
-        if (params.trigger === 'memory' && !options.isMemoryShort()) return;
+        if (params.trigger === 'memory' && options.isMemoryEnough()) return;
         try {
           add(totals, await flushScope(options.flush, schema, scope, context.signal));
         } catch (error) {

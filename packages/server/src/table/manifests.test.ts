@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import type {ManifestDelta} from '../cold/manifest-delta.ts';
+import {sampleSegment, seededRandom} from '../cold/test-rows.ts';
+import type {Incarnation, Owner, ScopeKey} from '../model/names.ts';
+import {Manifests} from './manifests.ts';
+
+const scopeOf = (incarnation: number, owner: string | null): ScopeKey => ({
+  incarnation: incarnation as Incarnation,
+  owner: owner as Owner,
+});
+
+function publish(manifests: Manifests, scope: ScopeKey, change: Partial<ManifestDelta>, seq = 1n): void {
+  const {version: baseVersion, batch, flushedThrough} = manifests.get(scope);
+  const none = {add: [], remove: [], vectors: new Map()};
+  manifests.apply({scope, baseVersion, batch: batch + 1, flushedThrough, at: 0, ...none, ...change}, seq);
+}
+
+const names = (manifests: Manifests, scope: ScopeKey) => manifests.get(scope).segments.map(segment => segment.name);
+
+test('any history of publishes and drops leaves what a plain map says, in memory that follows what lives (seed 3)', () => {
+  const random = seededRandom(3);
+  const manifests = new Manifests();
+  const expected = new Map<string, {scope: ScopeKey; segments: string[]}>();
+  let next = 0;
+  for (let step = 0; step < 6000; step++) {
+    const incarnation = 64 + Math.floor(random() * 4);
+    const scope = scopeOf(incarnation, random() < 0.1 ? null : `user-${Math.floor(random() * 150)}`);
+    const id = JSON.stringify(scope);
+    const segments = expected.get(id)?.segments ?? [];
+    if (random() < 0.002) {
+      manifests.drop(scope.incarnation);
+      for (const [key, one] of expected) if (one.scope.incarnation === incarnation) expected.delete(key);
+    } else if (segments.length > 0 && random() < 0.4) {
+      const remove = segments.slice(0, 1 + Math.floor(random() * segments.length));
+      publish(manifests, scope, {remove});
+      expected.set(id, {scope, segments: segments.slice(remove.length)});
+      if (remove.length === segments.length) expected.delete(id);
+    } else {
+      const add = [sampleSegment(`s${next++}`)];
+      publish(manifests, scope, {add});
+      expected.set(id, {scope, segments: [...segments, add[0]!.name]});
+    }
+  }
+  for (const {scope, segments} of expected.values()) assert.deepEqual(names(manifests, scope), segments);
+  const all = [...manifests.all()];
+  assert.equal(all.length, expected.size);
+  const count = all.reduce((sum, manifest) => sum + manifest.segmentCount, 0);
+  const totals = {scopes: expected.size, segments: count, rows: 10 * count, deadRows: 0, bytes: 100 * count};
+  assert.deepEqual(manifests.totals, totals);
+  const live = all.reduce((sum, manifest) => sum + manifest.bytes.length + 150, 0);
+  assert.ok(manifests.memoryBytes < 2 * live + 300_000, `${manifests.memoryBytes} bytes for ${live}`);
+});
+
+test('a scope without segments is forgotten, and its file names go', () => {
+  const manifests = new Manifests();
+  const scope = scopeOf(64, 'ana');
+  publish(manifests, scope, {add: [sampleSegment('s1')], flushedThrough: 7n});
+  publish(manifests, scope, {remove: ['s1']});
+  assert.deepEqual([manifests.get(scope).version, manifests.get(scope).flushedThrough], [0, 0n]);
+  const paths = manifests.takeRemovable().map(file => file.path);
+  assert.deepEqual(paths, ['app/items/alice/s1', 'app/items/alice/manifest.json']);
+});
+
+test('what a checkpoint captured, and what a reader took, stays as it was while all of it is replaced', () => {
+  const manifests = new Manifests();
+  const scopes = Array.from({length: 2000}, (_, i) => scopeOf(64, `user-${i}`));
+  for (const [i, scope] of scopes.entries()) publish(manifests, scope, {add: [sampleSegment(`a${i}`)]});
+  const captured = manifests.captureAll();
+  const taken = manifests.get(scopes[5]!);
+  for (const [i, scope] of scopes.entries())
+    publish(manifests, scope, {add: [sampleSegment(`b${i}`)], remove: [`a${i}`]});
+  assert.deepEqual(
+    [...captured].map(({scope, segments}) => [scope.owner, segments.map(segment => segment.name)]),
+    scopes.map(({owner}, i) => [owner, [`a${i}`]]),
+  );
+  assert.deepEqual(
+    taken.segments.map(segment => segment.name),
+    ['a5'],
+  );
+});
