@@ -13,6 +13,7 @@ import {firstRows} from './catalog/bootstrap.ts';
 import {Catalog} from './catalog/catalog.ts';
 import {Ddl, firstFreeIncarnation} from './catalog/ddl.ts';
 import {createFold} from './catalog/fold.ts';
+import {mirrorMark, mirrorMarkRow} from './catalog/mirror-mark.ts';
 import {announcedFiles, pendingFiles} from './catalog/pending-files.ts';
 import {type SimulatedS3, type StorageOpener, storageOpener} from './catalog/storage-opener.ts';
 import {LOCAL_STORAGE, Storages} from './catalog/storages.ts';
@@ -38,8 +39,8 @@ import {evictStreams, streamEvictionJob} from './jobs/kinds/stream-eviction.ts';
 import {createSchedule, type Schedule} from './jobs/schedule.ts';
 import {openFileLog} from './log/file-log.ts';
 import type {Durability, Log} from './log/log.ts';
-import type {Incarnation} from './model/names.ts';
-import {type FlushPolicy, TABLE_KINDS} from './model/schema.ts';
+import type {Incarnation, ScopeKey} from './model/names.ts';
+import {type FlushPolicy, type Schema, TABLE_KINDS} from './model/schema.ts';
 import type {Session} from './model/session.ts';
 import type {Services} from './sql/define.ts';
 import {createRunSql, type RunSql} from './sql/run.ts';
@@ -55,6 +56,7 @@ import {Commit} from './table/commit.ts';
 import {Files} from './table/files.ts';
 import {Latches} from './table/latches.ts';
 import {filesOf, Manifests} from './table/manifests.ts';
+import {Mirrors, type SegmentPlace} from './table/mirrors.ts';
 import {createTables} from './table/rows.ts';
 import type {OutputOptions} from './table/segment-output.ts';
 import {Streams} from './table/streams.ts';
@@ -78,6 +80,7 @@ export interface DatabaseOptions {
   readonly flushScopesAtOnce?: number;
   /** Names of files in one batch, when a table is dropped. */
   readonly namesAtOnce?: number;
+  readonly mirrorCheckMs?: number;
   /** Of rows and of manifests. A checkpoint comes only when the log is longer than what hot rows are held in. */
   readonly slabBytes?: number;
   readonly defaultRows: number;
@@ -123,6 +126,7 @@ const CLOSE_JOBS_MS = 30_000;
 /** Scopes of one flush in work together: while one waits for the disk the encoder has another, and their syncs of the log are one. */
 const FLUSH_SCOPES_AT_ONCE = 4;
 const PRUNE_EVERY_MS = 3_600_000;
+const MIRROR_CHECK_MS = 1000;
 /** From the end of a statement's time to the end of the process that still runs it. */
 const QUERY_KILL_MS = 1000;
 
@@ -169,6 +173,7 @@ interface Core extends State {
   readonly files: Files;
   readonly checkpointer: Checkpointer;
   readonly memory: MemoryBudget;
+  readonly mirrors: Mirrors;
 }
 
 function createState(options: DatabaseOptions): State {
@@ -234,7 +239,16 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     warn,
   });
   if (catalog.namespace('default') === undefined) await commit.write({rows: firstRows(options)});
-  return {...state, latches: new Latches(), commit, log, files, checkpointer, memory};
+  const mirrors = new Mirrors({
+    ...{manifests, clock, warn},
+    blobOf: id => storages.blob(id),
+    placeOf: (schema, scope) => placeOf(storages, schema, scope),
+    current: incarnation => catalog.current(incarnation),
+    saveMark: mark => commit.write({rows: [mirrorMarkRow(mark)], isUrgent: true}),
+    // A directory without a mark is new, or of release 0.1.0, which wrote each mirror with its publish.
+    mark: mirrorMark(hot) ?? loaded.seq,
+  });
+  return {...state, latches: new Latches(), commit, log, files, checkpointer, memory, mirrors};
 }
 
 /** The newest whole checkpoint, then the log after it. */
@@ -291,6 +305,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
       await duck.close();
       await work.jobs.stop(CLOSE_JOBS_MS);
       await filesStopped;
+      await core.mirrors.close();
       await core.checkpointer.settle();
       await log.close();
       await unlock?.();
@@ -344,6 +359,10 @@ function openAnalytic({analytic, logger}: DatabaseOptions, storages: Storages): 
   });
 }
 
+function placeOf(storages: Storages, schema: Schema, scope: ScopeKey): SegmentPlace {
+  return {storageId: schema.options.storageId, folder: storages.folder(schema, scope)};
+}
+
 interface Work {
   readonly jobs: Jobs;
   readonly flushes: Flushes;
@@ -352,7 +371,7 @@ interface Work {
 
 /** What is looked at again and again. Returns what ends it. */
 function startSchedules(options: DatabaseOptions, core: Core, work: Work, streams: Streams): () => Promise<void> {
-  const {hot, manifests, files, catalog, memory} = core;
+  const {hot, manifests, files, catalog, memory, mirrors} = core;
   const {jobs, flushes, compactions} = work;
   const schedules: Schedule[] = [];
   const every = (everyMs: number, tick: (signal: AbortSignal) => Promise<unknown>): Schedule => {
@@ -378,6 +397,7 @@ function startSchedules(options: DatabaseOptions, core: Core, work: Work, stream
   memory.onHigh = () => flush.wake();
   every(options.compaction.checkMs, signal => compactions.tick(signal));
   every(options.streams.evictMs, () => evictStreams({jobs, streams, tables: catalog.tables()}));
+  every(options.mirrorCheckMs ?? MIRROR_CHECK_MS, signal => mirrors.tick(signal));
   every(PRUNE_EVERY_MS, () => jobs.prune());
   return async () => {
     await Promise.all(schedules.map(schedule => schedule.stop()));
@@ -385,7 +405,7 @@ function startSchedules(options: DatabaseOptions, core: Core, work: Work, stream
 }
 
 async function openJobs(options: DatabaseOptions, core: Core, streams: Streams): Promise<Work> {
-  const {hot, cold, manifests, catalog, storages, latches, commit, files, memory} = core;
+  const {hot, cold, manifests, catalog, storages, latches, commit, files, memory, mirrors} = core;
   const {clock, ids, logger} = options;
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
   const output: OutputOptions = {
@@ -393,8 +413,8 @@ async function openJobs(options: DatabaseOptions, core: Core, streams: Streams):
     commit,
     manifests,
     clock,
-    blobOf: id => storages.blob(id),
-    placeOf: (schema, scope) => ({storageId: schema.options.storageId, folder: storages.folder(schema, scope)}),
+    mirrors,
+    placeOf: (schema, scope) => placeOf(storages, schema, scope),
     nextUlid: () => newUlid(clock, ids),
     current: schema => current(schema.incarnation),
     files,

@@ -122,6 +122,7 @@ export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   analytic: {maxChildren: 1, memoryBytes: 512 * 1024 * 1024, idleMs: 60_000, handOverRows: 50_000},
   flushDefaultPolicy: null,
   flushCheckMs: 3_600_000,
+  mirrorCheckMs: 3_600_000,
   smallScopeAgeSeconds: 3600,
   compaction: {checkMs: 0, minSegments: 4, deadPercent: 20},
   jobs: {maxConcurrent: 4, maxRetries: 0, retryBackoffMs: 1, keepFinishedDays: 7},

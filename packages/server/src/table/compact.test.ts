@@ -25,6 +25,7 @@ import {Commit} from './commit.ts';
 import {compactGroup, type GroupRequest} from './compact.ts';
 import {Files} from './files.ts';
 import {Manifests} from './manifests.ts';
+import {Mirrors} from './mirrors.ts';
 import type {OutputOptions} from './segment-output.ts';
 
 const never = new AbortController().signal;
@@ -60,17 +61,25 @@ async function openBench(...schemas: [Schema, ...Schema[]]) {
     warn() {},
   });
   let ulids = 0;
+  const placeOf = () => ({storageId: 'local', folder: 'app/items/alice'});
+  const warn = (text: string) => assert.fail(text);
+  const mirrors = new Mirrors({
+    ...{manifests, clock, warn, placeOf, mark: 0n},
+    blobOf: () => blob,
+    current: () => schemas.at(-1),
+    saveMark: async () => {},
+  });
   const options: OutputOptions = {
     cold,
     commit,
     manifests,
     clock,
-    blobOf: () => blob,
-    placeOf: () => ({storageId: 'local', folder: 'app/items/alice'}),
+    mirrors,
+    placeOf,
     nextUlid: () => String(++ulids),
     current: () => schemas.at(-1),
     files,
-    warn: text => assert.fail(text),
+    warn,
   };
   return {options, blob, manifests, cold, announced, schema: schemas.at(-1)!, schemas};
 }

@@ -21,7 +21,7 @@ import {encodeRow, FLAG_TOMBSTONE, setRowSeq} from '../model/row-codec.ts';
 import type {Schema} from '../model/schema.ts';
 import {filesOf} from './manifests.ts';
 import {throwIfOver} from './merge.ts';
-import {droppedMeanwhile, mirror, type OutputOptions, SEGMENT_ROWS_MAX, SegmentOutput} from './segment-output.ts';
+import {droppedMeanwhile, type OutputOptions, SEGMENT_ROWS_MAX, SegmentOutput} from './segment-output.ts';
 
 /** The loop gets a turn after so many rows are read and encoded. */
 const ROWS_PER_BREATH = 128;
@@ -70,7 +70,7 @@ export async function compactGroup(
     const encoded = clock.monotonicMs();
     throwIfOver(signal);
     await publish(options, schema, manifest, segments, output);
-    await mirror(options, schema, scope);
+    await options.mirrors.published(scope);
     const rowsRead = segments.reduce((sum, segment) => sum + segment.rowCount, 0);
     return {
       filesRead: segments.length,

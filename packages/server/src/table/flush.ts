@@ -21,7 +21,6 @@ import type {Latches} from './latches.ts';
 import {throwIfOver} from './merge.ts';
 import {
   droppedMeanwhile,
-  mirror,
   type OutputOptions,
   SEGMENT_BYTES_MAX,
   SEGMENT_ROWS_MAX,
@@ -91,7 +90,7 @@ async function flushCaptured(
     const dead = await deadRows(options, schema, manifest, written.flaggedKeys);
     const encoded = clock.monotonicMs();
     await publish(options, {schema, manifest, output, dead, boundary}, signal);
-    await mirror(options, schema, scope);
+    await options.mirrors.published(scope);
     return {
       rowsScanned: captured.rowCount,
       rowsWritten: captured.rowCount,

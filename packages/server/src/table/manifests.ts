@@ -46,6 +46,8 @@ export class Manifests {
   readonly #tables = new Map<Incarnation, Map<Owner, number>>();
   readonly #totals: ColdTotals = {scopes: 0, segments: 0, rows: 0, deadRows: 0, bytes: 0};
   #newestPublish: Seq = 0n;
+  /** Told of each manifest that `apply` made. */
+  onPublish: (manifest: Manifest) => void = () => {};
   readonly #boundaries = new Map<string, Seq>();
   readonly #readers = new Set<{readonly since: number}>();
   #epoch = 0;
@@ -116,6 +118,7 @@ export class Manifests {
       );
     }
     this.#replace(after);
+    this.onPublish(after);
   }
 
   /** A whole one, out of a checkpoint. */

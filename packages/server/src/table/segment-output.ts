@@ -1,15 +1,13 @@
 /**
- * Segment output: how flush and compaction write segments before they publish them, and the mirror they write after.
+ * Segment output: how flush and compaction write segments before they publish them.
  *
  *     name ─ announce ─ encode, put, read back      … for each segment; then the caller publishes all of them, or discards them
  *
  * Laws: a name is announced before its file exists. What was written is discarded only when no publish of it can be in the log.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import type {Blob} from '../blob/blob.ts';
 import type {Cold, SegmentSource} from '../cold/cold.ts';
 import type {Manifest} from '../cold/manifest.ts';
-import {manifestJson} from '../cold/manifest-mirror.ts';
 import type {Segment} from '../cold/segment.ts';
 import {type ScopeKey, tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
@@ -17,23 +15,18 @@ import type {Clock} from '../std/clock.ts';
 import type {Commit} from './commit.ts';
 import type {Files, StoredFile} from './files.ts';
 import type {Manifests} from './manifests.ts';
+import type {Mirrors, SegmentPlace} from './mirrors.ts';
 
 /** Limits of one segment; what is larger becomes several, published together. */
 export const SEGMENT_ROWS_MAX = 65_536;
 export const SEGMENT_BYTES_MAX = 32 * 1024 * 1024;
-
-export interface SegmentPlace {
-  readonly storageId: string;
-  /** Folder of the scope below the storage's base. */
-  readonly folder: string;
-}
 
 export interface OutputOptions {
   readonly cold: Cold;
   readonly commit: Commit;
   readonly manifests: Manifests;
   readonly clock: Clock;
-  readonly blobOf: (storageId: string) => Blob;
+  readonly mirrors: Mirrors;
   readonly placeOf: (schema: Schema, scope: ScopeKey) => SegmentPlace;
   readonly nextUlid: () => string;
   /** The table's schema now, or undefined once it was dropped. */
@@ -81,22 +74,6 @@ export class SegmentOutput {
   async discardAfter(error: unknown): Promise<void> {
     if (error instanceof DbError && error.code === 'COMMIT_UNKNOWN') return;
     await this.#options.files.delete(this.#begun);
-  }
-}
-
-/**
- * manifest.json is for people and tools: the log is the truth, so a failure here is a warning and the next publish writes it anew. That of a
- * scope without segments goes with the last of them.
- */
-export async function mirror(options: OutputOptions, schema: Schema, scope: ScopeKey): Promise<void> {
-  const {storageId, folder} = options.placeOf(schema, scope);
-  const manifest = options.manifests.get(scope);
-  if (manifest.segmentCount === 0) return;
-  const text = manifestJson(manifest, schema);
-  try {
-    await options.blobOf(storageId).replace(`${folder}/manifest.json`, Buffer.from(text));
-  } catch (error) {
-    options.warn(`manifest.json of ${folder} was not written: ${String(error)}`);
   }
 }
 
