@@ -62,6 +62,30 @@ test('a scope without segments is forgotten, and its file names go', () => {
   assert.deepEqual(paths, ['app/items/alice/s1', 'app/items/alice/manifest.json']);
 });
 
+test('a mirror is deleted unless its place was taken again, by the scope itself or by a new table of that name', () => {
+  const mirror = {storageId: 'local', path: 'app/items/alice/manifest.json'};
+  const [old, next] = [scopeOf(64, 'alice'), scopeOf(65, 'alice')];
+  const retired = () => {
+    const manifests = new Manifests();
+    publish(manifests, old, {add: [sampleSegment('s1')]});
+    publish(manifests, old, {remove: ['s1']});
+    return manifests;
+  };
+  assert.deepEqual(retired().withoutMirrorsInUse([mirror]), [mirror], 'nobody took it');
+  for (const scope of [old, next]) {
+    const manifests = retired();
+    publish(manifests, scope, {add: [sampleSegment('s2')]});
+    assert.deepEqual(manifests.withoutMirrorsInUse([mirror]), []);
+    manifests.drop(scope.incarnation);
+    assert.deepEqual(manifests.withoutMirrorsInUse([mirror]), [mirror], 'and retired again');
+  }
+  const later = new Manifests();
+  publish(later, next, {add: [sampleSegment('s2')]});
+  const other = {storageId: 'local', path: 'app/items/ben/manifest.json'};
+  later.retireLeft([mirror, other]);
+  assert.deepEqual(later.withoutMirrorsInUse([mirror, other]), [other], 'left by an earlier run');
+});
+
 test('what a checkpoint captured, and what a reader took, stays as it was while all of it is replaced', () => {
   const manifests = new Manifests();
   const scopes = Array.from({length: 2000}, (_, i) => scopeOf(64, `user-${i}`));

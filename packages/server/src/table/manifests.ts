@@ -21,15 +21,20 @@ const SCOPE_BYTES = 120;
 const NO_OWNER = new Uint8Array(0);
 
 /** Everything that lies in a scope's folder because of its manifest: the segments and the mirror beside them. */
-export function filesOf({segments}: Manifest): StoredFile[] {
-  const files: StoredFile[] = segments.map(({storageId, path}) => ({storageId, path}));
+export function filesOf(manifest: Manifest): StoredFile[] {
+  const files: StoredFile[] = manifest.segments.map(({storageId, path}) => ({storageId, path}));
   const first = files[0];
-  if (first !== undefined) files.push({storageId: first.storageId, path: mirrorPath(first.path)});
+  if (first !== undefined) files.push({storageId: first.storageId, path: mirrorOf(manifest)});
   return files;
 }
 
-function mirrorPath(segmentPath: string): string {
-  return segmentPath.replace(/[^/]*$/, MIRROR);
+/** Beside the first of its segments, of which there is one. */
+function mirrorOf(manifest: Manifest): string {
+  return manifest.segment(0).path.replace(/[^/]*$/, MIRROR);
+}
+
+function isMirror({path}: StoredFile): boolean {
+  return path.endsWith(`/${MIRROR}`);
 }
 
 /** Over all scopes. */
@@ -52,6 +57,8 @@ export class Manifests {
   readonly #readers = new Set<{readonly since: number}>();
   #epoch = 0;
   #retired: {readonly epoch: number; readonly file: StoredFile}[] = [];
+  /** Paths of those retired mirrors whose place no newer one has taken. */
+  readonly #unusedMirrors = new Set<string>();
 
   constructor({slabBytes = SLAB_BYTES}: {slabBytes?: number} = {}) {
     this.#slabs = new Slabs(slabBytes);
@@ -149,6 +156,7 @@ export class Manifests {
     if (manifest.segmentCount === 0) {
       scopes.delete(owner);
     } else {
+      if (before === undefined && this.#unusedMirrors.size > 0) this.#unusedMirrors.delete(mirrorOf(manifest));
       this.#count(manifest, 1);
       const {bytes} = manifest;
       const row = {buffer: bytes, offset: 0, length: bytes.length};
@@ -199,14 +207,18 @@ export class Manifests {
 
   /**
    * Without the mirrors that belong to a manifest with segments. A segment's path never comes again, but a mirror's does, when the scope, or a new
-   * table of that name, is flushed while the old one waits to be deleted.
+   * table of that name, is flushed while the old one waits to be deleted. Of a mirror this is asked once for each time that it was retired.
    */
   withoutMirrorsInUse(files: readonly StoredFile[]): readonly StoredFile[] {
-    const isMirror = ({path}: StoredFile) => path.endsWith(`/${MIRROR}`);
-    if (!files.some(isMirror)) return files;
-    const inUse = new Set<string>();
-    for (const {segments} of this.all()) if (segments[0] !== undefined) inUse.add(mirrorPath(segments[0].path));
-    return files.filter(file => !isMirror(file) || !inUse.has(file.path));
+    return files.filter(file => !isMirror(file) || this.#unusedMirrors.delete(file.path));
+  }
+
+  /** Files that an earlier run wanted to be deleted. O(scopes) if there are mirrors among them. */
+  retireLeft(files: readonly StoredFile[]): void {
+    const mirrors = new Set(files.filter(isMirror).map(file => file.path));
+    if (mirrors.size === 0) return;
+    for (const manifest of this.all()) mirrors.delete(mirrorOf(manifest));
+    for (const path of mirrors) this.#unusedMirrors.add(path);
   }
 
   /** Keeps every file that is listed now until the returned function is called. */
@@ -234,7 +246,11 @@ export class Manifests {
   }
 
   #retire(files: Iterable<StoredFile>): void {
-    for (const {storageId, path} of files) this.#retired.push({epoch: this.#epoch, file: {storageId, path}});
+    for (const {storageId, path} of files) {
+      const file = {storageId, path};
+      this.#retired.push({epoch: this.#epoch, file});
+      if (isMirror(file)) this.#unusedMirrors.add(path);
+    }
     this.#epoch++;
   }
 }
