@@ -29,6 +29,7 @@ interface TableRows {
   readonly owners: Map<Owner, ScopeRows>;
   rowCount: number;
   bytes: number;
+  lastWriteMs: number;
   isDropped: boolean;
 }
 
@@ -96,6 +97,7 @@ class HotStore implements Hot {
     this.#count(rows, seq, entryBytes(this.#slabs.list, address));
     if (rows.rowCount === 1 || (rows.minSeq !== undefined && seq < rows.minSeq)) rows.minSeq = seq;
     rows.lastWriteMs = nowMs;
+    rows.table.lastWriteMs = nowMs;
     this.#applied.note(seq, nowMs);
   }
 
@@ -223,6 +225,10 @@ class HotStore implements Hot {
     return this.#tables.get(incarnation)?.rowCount ?? 0;
   }
 
+  tableLastWriteMs(incarnation: Incarnation): number {
+    return this.#tables.get(incarnation)?.lastWriteMs ?? 0;
+  }
+
   scopeStats(scope: ScopeKey): HotScopeStats | undefined {
     const rows = this.#find(scope);
     return rows === undefined ? undefined : this.#stats(rows);
@@ -298,7 +304,7 @@ class HotStore implements Hot {
     const slot = this.#freeSlots.pop() ?? this.#slots.length;
     let table = this.#tables.get(incarnation);
     if (table === undefined) {
-      table = {owners: new Map(), rowCount: 0, bytes: 0, isDropped: false};
+      table = {owners: new Map(), rowCount: 0, bytes: 0, lastWriteMs: 0, isDropped: false};
       this.#tables.set(incarnation, table);
     }
     const rows: ScopeRows = {

@@ -83,6 +83,8 @@ export interface Hot {
   tableBytes(incarnation: Incarnation): number;
   /** Rows of one table life. O(1). */
   tableRows(incarnation: Incarnation): number;
+  /** When one of them was last written, clock ms; 0 if there is none. */
+  tableLastWriteMs(incarnation: Incarnation): number;
   scopeStats(scope: ScopeKey): HotScopeStats | undefined;
   /** Bytes of all slabs and indexes, free space in slabs included; what the memory budget looks at. */
   bytes(): number;

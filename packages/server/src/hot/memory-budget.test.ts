@@ -81,6 +81,12 @@ test('what is short, what is flushed and what is refused', () => {
   }
 });
 
+test('flushes are to free what is above enough, or above the hard limit', () => {
+  assert.equal(budgetOf({rows: 1001, manifests: 0}).wantedBytes(), 251);
+  assert.equal(budgetOf({rows: 100, manifests: 1950}).wantedBytes(), 50);
+  assert.equal(budgetOf({rows: 700, manifests: 0}).wantedBytes(), 0);
+});
+
 test('the flush schedule is woken while memory is short, and not for every write', () => {
   const hot = {bytes: () => 1001, evacuatedBytes: () => 1001} as Hot;
   const clock = new SimClock();

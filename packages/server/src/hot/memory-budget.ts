@@ -63,6 +63,13 @@ export class MemoryBudget {
     return isLow && !this.#isFull();
   }
 
+  /** What flushes have to free before it is enough. */
+  wantedBytes(): number {
+    const {hot, manifestBytes, hardBytes} = this.#options;
+    const rows = hot.bytes();
+    return Math.max(0, rows - this.#rowsSoft() * ENOUGH, rows + manifestBytes() - hardBytes);
+  }
+
   /** Throws MEMORY_LIMIT when no more rows may be added. */
   check(): void {
     if (!this.#isFull()) return;

@@ -1,7 +1,7 @@
 /**
  * Flush policy: which scopes of one table are flushed now. Pure.
  *
- *     memory pressure   all, coldest first: the caller may stop when enough is freed
+ *     memory pressure   all, coldest first: the caller may stop when enough is freed. Tables: the largest first, as many as it takes
  *     interval          the oldest unflushed row is older than the policy's seconds: all
  *     rows              the table holds at least the policy's rows: scopes worth a segment, largest first, until it is under half of it
  *
@@ -82,6 +82,35 @@ export function triggerOf(
     if (isOld && seconds !== undefined) return 'interval';
     return rowCount >= limit && (isOld || scope.rowCount >= worthwhile) ? 'rows' : undefined;
   };
+}
+
+/** What one table has in memory. */
+export interface TableLoad {
+  readonly bytes: number;
+  readonly lastWriteMs: number;
+}
+
+/**
+ * Tables to flush for memory, until they hold `wantedBytes` together: larger ones first, by powers of two, since each is a job; of those alike the
+ * one that was written to longest ago.
+ */
+export function tablesToRelieve<Table extends TableLoad>(tables: readonly Table[], wantedBytes: number): Table[] {
+  const chosen: Table[] = [];
+  let bytes = 0;
+  for (const table of tables.toSorted(largestThenColdest)) {
+    if (bytes >= wantedBytes) break;
+    chosen.push(table);
+    bytes += table.bytes;
+  }
+  return chosen;
+}
+
+function largestThenColdest(a: TableLoad, b: TableLoad): number {
+  return sizeClass(b) - sizeClass(a) || a.lastWriteMs - b.lastWriteMs;
+}
+
+function sizeClass({bytes}: TableLoad): number {
+  return Math.floor(Math.log2(bytes + 1));
 }
 
 function worthwhileRows(limit: number): number {

@@ -4,7 +4,8 @@
  *     FLUSH TABLE ─┐
  *     scheduler ───┴─ start ─ one unique key and lease per table ─ jobs
  *
- * Laws: a table has at most one flush queued or running, whoever asked. A DROP that is durable is answered as done, whatever happens to its files. A table none of whose scopes qualifies gets no job. A compaction of the
+ * Laws: a table has at most one flush queued or running, whoever asked. A DROP that is durable is answered as done, whatever happens to its files.
+ * A table none of whose scopes qualifies gets no job. The scheduler makes few jobs at once, and under memory pressure no more than it takes. A compaction of the
  * table is not in the way: it makes room.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
@@ -18,11 +19,14 @@ import {eachInSlices} from '../std/slices.ts';
 import type {WriteRow} from '../table/commit.ts';
 import type {Files} from '../table/files.ts';
 import {filesOf, type Manifests} from '../table/manifests.ts';
-import {flushDecision, type TablePolicy, triggerOf} from './flush-policy.ts';
+import {flushDecision, type TablePolicy, tablesToRelieve, triggerOf} from './flush-policy.ts';
 import type {JobTrigger} from './job.ts';
 import type {Jobs} from './jobs.ts';
 import type {CleanupParams} from './kinds/cleanup.ts';
 import type {FlushParams} from './kinds/flush.ts';
+
+/** Jobs that the scheduler lets wait and run at once: statements find room beside them, and memory is looked at again before more are made. */
+const FLUSHES_MAX = 256;
 
 export interface FlushesOptions {
   readonly jobs: Jobs;
@@ -43,13 +47,14 @@ const NAMES_AT_ONCE = 4096;
 
 export class Flushes {
   readonly #options: FlushesOptions;
+  #lastLooked = 0;
 
   constructor(options: FlushesOptions) {
     this.#options = options;
   }
 
   hasPending(schema: Schema): boolean {
-    return !this.#options.hot.scopes(schema.incarnation).next().done;
+    return this.#options.hot.tableRows(schema.incarnation) > 0;
   }
 
   isFlushing(schema: Schema): boolean {
@@ -143,15 +148,46 @@ export class Flushes {
     return scopes;
   }
 
-  /** One look at every table: what the scheduler does on its tick. */
+  /** One look at every table: what the scheduler does on its tick. Memory first, then policies; what finds no room comes first the next time. */
   async tick(): Promise<void> {
-    const {tables, memory} = this.#options;
-    const isMemoryShort = memory.isFlushDue();
-    for (const schema of tables()) {
-      if (!TABLE_KINDS[schema.kind].isFlushed || !this.hasPending(schema) || this.isFlushing(schema)) continue;
-      const trigger = isMemoryShort ? 'memory' : await this.#trigger(schema);
-      if (trigger !== undefined) await this.start(schema, trigger);
+    const {hot, tables} = this.#options;
+    const pending = tables().filter(({kind, incarnation}) => {
+      return TABLE_KINDS[kind].isFlushed && hot.tableRows(incarnation) > 0;
+    });
+    const idle = pending.filter(schema => !this.isFlushing(schema));
+    let room = FLUSHES_MAX - (pending.length - idle.length);
+    const pressed = new Set(this.#pressed(pending));
+    for (const schema of pressed) {
+      if (this.isFlushing(schema)) continue;
+      if (room-- <= 0) return;
+      await this.start(schema, 'memory');
     }
+    for (const schema of this.#inTurn(idle)) {
+      if (room <= 0) return;
+      this.#lastLooked = schema.incarnation;
+      const trigger = pressed.has(schema) ? undefined : await this.#trigger(schema);
+      if (trigger === undefined) continue;
+      await this.start(schema, trigger);
+      room--;
+    }
+  }
+
+  /** The tables whose flush, begun or not, frees the memory that is wanted. */
+  #pressed(pending: readonly Schema[]): Schema[] {
+    const {memory, hot} = this.#options;
+    if (!memory.isFlushDue()) return [];
+    const loads = pending.map(schema => ({
+      schema,
+      bytes: hot.tableBytes(schema.incarnation),
+      lastWriteMs: hot.tableLastWriteMs(schema.incarnation),
+    }));
+    return tablesToRelieve(loads, memory.wantedBytes()).map(({schema}) => schema);
+  }
+
+  #inTurn(tables: readonly Schema[]): Schema[] {
+    const ordered = tables.toSorted((a, b) => a.incarnation - b.incarnation);
+    const next = ordered.findIndex(({incarnation}) => incarnation > this.#lastLooked);
+    return next <= 0 ? ordered : [...ordered.slice(next), ...ordered.slice(0, next)];
   }
 
   /** Which of its policy's triggers the table pulls. Requests go on while very many scopes are looked at. */
