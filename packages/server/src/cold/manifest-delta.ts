@@ -26,6 +26,8 @@ export interface ManifestDelta {
   readonly at: number;
   /** Only in checkpoints of release 0.1.0: the delta is a whole manifest of that version, to be applied to the empty one. */
   readonly whole?: {readonly version: number; readonly createdAt: number};
+  /** If it was read from bytes: the manifest of the segments added, as they lie there. */
+  readonly packed?: Manifest;
 }
 
 /** For the first buffer; it grows. */
@@ -46,6 +48,8 @@ export function applyDelta(manifest: Manifest, delta: ManifestDelta, publishSeq:
   assert(isFirst || delta.baseVersion === manifest.version, 'a delta is applied to the version it was made against');
   assert(delta.batch >= manifest.batch, 'batch numbers only grow');
   assert(delta.flushedThrough >= manifest.flushedThrough, 'flushedThrough only grows');
+  const isAllNew = manifest.segmentCount === 0 && delta.remove.length === 0 && delta.vectors.size === 0;
+  if (isFirst && isAllNew && delta.packed !== undefined) return firstManifest(delta.packed, publishSeq);
   const packer = new Packer(manifest, delta);
   return packer.pack({
     version: delta.whole?.version ?? delta.baseVersion + 1,
@@ -55,6 +59,14 @@ export function applyDelta(manifest: Manifest, delta: ManifestDelta, publishSeq:
     createdAt: delta.whole?.createdAt ?? (isFirst ? delta.at : manifest.createdAt),
     updatedAt: delta.at,
   });
+}
+
+/** Nearly every user who was ever flushed was so once since the last checkpoint: the bytes are those of the delta, but for a few fields. */
+function firstManifest(packed: Manifest, publishSeq: Seq): Manifest {
+  const bytes = Buffer.from(packed.bytes);
+  bytes.writeUInt32LE(packed.version + 1, HEADER.versionAt);
+  bytes.writeBigInt64LE(publishSeq, HEADER.publishSeqAt);
+  return new Manifest(packed.scope, bytes, 0);
 }
 
 type Head = Pick<Manifest, 'version' | 'batch' | 'flushedThrough' | 'publishSeq' | 'createdAt' | 'updatedAt'>;
@@ -265,13 +277,19 @@ export function deltaToBytes(delta: ManifestDelta): Buffer {
 export function deltaFromBytes(scope: ScopeKey, bytes: Buffer): ManifestDelta {
   try {
     const length = bytes.readUInt32LE(HEADER.lengthAt);
-    const added = manifestOf(scope, bytes.subarray(0, length));
+    const packed = manifestOf(scope, bytes.subarray(0, length));
     const reader = new ByteReader(bytes, length);
-    const vectors = new Map(added.segments.map(segment => [segment.name, segment.dead]));
     const remove = Array.from({length: reader.varint()}, () => reader.text());
+    const vectors = new Map<string, Uint32Array>();
+    if (packed.deadCount > 0) for (const {name, dead} of packed.segments) vectors.set(name, dead);
     for (let left = reader.varint(); left > 0; left--) vectors.set(reader.text(), decodeVector(reader.sized()));
-    const {version: baseVersion, flushedThrough, batch, updatedAt: at} = added;
-    return {scope, baseVersion, add: added.segments, remove, vectors, flushedThrough, batch, at};
+    const {version: baseVersion, flushedThrough, batch, updatedAt: at} = packed;
+    return {
+      ...{scope, baseVersion, remove, vectors, flushedThrough, batch, at, packed},
+      get add() {
+        return packed.segments;
+      },
+    };
   } catch (cause) {
     throw new DbError('DATA_CORRUPTED', 'A manifest record is damaged.', {cause});
   }

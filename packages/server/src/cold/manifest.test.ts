@@ -106,6 +106,13 @@ test('deltas and manifests survive as bytes', () => {
   assert.equal(again.tombstoneCount, 3);
 });
 
+test('the first delta of a scope leads to the same manifest, whether it was made or read', () => {
+  const delta = {...deltaOn(emptyManifest(SCOPE)), add: [segmentOf('s0'), segmentOf('s1')]};
+  const made = applyDelta(emptyManifest(SCOPE), delta, 5n);
+  const read = applyDelta(emptyManifest(SCOPE), deltaFromBytes(SCOPE, deltaToBytes(delta)), 5n);
+  assert.deepEqual(read.bytes, made.bytes);
+});
+
 /** Of a segment, whatever holds its key bounds. */
 function plain({columnStats, ...facts}: Segment): object {
   const {minKey, maxKey, rowBytes, ...rest} = facts;

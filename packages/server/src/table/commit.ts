@@ -248,10 +248,8 @@ export class Commit {
   }
 
   #publish(delta: ManifestDelta, seq: Seq): void {
-    const {flushedThrough} = this.#manifests.get(delta.scope);
-    this.#manifests.apply(delta, seq);
     // A compaction takes nothing out of memory, and looking for it would cost a pass over the scope's rows.
-    if (delta.flushedThrough > flushedThrough) this.#hot.retire(delta.scope, delta.flushedThrough);
+    if (this.#manifests.apply(delta, seq)) this.#hot.retire(delta.scope, delta.flushedThrough);
   }
 
   #checkIncarnation(record: LogRecord, lastSeq: Seq): void {

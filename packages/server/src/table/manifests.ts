@@ -111,8 +111,8 @@ export class Manifests {
     return this.#newestPublish;
   }
 
-  /** `seq` is that of the batch which holds the delta. */
-  apply(delta: ManifestDelta, seq: Seq): void {
+  /** `seq` is that of the batch which holds the delta. Returns whether `flushedThrough` grew. */
+  apply(delta: ManifestDelta, seq: Seq): boolean {
     const before = this.get(delta.scope);
     const after = applyDelta(before, delta, seq);
     if (after.segmentCount === 0) this.#retire(filesOf(before));
@@ -126,6 +126,7 @@ export class Manifests {
     }
     this.#replace(after);
     this.onPublish(after);
+    return delta.flushedThrough > before.flushedThrough;
   }
 
   /** A whole one, out of a checkpoint. */
