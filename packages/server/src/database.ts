@@ -278,7 +278,6 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const streams = new Streams({hot, cold, commit, clock, schemaOf, ...options.streams});
   const leftFiles = await files.leftOf(announcedFiles(hot), manifests.all().flatMap(filesOf));
-  manifests.retireLeft(leftFiles);
   // However much a crash left behind, and wherever: no start waits for it.
   void files.delete(leftFiles);
   const work = await openJobs(options, core, streams);

@@ -57,8 +57,8 @@ export class Manifests {
   readonly #readers = new Set<{readonly since: number}>();
   #epoch = 0;
   #retired: {readonly epoch: number; readonly file: StoredFile}[] = [];
-  /** Paths of those retired mirrors whose place no newer one has taken. */
-  readonly #unusedMirrors = new Set<string>();
+  /** Paths of the mirrors among them, and whether a newer one has taken the place. */
+  readonly #retiredMirrors = new Map<string, boolean>();
 
   constructor({slabBytes = SLAB_BYTES}: {slabBytes?: number} = {}) {
     this.#slabs = new Slabs(slabBytes);
@@ -157,7 +157,7 @@ export class Manifests {
     if (manifest.segmentCount === 0) {
       scopes.delete(owner);
     } else {
-      if (before === undefined && this.#unusedMirrors.size > 0) this.#unusedMirrors.delete(mirrorOf(manifest));
+      if (before === undefined) this.#takePlace(manifest);
       this.#count(manifest, 1);
       const {bytes} = manifest;
       const row = {buffer: bytes, offset: 0, length: bytes.length};
@@ -208,18 +208,20 @@ export class Manifests {
 
   /**
    * Without the mirrors that belong to a manifest with segments. A segment's path never comes again, but a mirror's does, when the scope, or a new
-   * table of that name, is flushed while the old one waits to be deleted. Of a mirror this is asked once for each time that it was retired.
+   * table of that name, is flushed while the old one waits to be deleted. O(scopes) for a mirror that an earlier run retired, or that is asked about
+   * again because it could not be deleted.
    */
   withoutMirrorsInUse(files: readonly StoredFile[]): readonly StoredFile[] {
-    return files.filter(file => !isMirror(file) || this.#unusedMirrors.delete(file.path));
-  }
-
-  /** Files that an earlier run wanted to be deleted. O(scopes) if there are mirrors among them. */
-  retireLeft(files: readonly StoredFile[]): void {
-    const mirrors = new Set(files.filter(isMirror).map(file => file.path));
-    if (mirrors.size === 0) return;
-    for (const manifest of this.all()) mirrors.delete(mirrorOf(manifest));
-    for (const path of mirrors) this.#unusedMirrors.add(path);
+    const unknown = new Set<string>();
+    const inUse = new Set<string>();
+    for (const {path} of files.filter(isMirror)) {
+      const isTaken = this.#retiredMirrors.get(path);
+      if (isTaken === undefined) unknown.add(path);
+      else if (isTaken) inUse.add(path);
+      this.#retiredMirrors.delete(path);
+    }
+    if (unknown.size > 0) for (const manifest of this.all()) inUse.add(mirrorOf(manifest));
+    return inUse.size === 0 ? files : files.filter(({path}) => !inUse.has(path));
   }
 
   /** Keeps every file that is listed now until the returned function is called. */
@@ -246,11 +248,17 @@ export class Manifests {
     return this.#retired.length;
   }
 
+  #takePlace(manifest: Manifest): void {
+    if (this.#retiredMirrors.size === 0) return;
+    const path = mirrorOf(manifest);
+    if (this.#retiredMirrors.has(path)) this.#retiredMirrors.set(path, true);
+  }
+
   #retire(files: Iterable<StoredFile>): void {
     for (const {storageId, path} of files) {
       const file = {storageId, path};
       this.#retired.push({epoch: this.#epoch, file});
-      if (isMirror(file)) this.#unusedMirrors.add(path);
+      if (isMirror(file)) this.#retiredMirrors.set(path, false);
     }
     this.#epoch++;
   }
