@@ -1,7 +1,7 @@
 /**
  * Does the cost of a start, a read, an insert and a flush stay flat while users, tables and segments grow? (How cost grows)
  *
- * Each size is a database and a process of its own, without HTTP. A database of very many is measured beside the smallest of its kind: what
+ * Each size is a database of its own, without HTTP, made in one process and measured in another. A database of very many is measured beside the smallest of its kind: what
  * is judged is the ratio. Starts grow with what has to be loaded, so they are shown and not judged.
  */
 import {fileURLToPath} from 'node:url';
@@ -103,6 +103,8 @@ async function measured(
   {directory, seed}: BenchContext,
   {kind, count, round}: {kind: ManyJob['kind']; count: number; round: number},
 ): Promise<ManyFigures> {
-  const job: ManyJob = {directory: `${directory}/${kind}-${count}-${round}`, seed: seed + round, kind, count};
-  return JSON.parse(await output(process.execPath, ['--expose-gc', MAIN, JSON.stringify(job)]));
+  const job = {directory: `${directory}/${kind}-${count}-${round}`, seed: seed + round, kind, count};
+  const step = async (name: ManyJob['step']): Promise<ManyFigures> =>
+    JSON.parse(await output(process.execPath, ['--expose-gc', MAIN, JSON.stringify({...job, step: name})]));
+  return {...(await step('fill')), ...(await step('measure'))};
 }

@@ -1,5 +1,5 @@
 /**
- * Many: one database of one size, made and measured in a process of its own: `node --expose-gc many-main.ts '<job>'` prints a JSON object of figures.
+ * Many: one database of one size, made in one process and measured in another, where a start finds nothing that the making left behind: `node --expose-gc many-main.ts '<job>'` prints a JSON object of figures.
  *
  * What is measured is the database without HTTP, one statement at a time.
  */
@@ -11,13 +11,15 @@ import {type Embedded, each, FIRST_REAL_KEY, openEmbedded, publishMade} from './
 import {median} from './report.ts';
 
 export interface ManyJob {
+  readonly step: 'fill' | 'measure';
   readonly directory: string;
   readonly seed: number;
   readonly kind: 'users' | 'tables' | 'segments';
   readonly count: number;
 }
 
-export type ManyFigures = Readonly<Record<Figure, number>>;
+/** Those of its step. */
+export type ManyFigures = Readonly<Partial<Record<Figure, number>>>;
 export const FIGURES = ['start', 'read', 'insert', 'flush', 'stall', 'fill'] as const;
 export type Figure = (typeof FIGURES)[number];
 
@@ -34,16 +36,26 @@ const FLUSH_USERS = 20;
 const STALL_MS = 3000;
 
 const job = JSON.parse(process.argv[2]!) as ManyJob;
-console.log(JSON.stringify(await measure(job)));
+console.log(JSON.stringify(await (job.step === 'fill' ? fillSettled(job) : measure(job))));
 process.exit(0);
 
-async function measure({directory, seed, kind, count}: ManyJob): Promise<ManyFigures> {
-  const users = kind === 'users' ? count : 1000;
-  const fillMs = await timed(() => fill(job, users));
-  let db = await openEmbedded(directory, QUIET);
+/** Opened and closed once more: a start after the making would copy the log that was written last. */
+async function fillSettled(job: ManyJob): Promise<ManyFigures> {
+  const fillMs = await timed(() => fill(job, usersOf(job)));
+  const db = await openEmbedded(job.directory, QUIET);
   await db.close();
+  return {fill: fillMs};
+}
+
+function usersOf({kind, count}: ManyJob): number {
+  return kind === 'users' ? count : 1000;
+}
+
+async function measure(job: ManyJob): Promise<ManyFigures> {
+  const {directory, seed} = job;
+  const users = usersOf(job);
   const startedMs = performance.now();
-  db = await openEmbedded(directory, QUIET);
+  const db = await openEmbedded(directory, QUIET);
   await db.sql(`SELECT body FROM bench.messages WHERE id = ${FIRST_REAL_KEY}`, {user: userName(0)});
   const start = performance.now() - startedMs;
   globalThis.gc?.();
@@ -62,7 +74,7 @@ async function measure({directory, seed, kind, count}: ManyJob): Promise<ManyFig
   const flush = await flushMs(db);
   await db.close();
   const stall = await longestStallMs(directory);
-  return {start, read, insert, flush, stall, fill: fillMs};
+  return {start, read, insert, flush, stall};
 }
 
 async function fill({directory, kind, count}: ManyJob, users: number): Promise<void> {

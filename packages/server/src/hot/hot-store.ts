@@ -74,6 +74,9 @@ class HotStore implements Hot {
   readonly #thinnedScopes = new Set<ScopeRows>();
   #rowCount = 0;
   #indexBytes = 0;
+  /** What was looked for last: rows come in runs of one scope, and texts of owners out of a log are hashed anew each time. */
+  #lastScope: ScopeKey | undefined;
+  #lastRows: ScopeRows | undefined;
 
   constructor(slabBytes: number, sweepEntries: number) {
     this.#slabs = new Slabs(slabBytes);
@@ -204,6 +207,7 @@ class HotStore implements Hot {
     if (table === undefined) return;
     this.#tables.delete(incarnation);
     table.isDropped = true;
+    this.#lastScope = undefined;
     this.#rowCount -= table.rowCount;
     this.#droppedTables.push(table.owners.values());
     this.sweep();
@@ -290,7 +294,11 @@ class HotStore implements Hot {
   }
 
   #find(scope: ScopeKey): ScopeRows | undefined {
-    return this.#tables.get(scope.incarnation)?.owners.get(scope.owner);
+    if (scope === this.#lastScope) return this.#lastRows;
+    const rows = this.#tables.get(scope.incarnation)?.owners.get(scope.owner);
+    this.#lastScope = scope;
+    this.#lastRows = rows;
+    return rows;
   }
 
   /** For those who change the index other than by a put, which a sweep half done could not follow. */
@@ -322,6 +330,7 @@ class HotStore implements Hot {
     };
     this.#slots[slot] = rows;
     table.owners.set(owner, rows);
+    this.#lastScope = undefined;
     return rows;
   }
 
@@ -335,6 +344,7 @@ class HotStore implements Hot {
   #forgetScope(rows: ScopeRows): void {
     const {incarnation, owner} = rows.scope;
     this.#slots[rows.slot] = undefined;
+    this.#lastScope = undefined;
     rows.table.owners.delete(owner);
     if (rows.table.owners.size === 0) this.#tables.delete(incarnation);
   }

@@ -56,7 +56,11 @@ export class KeyIndex {
   /** Puts an address before the one at `position`. */
   insert(position: number, address: number): void {
     if (this.#chunks.length === 0) {
-      this.#insertChunk(0, newChunk(FIRST_ENTRIES, this.#epoch));
+      const first = newChunk(FIRST_ENTRIES, this.#epoch);
+      // A list that grows from nothing has room for many: more than all else of a small scope takes.
+      this.#chunks = [first];
+      this.#listEpoch = this.#epoch;
+      this.#bytes += first.addresses.byteLength;
     }
     let number = position >> CHUNK_BITS;
     let index = position & INDEX_MASK;
