@@ -69,6 +69,12 @@ export class Manifests {
     return address === undefined ? emptyManifest(scope) : manifestAt(this.#slabs.list, address, scope);
   }
 
+  /** How many scopes of the table life have segments. */
+  scopeCount(incarnation: Incarnation): number {
+    return this.#tables.get(incarnation)?.size ?? 0;
+  }
+
+  /** May be walked while manifests change: what is replaced later is met as it is then. */
   *of(incarnation: Incarnation): Generator<Manifest> {
     for (const [owner, address] of this.#tables.get(incarnation) ?? []) {
       yield manifestAt(this.#slabs.list, address, {incarnation, owner});

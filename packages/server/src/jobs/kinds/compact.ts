@@ -93,17 +93,20 @@ class TableCompaction {
 
   /** False if it stopped early because others want the table. */
   async run(totals: Totals, context: JobContext): Promise<boolean> {
-    const manifests = [...this.#options.manifests.of(this.#schema.incarnation)];
-    for (const [i, {scope}] of manifests.entries()) {
+    const {manifests} = this.#options;
+    const {incarnation} = this.#schema;
+    const scopesTotal = manifests.scopeCount(incarnation);
+    let done = 0;
+    for (const {scope} of manifests.of(incarnation)) {
       context.signal.throwIfAborted();
       try {
-        const tell = () => context.progress(progress(totals, {scopes_done: i, scopes_total: manifests.length}));
+        const tell = () => context.progress(progress(totals, {scopes_done: done, scopes_total: scopesTotal}));
         if (!(await this.#runScope(scope, totals, context, tell))) return false;
       } catch (error) {
         if (context.signal.aborted) throw error;
         totals.scopes_failed.push({scope: scope.owner ?? 'shared', error: causeText(error)});
       }
-      if ((i + 1) % SCOPES_PER_BREATH === 0) await new Promise<void>(resolve => setImmediate(resolve));
+      if (++done % SCOPES_PER_BREATH === 0) await new Promise<void>(resolve => setImmediate(resolve));
     }
     return true;
   }
