@@ -2,7 +2,8 @@
  * Auditor: laws that hold whatever the rows are.
  *
  *     I4   a version's `_seq` is unique in its scope, never changes, and a newer version has a higher one than all that were seen before
- *     I5   every listed segment is there, as it was when first seen; when no job works, no file is there that no manifest lists and nobody waits to delete
+ *     I5   every listed segment is there, as it was when first seen; when no job works, no file is there that no manifest lists and nobody waits to
+ *          delete, and no mirror without a manifest
  *     I7   at most one flush of a table is queued or at work, and one at work has a lease that has not run out
  *     I8   a job that is over stays as it is
  */
@@ -65,7 +66,8 @@ export class Auditor {
     const isIdle = jobs.every(job => !ACTIVE.includes(String(job['status'])));
     // Files come and go between one look and the next.
     const waitingBefore = await this.#waitingFiles();
-    const left = this.#unlistedFiles(await this.#rows('SELECT manifest_json FROM system.manifest'));
+    const manifests = await this.#rows('SELECT namespace_id, table_name, scope, manifest_json FROM system.manifest');
+    const left = [...this.#unlistedFiles(manifests), ...this.#unlistedMirrors(manifests)];
     // What a deletion that failed leaves is the next start's to delete.
     if (left.length === 0 || !isIdle || this.#world.hasFaults) return;
     const leftMax = Math.max(waitingBefore, await this.#waitingFiles());
@@ -124,6 +126,18 @@ export class Auditor {
       }
     }
     return [...files.keys()].filter(name => !listed.has(name));
+  }
+
+  /** A scope without segments has no mirror, unless a power loss took a publish that was not synced. */
+  #unlistedMirrors(manifests: readonly Record<string, Cell>[]): string[] {
+    if (this.#world.options.durability !== 'D2') return [];
+    const listed = manifests.map(({namespace_id: namespace, table_name: table, scope}) =>
+      [namespace, table, ...(scope === 'shared' ? [] : [scope]), 'manifest.json'].join('/'),
+    );
+    const mirrors = [...this.#world.disk.contents(`${DIRECTORY}/storage`).keys()].filter(path =>
+      path.endsWith('/manifest.json'),
+    );
+    return mirrors.filter(path => !listed.some(one => path.endsWith(`/${one}`)));
   }
 
   async #rows(sql: string): Promise<Record<string, Cell>[]> {

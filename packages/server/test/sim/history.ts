@@ -108,6 +108,7 @@ export class History {
       flushDefaultPolicy: this.#pick([null, {rows: 8}, {seconds: 2}]),
       memorySoftBytes: this.#pick([64 * 1024, 256 * 1024 * 1024]),
       compaction: {checkMs: this.#pick([0, 400]), minSegments: 2, deadPercent: 20},
+      mirrorCheckMs: this.#pick([50, 3_600_000]),
       streams: {...STREAM_OPTIONS, tableBytesMax: this.#pick([4096, 1 << 20])},
       storageCacheBytes: this.#pick([2048, 1 << 20]),
     };
