@@ -39,7 +39,7 @@ export class MemoryBudget {
   /** Called after every applied batch. A tick looks at every scope, so it is not asked for more often than it can help. */
   look(): void {
     const {hot, clock} = this.#options;
-    if (hot.bytes() <= this.#rowsSoft() && !this.#isFull()) return;
+    if (hot.bytes() <= this.#rowsSoft() && !this.isFull) return;
     const now = clock.monotonicMs();
     if (now < this.#nextMs) return;
     this.#nextMs = now + WAKE_MS;
@@ -51,16 +51,22 @@ export class MemoryBudget {
     return this.#options.hot.evacuatedBytes() > this.#rowsSoft();
   }
 
+  /** Are writes refused? */
+  get isFull(): boolean {
+    const {hot, manifestBytes, hardBytes} = this.#options;
+    return hot.bytes() + manifestBytes() > hardBytes;
+  }
+
   /** Are flushes for memory due? */
   isFlushDue(): boolean {
-    return this.isShort() || this.#isFull();
+    return this.isShort() || this.isFull;
   }
 
   /** Has one that is under way freed what is wanted? */
   isEnough(): boolean {
     const rowsSoft = this.#rowsSoft();
     const isLow = this.#options.hot.bytes() <= rowsSoft * ENOUGH || this.#options.hot.evacuatedBytes() <= rowsSoft;
-    return isLow && !this.#isFull();
+    return isLow && !this.isFull;
   }
 
   /** What flushes have to free before it is enough. */
@@ -72,7 +78,7 @@ export class MemoryBudget {
 
   /** Throws MEMORY_LIMIT when no more rows may be added. */
   check(): void {
-    if (!this.#isFull()) return;
+    if (!this.isFull) return;
     const {hot, manifestBytes, hardBytes} = this.#options;
     const [rows, manifests] = [hot.bytes(), manifestBytes()];
     const remedy =
@@ -83,11 +89,6 @@ export class MemoryBudget {
       'MEMORY_LIMIT',
       `Rows in memory hold ${rows} bytes and manifests ${manifests}; the hard limit is ${hardBytes}. ${remedy}`,
     );
-  }
-
-  #isFull(): boolean {
-    const {hot, manifestBytes, hardBytes} = this.#options;
-    return hot.bytes() + manifestBytes() > hardBytes;
   }
 
   #rowsSoft(): number {

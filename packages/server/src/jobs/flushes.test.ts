@@ -16,7 +16,7 @@ interface Table {
 }
 
 /** Tables 0, 1, … and the flushes that are made for them; they stay until they are ended. */
-function openBench(tables: readonly Table[], wantedBytes: number | undefined) {
+function openBench(tables: readonly Table[], wantedBytes: number | undefined, {isFull} = {isFull: false}) {
   const made: string[] = [];
   const active = new Set<string>();
   const schemas = tables.map((table, i) => ({
@@ -45,9 +45,10 @@ function openBench(tables: readonly Table[], wantedBytes: number | undefined) {
   const memory = {
     isFlushDue: () => wantedBytes !== undefined,
     wantedBytes: () => wantedBytes ?? 0,
+    isFull,
   } as Partial<MemoryBudget> as MemoryBudget;
   const rest = {clock: new StillClock(), defaultPolicy: null, smallScopeAgeSeconds: 300};
-  const unused = {manifests: undefined as never, files: undefined as never};
+  const unused = {manifests: undefined as never, files: undefined as never, warn() {}};
   const flushes = new Flushes({...{jobs, hot, memory}, ...rest, ...unused, tables: () => schemas});
   return {flushes, made, active};
 }
@@ -65,6 +66,14 @@ test('under memory pressure as many tables are flushed as it takes: the largest 
   assert.deepEqual(bench.made, ['app.t4 memory', 'app.t2 memory', 'app.t3 memory']);
   await bench.flushes.tick();
   assert.equal(bench.made.length, 3, 'those that are under way count');
+});
+
+test('where memory stays full although the largest table is being flushed, say to a storage that is away, the next ones follow', async () => {
+  const bench = openBench([{bytes: 5000}, {bytes: 1000}, {bytes: 300}], 500, {isFull: true});
+  for (const made of [1, 2, 3]) {
+    await bench.flushes.tick();
+    assert.equal(bench.made.length, made);
+  }
 });
 
 test('ten thousand tables become few jobs at once, and statements find room beside them', async () => {

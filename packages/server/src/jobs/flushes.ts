@@ -12,7 +12,7 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Manifest} from '../cold/manifest.ts';
 import type {Hot, HotScopeStats} from '../hot/hot.ts';
 import type {MemoryBudget} from '../hot/memory-budget.ts';
-import {type Owner, type ScopeKey, tableText} from '../model/names.ts';
+import {type Owner, type ScopeKey, type Seq, tableText} from '../model/names.ts';
 import {type FlushPolicy, type Schema, TABLE_KINDS} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
 import {eachInSlices} from '../std/slices.ts';
@@ -90,7 +90,7 @@ export class Flushes {
    */
   async announceFiles({incarnation}: Schema): Promise<() => WriteRow[]> {
     const {manifests, files, namesAtOnce = NAMES_AT_ONCE} = this.#options;
-    const announced = new Map<Owner, number>();
+    const announced = new Map<Owner, Seq>();
     let some: Manifest[] = [];
     let count = 0;
     for (const manifest of manifests.of(incarnation)) {
@@ -98,12 +98,12 @@ export class Flushes {
       count += filesOf(manifest).length;
       if (count < namesAtOnce) continue;
       await files.announce(some.flatMap(filesOf));
-      for (const {scope, version} of some) announced.set(scope.owner, version);
+      for (const {scope, publishSeq} of some) announced.set(scope.owner, publishSeq);
       some = [];
       count = 0;
     }
     return () => {
-      const isLeft = ({scope, version}: Manifest) => announced.get(scope.owner) !== version;
+      const isLeft = ({scope, publishSeq}: Manifest) => announced.get(scope.owner) !== publishSeq;
       return files.names.announced([...manifests.of(incarnation)].filter(isLeft).flatMap(filesOf));
     };
   }
@@ -156,7 +156,8 @@ export class Flushes {
     });
     const idle = pending.filter(schema => !this.isFlushing(schema));
     let room = FLUSHES_MAX - (pending.length - idle.length);
-    const pressed = new Set(this.#pressed(pending));
+    // Where memory is full and a flush that is under way does not help, those behind it are next.
+    const pressed = new Set(this.#pressed(this.#options.memory.isFull ? idle : pending));
     for (const schema of pressed) {
       if (this.isFlushing(schema)) continue;
       if (room-- <= 0) return;
@@ -173,10 +174,10 @@ export class Flushes {
   }
 
   /** The tables whose flush, begun or not, frees the memory that is wanted. */
-  #pressed(pending: readonly Schema[]): Schema[] {
+  #pressed(tables: readonly Schema[]): Schema[] {
     const {memory, hot} = this.#options;
     if (!memory.isFlushDue()) return [];
-    const loads = pending.map(schema => ({
+    const loads = tables.map(schema => ({
       schema,
       bytes: hot.tableBytes(schema.incarnation),
       lastWriteMs: hot.tableLastWriteMs(schema.incarnation),
