@@ -27,13 +27,15 @@ function openBench({mark = 0n, manifests = new Manifests()}: {mark?: Seq; manife
     mark,
     isDropped: false,
     isFailing: false,
+    /** Of the paths that fail, how they begin. */
+    failing: '',
     /** Runs while a mirror is being written. */
     meanwhile: undefined as (() => void) | undefined,
   };
   const blob: Blob = {
     ...memory,
     async replace(path, bytes) {
-      if (bench.isFailing) throw new Error('the disk is away');
+      if (bench.isFailing && path.startsWith(bench.failing)) throw new Error('the disk is away');
       bench.meanwhile?.();
       const {version, segments} = JSON.parse(String(bytes));
       bench.written.push(`${path} ${version} ${segments.length}`);
@@ -42,7 +44,7 @@ function openBench({mark = 0n, manifests = new Manifests()}: {mark?: Seq; manife
   const mirrors = new Mirrors({
     ...{manifests, clock, mark},
     blobOf: () => blob,
-    placeOf: (_, scope) => ({storageId: 'local', folder: String(scope.owner)}),
+    placeOf: (_, {owner}) => ({storageId: owner!.startsWith('far') ? 'away' : 'local', folder: String(owner)}),
     current: (_: Incarnation) => (bench.isDropped ? undefined : SCHEMA),
     async saveMark(seq) {
       bench.mark = seq;
@@ -146,6 +148,18 @@ test('a mirror that fails is tried again later, and the mark stays below it', as
   await bench.mirrors.tick(never);
   await bench.mirrors.close();
   assert.deepEqual([bench.written[1], bench.mark], ['ben/manifest.json 1 1', 2n]);
+});
+
+test('very many mirrors of a storage that is away keep none of another one waiting', async () => {
+  const bench = openBench();
+  bench.failing = 'far';
+  bench.isFailing = true;
+  for (let i = 0; i < 500; i++) publish(bench, scopeOf(`far-${i}`), 1);
+  publish(bench, ANA, 1);
+  for (let i = 0; i < 3; i++) await bench.mirrors.tick(never);
+  assert.deepEqual([bench.written, bench.mirrors.dueCount], [['ana/manifest.json 1 1'], 500]);
+  await bench.mirrors.close();
+  assert.equal(bench.mark, 0n);
 });
 
 test('a start mends what was published after the mark and no more, some on each tick', async () => {

@@ -136,21 +136,31 @@ export class Mirrors {
       return;
     }
     const {storageId, folder} = placeOf(schema, due.scope);
-    if ((this.#resting.get(storageId) ?? 0) > clock.monotonicMs()) return;
+    if ((this.#resting.get(storageId) ?? 0) > clock.monotonicMs()) {
+      this.#putBehind(id, due);
+      return;
+    }
     const release = manifests.hold();
     this.#writing.add(id);
     try {
       await blobOf(storageId).replace(`${folder}/manifest.json`, Buffer.from(manifestJson(manifest, schema)));
       this.#due.delete(id);
       const newer = manifests.get(due.scope);
-      if (newer.version !== manifest.version) this.#note(newer);
+      if (newer.publishSeq !== manifest.publishSeq) this.#note(newer);
     } catch (error) {
       this.#resting.set(storageId, clock.monotonicMs() + RETRY_MS);
+      this.#putBehind(id, due);
       warn(`manifest.json of ${folder} was not written and will be tried again: ${String(error)}`);
     } finally {
       this.#writing.delete(id);
       release();
     }
+  }
+
+  /** A tick looks at few: those of a storage that is away are not to be met first each time. */
+  #putBehind(id: string, due: Due): void {
+    this.#due.delete(id);
+    this.#due.set(id, due);
   }
 
   async #saveMark(): Promise<void> {
