@@ -55,7 +55,7 @@ import {Checkpointer, type LoadedCheckpoint} from './table/checkpointer.ts';
 import {Commit} from './table/commit.ts';
 import {Files} from './table/files.ts';
 import {Latches} from './table/latches.ts';
-import {filesOf, Manifests} from './table/manifests.ts';
+import {Manifests} from './table/manifests.ts';
 import {Mirrors, type SegmentPlace} from './table/mirrors.ts';
 import {createTables} from './table/rows.ts';
 import type {OutputOptions} from './table/segment-output.ts';
@@ -206,7 +206,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     ...{hot, clock, manifestBytes: () => manifests.memoryBytes},
     ...{softBytes: options.memorySoftBytes, hardBytes: options.memoryHardBytes},
   });
-  const sweeper = new Sweeper(hot);
+  const sweeper = new Sweeper(hot, manifests);
   let checkpointer: Checkpointer | undefined;
   const commit = new Commit({
     hot,
@@ -234,7 +234,8 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     syncLog: () => log.sync(),
     blobOf: id => storages.blob(id),
     forget: paths => cold.forget(paths),
-    unused: paths => manifests.withoutMirrorsInUse(paths),
+    unused: some => manifests.withoutMirrorsInUse(some),
+    gone: some => manifests.gone(some),
     clock,
     warn,
   });
@@ -277,7 +278,9 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   const {clock} = options;
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const streams = new Streams({hot, cold, commit, clock, schemaOf, ...options.streams});
-  const leftFiles = await files.leftOf(announcedFiles(hot), manifests.all().flatMap(filesOf));
+  const announced = announcedFiles(hot);
+  const leftFiles = await files.leftOf(announced, manifests.listedBeside(announced));
+  manifests.retireLeft(leftFiles);
   // However much a crash left behind, and wherever: no start waits for it.
   void files.delete(leftFiles);
   const work = await openJobs(options, core, streams);

@@ -1,21 +1,27 @@
 /** Sweeper: frees the memory of what flushes and drops took away, one slice a turn of the loop. */
-import type {Hot} from './hot.ts';
+
+/** Rows, and manifests. */
+export interface Swept {
+  readonly isSweepDue: boolean;
+  /** Frees a slice. Returns whether there is more. */
+  sweep(): boolean;
+}
 
 export class Sweeper {
-  readonly #hot: Hot;
+  readonly #swept: readonly Swept[];
   #isPlanned = false;
 
-  constructor(hot: Hot) {
-    this.#hot = hot;
+  constructor(...swept: Swept[]) {
+    this.#swept = swept;
   }
 
   /** Cheap when there is nothing to do: called after every applied batch. */
   look(): void {
-    if (this.#isPlanned || !this.#hot.isSweepDue) return;
+    if (this.#isPlanned || !this.#swept.some(one => one.isSweepDue)) return;
     this.#isPlanned = true;
     setImmediate(() => {
       this.#isPlanned = false;
-      this.#hot.sweep();
+      for (const one of this.#swept) one.sweep();
       this.look();
     });
   }

@@ -91,6 +91,7 @@ export class Commit {
     this.#apply(bytes, lastSeq);
     // Nobody waits for a turn yet.
     while (this.#hot.sweep());
+    while (this.#manifests.sweep());
   }
 
   /** The log is open and replayed: begin above everything it promised. Throws DATA_CORRUPTED if a record cannot be right. */
@@ -254,8 +255,7 @@ export class Commit {
 
   #checkIncarnation(record: LogRecord, lastSeq: Seq): void {
     if (record.kind === 'ceiling') return;
-    const {incarnation} =
-      record.kind === 'publish' ? record.delta.scope : record.kind === 'drop' ? record : record.scope;
+    const {incarnation} = lifeOf(record);
     if (incarnation <= this.#incarnation) return;
     this.#incarnation = Math.max(this.#incarnation, this.#newestIncarnation());
     if (incarnation <= this.#incarnation) return;
@@ -274,6 +274,12 @@ export class Commit {
     // A failure here is the log's: every later write reports it, and ids go on in steps of one below the old ceiling.
     this.write({isUrgent: true}).then(done, done);
   }
+}
+
+function lifeOf(record: Exclude<LogRecord, {kind: 'ceiling'}>): {readonly incarnation: Incarnation} {
+  if (record.kind === 'publish') return record.delta.scope;
+  if (record.kind === 'manifest') return record.manifest.scope;
+  return record.kind === 'drop' ? record : record.scope;
 }
 
 function endedLife(): DbError {

@@ -57,6 +57,7 @@ async function openBench(...schemas: [Schema, ...Schema[]]) {
     blobOf: () => blob,
     forget: paths => cold.forget(paths),
     unused: some => some,
+    gone() {},
     clock,
     warn() {},
   });

@@ -32,6 +32,7 @@ async function openBench(paths: readonly string[]) {
     blobOf: id => blobs[id]!,
     forget() {},
     unused: some => some,
+    gone() {},
     clock,
     warn: text => warnings.push(text),
   });

@@ -37,6 +37,8 @@ export interface FilesOptions {
   readonly forget: (paths: readonly string[]) => void;
   /** The files that may really go: those whose path has not come into use again. */
   readonly unused: (files: readonly StoredFile[]) => readonly StoredFile[];
+  /** Told of each file handed to `delete` once it is gone, or kept for good because its path is in use. */
+  readonly gone: (files: readonly StoredFile[]) => void;
   readonly clock: Clock;
   readonly warn: (text: string) => void;
 }
@@ -147,13 +149,14 @@ export class Files {
   }
 
   async #deleteFrom(storageId: string, files: readonly StoredFile[]): Promise<number> {
-    const {syncLog, forget, unused, blobOf} = this.#options;
+    const {syncLog, forget, unused, gone, blobOf} = this.#options;
     await syncLog();
-    const gone = unused(files);
-    forget(gone.map(file => file.path));
-    await blobOf(storageId).remove(gone.map(file => file.path));
+    const paths = unused(files).map(file => file.path);
+    forget(paths);
+    await blobOf(storageId).remove(paths);
     await this.#strike(files);
-    return gone.length;
+    gone(files);
+    return paths.length;
   }
 
   async #strike(files: readonly StoredFile[]): Promise<void> {

@@ -80,10 +80,74 @@ test('a mirror is deleted unless its place was taken again, by the scope itself 
     for (const why of ['retired again', 'and it could not be deleted'])
       assert.deepEqual(manifests.withoutMirrorsInUse([mirror]), [mirror], why);
   }
-  const later = new Manifests();
-  publish(later, next, {add: [sampleSegment('s2')]});
-  const other = {storageId: 'local', path: 'app/items/ben/manifest.json'};
-  assert.deepEqual(later.withoutMirrorsInUse([mirror, other]), [other], 'left by an earlier run');
+  const manifests = retired();
+  publish(manifests, next, {add: [{...sampleSegment('s2'), storageId: 'other'}]});
+  assert.deepEqual(manifests.withoutMirrorsInUse([mirror]), [mirror], 'the same path in another storage');
+});
+
+test('a mirror that is written while an old one of that path is deleted is due again', () => {
+  const mirror = {storageId: 'local', path: 'app/items/alice/manifest.json'};
+  const scope = scopeOf(64, 'alice');
+  for (const isLeft of [false, true]) {
+    const manifests = new Manifests();
+    const due: (string | null)[] = [];
+    if (isLeft) {
+      manifests.retireLeft([mirror]);
+    } else {
+      publish(manifests, scope, {add: [sampleSegment('s1')]});
+      publish(manifests, scope, {remove: ['s1']});
+    }
+    manifests.onPublish = manifest => due.push(manifest.scope.owner);
+    assert.deepEqual(manifests.withoutMirrorsInUse([mirror]), [mirror]);
+    publish(manifests, scope, {add: [sampleSegment('s2')]});
+    manifests.gone([mirror]);
+    assert.deepEqual(due, ['alice', 'alice']);
+    publish(manifests, scope, {remove: ['s2']});
+    assert.deepEqual(manifests.withoutMirrorsInUse([mirror]), [mirror], 'nothing is remembered of what is gone');
+  }
+});
+
+test('of what a start finds announced, only folders of announced files are looked into', () => {
+  const manifests = new Manifests();
+  publish(manifests, scopeOf(64, 'alice'), {add: [sampleSegment('s1')]});
+  publish(manifests, scopeOf(64, 'ben'), {add: [{...sampleSegment('s2'), path: 'app/items/ben/s2'}]});
+  const listed = (path: string) => [...manifests.listedBeside([{storageId: 'local', path}])].map(file => file.path);
+  assert.deepEqual(listed('app/items/ben/s9'), ['app/items/ben/s2', 'app/items/ben/manifest.json']);
+  assert.deepEqual(listed('app/items/carl/s9'), []);
+  assert.deepEqual([...manifests.listedBeside([])], []);
+});
+
+test('a dropped table is gone at once for everybody, also for whoever walks it, and its files and memory go in slices', () => {
+  const manifests = new Manifests();
+  const count = 10_000;
+  for (let i = 0; i < count; i++)
+    publish(manifests, scopeOf(64, `user-${i}`), {add: [{...sampleSegment(`s${i}`), path: `app/t/user-${i}/s${i}`}]});
+  const taken = manifests.get(scopeOf(64, 'user-7'));
+  const walk = manifests.of(64 as Incarnation);
+  walk.next();
+  manifests.drop(64 as Incarnation);
+  assert.equal(manifests.get(scopeOf(64, 'user-9999')).segmentCount, 0);
+  assert.deepEqual([...manifests.all()], []);
+  assert.ok(manifests.isSweepDue && manifests.retiredCount > 0);
+  let slices = 1;
+  for (; manifests.sweep(); slices++) walk.next();
+  assert.equal(slices, 2);
+  assert.ok(walk.next().done);
+  assert.equal(manifests.takeRemovable().length, 2 * count);
+  assert.deepEqual([manifests.totals.scopes, manifests.isSweepDue], [0, false]);
+  assert.ok(manifests.memoryBytes < 600_000);
+  assert.equal(taken.segments[0]!.name, 's7', 'a reader keeps what it took');
+});
+
+test('a mirror in the place of one whose table is dropped and not yet looked at stays', () => {
+  const manifests = new Manifests();
+  const count = 10_000;
+  const segment = (i: number) => ({...sampleSegment(`s${i}`), path: `app/t/user-${i}/s${i}`});
+  for (let i = 0; i < count; i++) publish(manifests, scopeOf(64, `user-${i}`), {add: [segment(i)]});
+  manifests.drop(64 as Incarnation);
+  publish(manifests, scopeOf(65, 'user-9999'), {add: [segment(9999)]});
+  const removed = manifests.withoutMirrorsInUse(manifests.takeRemovable());
+  assert.equal(removed.length, 2 * count - 1);
 });
 
 test('what a checkpoint captured, and what a reader took, stays as it was while all of it is replaced', () => {

@@ -6,7 +6,8 @@
  *
  * Laws: a manifest changes only by `apply`, in the turn in which the hot rows it replaces go. What a key's newest version is, in memory or in
  * which row of a segment, changes only when `flushedThrough` grows: a compaction leaves it. A scope without segments is forgotten: it reads like
- * one that was never flushed. Files that are no longer listed are removed only after every reader that could know them has closed.
+ * one that was never flushed, and its versions are counted anew. Files that are no longer listed are removed only after every reader that could know
+ * them has closed. A dropped table is gone at once; its files are retired, and its memory freed, in slices.
  */
 import {Manifest} from '../cold/manifest.ts';
 import {applyDelta, emptyManifest, type ManifestDelta} from '../cold/manifest-delta.ts';
@@ -19,22 +20,28 @@ const SLAB_BYTES = 256 * 1024;
 /** Of one scope beside its bytes: its place in the map, its owner's name, its address. */
 const SCOPE_BYTES = 120;
 const NO_OWNER = new Uint8Array(0);
+/** Of dropped tables, looked at in one turn. A scope is looked at whole. */
+const SWEEP_SEGMENTS = 4096;
 
 /** Everything that lies in a scope's folder because of its manifest: the segments and the mirror beside them. */
 export function filesOf(manifest: Manifest): StoredFile[] {
   const files: StoredFile[] = manifest.segments.map(({storageId, path}) => ({storageId, path}));
-  const first = files[0];
-  if (first !== undefined) files.push({storageId: first.storageId, path: mirrorOf(manifest)});
+  if (files.length > 0) files.push(mirrorOf(manifest));
   return files;
 }
 
 /** Beside the first of its segments, of which there is one. */
-function mirrorOf(manifest: Manifest): string {
-  return manifest.segment(0).path.replace(/[^/]*$/, MIRROR);
+function mirrorOf(manifest: Manifest): StoredFile {
+  const {storageId, path} = manifest.segment(0);
+  return {storageId, path: path.replace(/[^/]*$/, MIRROR)};
 }
 
 function isMirror({path}: StoredFile): boolean {
   return path.endsWith(`/${MIRROR}`);
+}
+
+function fileId({storageId, path}: StoredFile): string {
+  return `${storageId}:${path}`;
 }
 
 /** Over all scopes. */
@@ -57,8 +64,9 @@ export class Manifests {
   readonly #readers = new Set<{readonly since: number}>();
   #epoch = 0;
   #retired: {readonly epoch: number; readonly file: StoredFile}[] = [];
-  /** Paths of the mirrors among them, and whether a newer one has taken the place. */
-  readonly #retiredMirrors = new Map<string, boolean>();
+  /** The mirrors among them, until they are gone: how often each was retired, and the scope whose mirror has its place now. */
+  readonly #leavingMirrors = new Map<string, {times: number; taker: ScopeKey | undefined}>();
+  readonly #dropped: {readonly incarnation: Incarnation; readonly scopes: Map<Owner, number>}[] = [];
 
   constructor({slabBytes = SLAB_BYTES}: {slabBytes?: number} = {}) {
     this.#slabs = new Slabs(slabBytes);
@@ -142,13 +150,36 @@ export class Manifests {
 
   /** Forgets a table life; its files become removable when their last reader closes. */
   drop(incarnation: Incarnation): void {
-    for (const manifest of this.of(incarnation)) {
-      this.#retire(filesOf(manifest));
-      this.#count(manifest, -1);
-    }
-    for (const address of this.#tables.get(incarnation)?.values() ?? []) this.#slabs.release(address);
+    const scopes = this.#tables.get(incarnation);
+    if (scopes === undefined) return;
     this.#tables.delete(incarnation);
+    this.#dropped.push({incarnation, scopes});
+    this.sweep();
+  }
+
+  get isSweepDue(): boolean {
+    return this.#dropped.length > 0;
+  }
+
+  /** Retires and frees a slice of what was dropped. Returns whether there is more. */
+  sweep(): boolean {
+    let left = SWEEP_SEGMENTS;
+    for (let table = this.#dropped[0]; table !== undefined; table = this.#dropped[0]) {
+      const {incarnation, scopes} = table;
+      for (const [owner, address] of scopes) {
+        if (left <= 0) return true;
+        const manifest = manifestAt(this.#slabs.list, address, {incarnation, owner});
+        left -= manifest.segmentCount;
+        this.#retire(filesOf(manifest));
+        this.#count(manifest, -1);
+        this.#slabs.release(address);
+        // Whoever walks the table still does not meet it any more.
+        scopes.delete(owner);
+      }
+      this.#dropped.shift();
+    }
     this.#evacuate();
+    return false;
   }
 
   #replace(manifest: Manifest): void {
@@ -184,6 +215,8 @@ export class Manifests {
 
   /** Moves what lives out of slabs that are mostly dead, until at most half of all is. */
   #evacuate(): void {
+    // What waits to be swept is not worth moving.
+    if (this.isSweepDue) return;
     while (this.#slabs.bytes > this.#slabs.evacuatedBytes) {
       const number = this.#slabs.mostlyDead();
       if (number === undefined) return;
@@ -214,20 +247,33 @@ export class Manifests {
 
   /**
    * Without the mirrors that belong to a manifest with segments. A segment's path never comes again, but a mirror's does, when the scope, or a new
-   * table of that name, is flushed while the old one waits to be deleted. O(scopes) for a mirror that an earlier run retired, or that is asked about
-   * again because it could not be deleted.
+   * table of that name, is flushed while the old one waits to be deleted.
    */
   withoutMirrorsInUse(files: readonly StoredFile[]): readonly StoredFile[] {
-    const unknown = new Set<string>();
-    const inUse = new Set<string>();
-    for (const {path} of files.filter(isMirror)) {
-      const isTaken = this.#retiredMirrors.get(path);
-      if (isTaken === undefined) unknown.add(path);
-      else if (isTaken) inUse.add(path);
-      this.#retiredMirrors.delete(path);
+    return files.filter(file => !isMirror(file) || this.#leavingMirrors.get(fileId(file))?.taker === undefined);
+  }
+
+  /** These were retired and have been deleted. A mirror that came into their place meanwhile may have gone with them: it is due again. */
+  gone(files: readonly StoredFile[]): void {
+    for (const file of files.filter(isMirror)) {
+      const mirror = this.#leavingMirrors.get(fileId(file));
+      if (mirror === undefined) continue;
+      if (--mirror.times === 0) this.#leavingMirrors.delete(fileId(file));
+      if (mirror.taker !== undefined) this.onPublish(this.get(mirror.taker));
     }
-    if (unknown.size > 0) for (const manifest of this.all()) inUse.add(mirrorOf(manifest));
-    return inUse.size === 0 ? files : files.filter(({path}) => !inUse.has(path));
+  }
+
+  /** Files that an earlier run retired, and nobody lists. */
+  retireLeft(files: readonly StoredFile[]): void {
+    for (const file of files.filter(isMirror)) this.#leave(file);
+  }
+
+  /** What is listed in the folders of these files. O(scopes), but only segments in such a folder are read. */
+  *listedBeside(files: readonly StoredFile[]): Generator<StoredFile> {
+    const folders = new Set(files.map(file => fileId(file).replace(/\/[^/]*$/, '')));
+    if (folders.size === 0) return;
+    for (const manifest of this.all())
+      if (manifest.folders.some(folder => folders.has(fileId(folder)))) yield* filesOf(manifest);
   }
 
   /** Keeps every file that is listed now until the returned function is called. */
@@ -249,22 +295,30 @@ export class Manifests {
     return free.map(entry => entry.file);
   }
 
-  /** Files that wait for a reader to close, or to be taken. */
+  /** Files that wait for a reader to close, or to be taken. Of scopes that are not swept one each is counted. */
   get retiredCount(): number {
-    return this.#retired.length;
+    return this.#dropped.reduce((count, {scopes}) => count + scopes.size, this.#retired.length);
   }
 
   #takePlace(manifest: Manifest): void {
-    if (this.#retiredMirrors.size === 0) return;
-    const path = mirrorOf(manifest);
-    if (this.#retiredMirrors.has(path)) this.#retiredMirrors.set(path, true);
+    // The old mirror has to be known by then.
+    while (this.isSweepDue) this.sweep();
+    if (this.#leavingMirrors.size === 0) return;
+    const leaving = this.#leavingMirrors.get(fileId(mirrorOf(manifest)));
+    if (leaving !== undefined) leaving.taker = manifest.scope;
+  }
+
+  #leave(mirror: StoredFile): void {
+    const id = fileId(mirror);
+    const times = this.#leavingMirrors.get(id)?.times ?? 0;
+    this.#leavingMirrors.set(id, {times: times + 1, taker: undefined});
   }
 
   #retire(files: Iterable<StoredFile>): void {
     for (const {storageId, path} of files) {
       const file = {storageId, path};
       this.#retired.push({epoch: this.#epoch, file});
-      if (isMirror(file)) this.#retiredMirrors.set(path, false);
+      if (isMirror(file)) this.#leave(file);
     }
     this.#epoch++;
   }
