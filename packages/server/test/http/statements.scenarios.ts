@@ -198,9 +198,8 @@ export const STATEMENTS: readonly Scenario[] = [
     message: "Statement 1 failed: Already exists: Namespace 'app' already exists",
   },
 
-  {name: '1,100 rows', sql: `INSERT INTO app.t SELECT 1`, code: 'NOT_SUPPORTED'},
   {
-    name: 'are there',
+    name: '1,100 rows are there',
     sql: `CREATE SHARED TABLE app.many (id INT PRIMARY KEY, v TEXT); INSERT INTO app.many VALUES ${HUNDRED}; INSERT INTO app.many VALUES ${THOUSAND}`,
   },
   {
