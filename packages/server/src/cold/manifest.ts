@@ -268,7 +268,9 @@ export class Manifest {
 
   #readFolders(): Folder[] {
     const reader = new ByteReader(this.#buffer, this.#at + tablesEnd(this.segmentCount));
-    return Array.from({length: reader.varint()}, () => ({storageId: reader.text(), path: reader.text()}));
+    const folders: Folder[] = [];
+    for (let left = reader.varint(); left > 0; left--) folders.push({storageId: reader.text(), path: reader.text()});
+    return folders;
   }
 }
 
