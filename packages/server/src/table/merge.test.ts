@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import type {Cold} from '../cold/cold.ts';
-import {emptyManifest} from '../cold/manifest.ts';
+import {emptyManifest} from '../cold/manifest-delta.ts';
 import {createHot} from '../hot/hot-store.ts';
 import type {DataType} from '../model/datatype.ts';
 import {encodeKey} from '../model/key-codec.ts';
