@@ -4,6 +4,8 @@
  *     packages/protocol/src/errors.ts          → docs/reference/errors.md
  *     packages/server/src/config.ts            → docs/reference/settings.md
  *     packages/server/src/system/index.ts      → docs/reference/system-tables.md
+ *     packages/server/src/expr/functions.ts    → docs/reference/functions.md, with aggregates.ts and window-functions.ts beside it
+ *     packages/server/src/model/type-table.ts  → docs/reference/types.md
  *     bench/results/<bench>.json               → the marked parts of docs/guide/performance.md
  *     bench/results/memory-costs.json          → docs/reference/memory-costs.md
  *
@@ -16,6 +18,11 @@ import {withResults} from '../bench/kit/page.ts';
 import {figure, median, type Report} from '../bench/kit/report.ts';
 import {ERRORS} from '../packages/protocol/src/errors.ts';
 import {OPTIONS} from '../packages/server/src/config.ts';
+import {AGGREGATES} from '../packages/server/src/expr/aggregates.ts';
+import {CHOICES} from '../packages/server/src/expr/calls.ts';
+import {FUNCTION_GROUPS, type FunctionFacts} from '../packages/server/src/expr/functions.ts';
+import {WINDOW_FUNCTIONS} from '../packages/server/src/expr/window-functions.ts';
+import {sqlName, TYPES, type TypeFacts} from '../packages/server/src/model/type-table.ts';
 import {SYSTEM_TABLES} from '../packages/server/src/system/index.ts';
 import {report} from './tree.ts';
 
@@ -26,6 +33,8 @@ export function referencePages(): ReadonlyMap<string, string> {
     ['docs/reference/errors.md', errorsPage()],
     ['docs/reference/settings.md', settingsPage()],
     ['docs/reference/system-tables.md', systemTablesPage()],
+    ['docs/reference/functions.md', functionsPage()],
+    ['docs/reference/types.md', typesPage()],
     [PERFORMANCE, withResults(readFileSync(PERFORMANCE, 'utf8'), resultsOf)],
     ['docs/reference/memory-costs.md', memoryCostsPage()],
   ]);
@@ -104,6 +113,75 @@ function systemTablesPage(): string {
       'What the server tells about itself, from `packages/server/src/system/index.ts`. Read with SELECT; nobody writes them.',
     ],
     sections.slice(1),
+  );
+}
+
+function functionsPage(): string {
+  const sections = FUNCTION_GROUPS.flatMap(({title, list}) => {
+    const all = list.flatMap(facts => (facts.forText === undefined ? [facts] : [facts, facts.forText]));
+    const rows = all.map(facts => [
+      signature(facts),
+      typeof facts.result === 'function' ? (facts.returns ?? '') : sqlName(facts.result),
+      facts.bound === undefined ? facts.doc : `${facts.doc} (${facts.bound})`,
+      exampleText(facts.example),
+    ]);
+    return ['', `## ${title}`, '', ...table(['call', 'result', 'meaning', 'example'], rows)];
+  });
+  const choices = Object.entries(CHOICES).map(([name, {doc, example}]) => [
+    `\`${name}(…)\``,
+    doc,
+    exampleText(example),
+  ]);
+  const aggregates = [...AGGREGATES.values()].map(({name, argCount, doc}) => [
+    `\`${name}(${argCount === 1 ? 'x' : 'x, y'})\``,
+    doc,
+  ]);
+  const windows = [...WINDOW_FUNCTIONS.values()].map(({name, args: [least, most], doc}) => [
+    `\`${name}(${'xyz'.slice(0, least).split('').join(', ')}${most > least ? ', …' : ''})\``,
+    doc,
+  ]);
+  return page(
+    'Functions',
+    [
+      'From the tables of `packages/server/src/expr/`. Every example is run by a test, by both executors. A name that does not exist is refused with',
+      'those that are near. What stands in brackets may be left out; `…` may come again. NULL arguments make NULL where nothing else is said.',
+    ],
+    [
+      ...sections.slice(1),
+      ...['', '## Choices', '', ...table(['call', 'meaning', 'example'], choices)],
+      ...['', '## Aggregates', ''],
+      'Each takes `DISTINCT` inside and `FILTER (WHERE …)` behind its brackets, and may have an `OVER`. NULLs are left out unless it says otherwise.',
+      ...['', ...table(['call', 'meaning'], aggregates)],
+      ...['', '## Window functions', '', ...table(['call', 'meaning'], windows)],
+    ],
+  );
+}
+
+function signature({name, aliases = [], args, optional = 0, isVariadic = false}: FunctionFacts): string {
+  const given = args.map((type, i) => (i < args.length - optional ? type : `[${type}]`));
+  const also = aliases.length === 0 ? '' : `, also ${aliases.map(alias => `\`${alias}\``).join(', ')}`;
+  return `\`${name}(${given.join(', ')}${isVariadic ? ' …' : ''})\`${also}`;
+}
+
+function exampleText([call, value]: FunctionFacts['example']): string {
+  return value === undefined ? `\`${call}\`` : `\`${call}\` → \`${value}\``;
+}
+
+function typesPage(): string {
+  const rows = Object.values<TypeFacts>(TYPES).map(({sqlName: name, spellings, json, wire, input}) => [
+    `\`${name}\``,
+    spellings.filter(spelling => spelling !== name).join(', '),
+    `\`${json}\``,
+    wire,
+    input,
+  ]);
+  return page(
+    'Types',
+    [
+      'From `packages/server/src/model/type-table.ts`. *Schema* is the name in `schema[].data_type` of answers, *wire* the form of a value in JSON, in answers and',
+      'as a parameter; a text of the input form is taken everywhere too. NULL of any type is `null`. Lengths of texts and precisions of times are taken and not kept.',
+    ],
+    table(['type', 'also written', 'schema', 'wire', 'input'], rows),
   );
 }
 

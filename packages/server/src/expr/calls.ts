@@ -3,46 +3,56 @@
  *
  * COALESCE and its like take any one type for all arguments and so are compiled here, not in the table.
  */
+import type {DbError} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {sqlName} from '../model/type-table.ts';
 import type {Call, Expr} from '../parser/ast.ts';
-import {castTo, failAt, fold, implicitly, notSupportedAt, openAs, settled, unfolded} from './coerce.ts';
+import {AGGREGATES} from './aggregates.ts';
+import {castTo, failAt, fold, implicitly, notSupportedAt, openAs, saidType, settled, unfolded} from './coerce.ts';
 import {compare, unify} from './compare.ts';
 import {castSql, extremeForm, type Form, sqlOf} from './duck-forms.ts';
 import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
 import {FUNCTIONS, type FunctionFacts} from './functions.ts';
+import {didYouMean, nearNames} from './near.ts';
 import {DOUBLE, isMoment, isNumeric, isTextual, TEXT, TIMESTAMP} from './numbers.ts';
 import {comparator} from './operators.ts';
 import {datePartForm} from './time-functions.ts';
 import {WINDOW_FUNCTIONS} from './window-functions.ts';
 
-/** Functions and aggregates of this language that this release does not have. */
-const LATER: ReadonlySet<string> = new Set(
-  `APPROX_DISTINCT ARRAY_AGG DATE_BIN DECODE ENCODE MEDIAN REGEXP_LIKE REGEXP_MATCH REGEXP_REPLACE VECTOR_SEARCH`.split(
-    ' ',
-  ),
-);
+/** Functions of this language that this release does not have. */
+const LATER: ReadonlySet<string> = new Set(['APPROX_DISTINCT', 'COSINE_DISTANCE', 'DATE_BIN', 'VECTOR_SEARCH']);
+
+/** What other engines call a function of ours, and what takes the place of functions that return what we have no type for. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  ...{
+    AGE: 'a difference of DATEs',
+    CHARINDEX: 'STRPOS',
+    CONVERT: 'CAST',
+    CURDATE: 'CURRENT_DATE',
+    DATEPART: 'DATE_PART',
+  },
+  ...{DATE_FORMAT: 'TO_CHAR', FROM_UNIXTIME: 'TO_TIMESTAMP', GETDATE: 'NOW', GROUP_CONCAT: 'STRING_AGG', IF: 'CASE'},
+  ...{IIF: 'CASE', INSTR: 'STRPOS', ISNULL: 'COALESCE', JSON_EXTRACT: 'JSON_GET', LEN: 'LENGTH', LCASE: 'LOWER'},
+  ...{LOCATE: 'STRPOS', MID: 'SUBSTR', PERCENTILE_CONT: 'MEDIAN', REGEXP_MATCHES: 'REGEXP_MATCH', RAND: 'RANDOM'},
+  ...{REGEXP_SPLIT_TO_TABLE: 'REGEXP_SPLIT_TO_ARRAY', STRFTIME: 'TO_CHAR', SYSDATE: 'NOW', TO_NUMBER: 'CAST'},
+  ...{TRUNCATE: 'TRUNC', UCASE: 'UPPER', UNNEST: 'a JOIN', UUID: 'UUID_V7', GEN_RANDOM_UUID: 'UUID_V7'},
+};
 
 /** `compileArg` is called once the function is known: a name that does not exist is said before what is wrong with its arguments. */
 export function compileCall(call: Call, compileArg: (arg: Expr) => TypedExpr, scope: ColumnScope): TypedExpr {
   if (call.isStar || call.isDistinct || call.orderBy.length > 0 || call.filter !== undefined) {
     throw failAt(scope, call, `${call.name} is not an aggregate function`);
   }
-  const special = SPECIAL[call.name];
-  if (special !== undefined) return special(call, call.args.map(compileArg), scope);
-  const facts = FUNCTIONS.get(call.name);
+  const choice = Object.hasOwn(CHOICES, call.name) ? CHOICES[call.name] : undefined;
+  if (choice !== undefined) return choice.compile(call, call.args.map(compileArg), scope);
   if (LATER.has(call.name)) throw notSupportedAt(scope, call.start, `the function ${call.name}`);
-  if (facts === undefined) {
-    const name = call.name.toLowerCase();
-    const isWindow = WINDOW_FUNCTIONS.has(call.name);
-    const message = isWindow
-      ? `window function ${name} requires an OVER clause`
-      : `Invalid function '${name}': it does not exist`;
-    throw failAt(scope, call, message);
-  }
+  const named = FUNCTIONS.get(call.name);
+  if (named === undefined) throw unknownFunction(call, scope);
+  const given = call.args.map(compileArg);
+  const facts = chosen(named, given, scope);
   checkCount(call, call.args.length, facts, scope);
-  const typed = call.args.map((arg, index) =>
-    argument(call, compileArg(arg), facts.args[Math.min(index, facts.args.length - 1)]!, scope),
+  const typed = given.map((arg, index) =>
+    argument(call, arg, facts.args[Math.min(index, facts.args.length - 1)]!, scope),
   );
   const types = typed.map(arg => arg.type);
   const type = typeof facts.result === 'function' ? facts.result(types, typed) : facts.result;
@@ -52,6 +62,34 @@ export function compileCall(call: Call, compileArg: (arg: Expr) => TypedExpr, sc
   if (facts.changes !== undefined) return {type, eval: evaluate, constant: undefined, sql};
   const folded = fold(type, evaluate, typed);
   return folded.constant === undefined ? {...folded, sql} : folded;
+}
+
+/** Names what the writer may have meant. */
+export function unknownFunction(call: Call, scope: {readonly text: string}): DbError {
+  const name = call.name.toLowerCase();
+  if (WINDOW_FUNCTIONS.has(call.name)) return failAt(scope, call, `window function ${name} requires an OVER clause`);
+  const ours = Object.hasOwn(ELSEWHERE, call.name) ? [ELSEWHERE[call.name]!] : [];
+  const near = ours.length > 0 ? ours : nearNames(call.name, knownNames());
+  return failAt(scope, call, `Invalid function '${name}': it does not exist.${didYouMean(near)}`);
+}
+
+function knownNames(): string[] {
+  return [...FUNCTIONS.keys(), ...Object.keys(CHOICES), ...AGGREGATES.keys(), ...WINDOW_FUNCTIONS.keys()];
+}
+
+/** Between functions of one name the last argument decides: a text takes the one for texts. */
+function chosen(facts: FunctionFacts, args: readonly TypedExpr[], scope: ColumnScope): FunctionFacts {
+  const {forText} = facts;
+  const last = args.at(-1);
+  if (forText === undefined || last === undefined || args.length !== forText.args.length) return facts;
+  const isParam = last.open?.kind === 'param';
+  const isText = last.open === undefined ? isTextual(last.type) : isParam ? saysText(last, scope) : true;
+  return isText ? forText : facts;
+}
+
+/** A parameter that is given, and is no number. */
+function saysText(param: TypedExpr, scope: ColumnScope): boolean {
+  return scope.paramTypes !== undefined && saidType(param, scope) === undefined;
 }
 
 function callSql(facts: FunctionFacts, typed: readonly TypedExpr[]): TypedExpr['sql'] {
@@ -115,44 +153,56 @@ function callEval(facts: FunctionFacts, typed: readonly TypedExpr[], result: Dat
   };
 }
 
-type Special = (call: Call, args: readonly TypedExpr[], scope: ColumnScope) => TypedExpr;
+type CompileChoice = (call: Call, args: readonly TypedExpr[], scope: ColumnScope) => TypedExpr;
 
-const SPECIAL: Readonly<Record<string, Special>> = {
-  COALESCE: (call, args, scope) => {
-    const typed = unified(call, args, scope);
-    const evals = typed.map(arg => arg.eval);
-    const evaluate: Eval = (row, env) => {
-      for (const each of evals) {
-        const value = each(row, env);
-        if (value !== null) return value;
-      }
-      return null;
-    };
-    const {type} = typed[0]!;
-    const form: Form = (...sqls) => `coalesce(${sqls.join(', ')})`;
-    // What stands behind the first value is not computed, so it may fail.
-    if (typed.some(arg => arg.failure !== undefined)) return unfolded(type, evaluate, typed, form);
-    return fold(type, evaluate, typed, form);
+/** Calls that choose among their arguments, which take one type. */
+export const CHOICES: Readonly<
+  Record<string, {readonly compile: CompileChoice; readonly doc: string; readonly example: FunctionFacts['example']}>
+> = {
+  COALESCE: {compile: coalesce, doc: 'The first value that is not NULL.', example: ["COALESCE(NULL, 'a', 'b')", 'a']},
+  IFNULL: {compile: coalesce, doc: 'The same.', example: ['IFNULL(NULL, 1)', '1']},
+  NVL: {compile: coalesce, doc: 'The same.', example: ['NVL(NULL, 1)', '1']},
+  NULLIF: {compile: nullIf, doc: 'NULL if both are equal, else the first.', example: ["NULLIF('a', '')", 'a']},
+  GREATEST: {
+    compile: (call, args, scope) => extreme(call, args, scope, 1),
+    doc: 'The greatest value; NULLs are left out.',
+    example: ['GREATEST(1, NULL, 2)', '2'],
   },
-  NULLIF: (call, args, scope) => {
-    if (args.length !== 2) throw failAt(scope, call, `NULLIF() takes 2 arguments, got ${args.length}`);
-    const [left, right] = args as readonly [TypedExpr, TypedExpr];
-    const first =
-      left.open !== undefined && right.open === undefined ? openAs(left.open, right.type) : settled(left, scope);
-    const same = compare('=', left, right, scope);
-    if (same === undefined) throw failAt(scope, call, 'NULLIF arguments cannot be compared');
-    const evaluate: Eval = (row, env) => (same.eval(row, env) === true ? null : first.eval(row, env));
-    const form: Form = (value, equal) => `CASE WHEN ${equal} THEN NULL ELSE ${value} END`;
-    return fold(first.type, evaluate, [first, same], same.sql && form);
-  },
-  IFNULL: (call, args, scope) => SPECIAL.COALESCE!(call, args, scope),
-  NVL: (call, args, scope) => SPECIAL.COALESCE!(call, args, scope),
-  GREATEST: (call, args, scope) => extreme(call, args, scope, 1),
-  LEAST: (call, args, scope) => extreme(call, args, scope, -1),
-  COSINE_DISTANCE: (call, _args, scope) => {
-    throw notSupportedAt(scope, call.start, 'vector functions');
+  LEAST: {
+    compile: (call, args, scope) => extreme(call, args, scope, -1),
+    doc: 'The least value; NULLs are left out.',
+    example: ['LEAST(1, NULL, 2)', '1'],
   },
 };
+
+function coalesce(call: Call, args: readonly TypedExpr[], scope: ColumnScope): TypedExpr {
+  const typed = unified(call, args, scope);
+  const evals = typed.map(arg => arg.eval);
+  const evaluate: Eval = (row, env) => {
+    for (const each of evals) {
+      const value = each(row, env);
+      if (value !== null) return value;
+    }
+    return null;
+  };
+  const {type} = typed[0]!;
+  const form: Form = (...sqls) => `coalesce(${sqls.join(', ')})`;
+  // What stands behind the first value is not computed, so it may fail.
+  if (typed.some(arg => arg.failure !== undefined)) return unfolded(type, evaluate, typed, form);
+  return fold(type, evaluate, typed, form);
+}
+
+function nullIf(call: Call, args: readonly TypedExpr[], scope: ColumnScope): TypedExpr {
+  if (args.length !== 2) throw failAt(scope, call, `NULLIF() takes 2 arguments, got ${args.length}`);
+  const [left, right] = args as readonly [TypedExpr, TypedExpr];
+  const first =
+    left.open !== undefined && right.open === undefined ? openAs(left.open, right.type) : settled(left, scope);
+  const same = compare('=', left, right, scope);
+  if (same === undefined) throw failAt(scope, call, 'NULLIF arguments cannot be compared');
+  const evaluate: Eval = (row, env) => (same.eval(row, env) === true ? null : first.eval(row, env));
+  const form: Form = (value, equal) => `CASE WHEN ${equal} THEN NULL ELSE ${value} END`;
+  return fold(first.type, evaluate, [first, same], same.sql && form);
+}
 
 function unified(call: Call, args: readonly TypedExpr[], scope: ColumnScope): TypedExpr[] {
   if (args.length === 0) throw failAt(scope, call, `${call.name}() takes at least 1 argument`);

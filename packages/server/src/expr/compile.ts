@@ -19,6 +19,7 @@ import {
   fold,
   implicitly,
   located,
+  NO_ENV,
   NO_ROW,
   notSupportedAt,
   openAs,
@@ -31,8 +32,9 @@ import {
 import {compare, inList, isDistinct, like, unify} from './compare.ts';
 import {arithmeticForm, type Form, failureSql, joinForm, negateForm, sqlOf} from './duck-forms.ts';
 import type {ColumnScope, Eval, SqlWriter, TypedExpr} from './expr.ts';
+import {FUNCTIONS} from './functions.ts';
 import {moved, movedType, parseInterval} from './interval.ts';
-import {compileJson} from './json.ts';
+import {compileJson, JSON_TYPE} from './json.ts';
 import {BIGINT, BOOLEAN, clip, INT, isNumeric, literalType, numberAs, TEXT, TIMESTAMP} from './numbers.ts';
 import {type ArithmeticOperator, arithmetic, type ComparisonOperator, negate} from './operators.ts';
 import {noField, resolveColumn} from './sources.ts';
@@ -332,6 +334,8 @@ interface ChainStep {
 
 function chainStep(node: Of<'binary'>, left: TypedExpr, right: TypedExpr, scope: ColumnScope): ChainStep {
   if (node.op === '->' || node.op === '->>' || node.op === '?') return compileJson(node.op, left, right, node, scope);
+  const json = jsonStepOf(node.op, left, right, scope);
+  if (json !== undefined) return json;
   if (node.op === '||') {
     const [a, b] = [settled(left, scope), settled(right, scope)];
     const [aType, bType] = [a.type, b.type];
@@ -370,6 +374,24 @@ function moveStep(node: Of<'binary'>, left: TypedExpr, by: IntervalLiteral, scop
   const from = moment.type;
   const apply = (value: Value) => moved(from, value!, interval, side);
   return {left: moment, right: constantOf(BOOLEAN, true), type, apply};
+}
+
+/** `||` of two JSONs, where a string beside one is JSON too, and `-` of JSON: the functions that say the same. */
+function jsonStepOf(op: BinaryOperator, left: TypedExpr, right: TypedExpr, scope: ColumnScope): ChainStep | undefined {
+  const isJson = (side: TypedExpr, other: TypedExpr) => (side.open === undefined ? side : other).type.name === 'json';
+  if (op === '-' && left.open === undefined && left.type.name === 'json') {
+    const key = settled(right, scope);
+    return {left, right: key, ...functionStep('JSONB_DELETE', [left.type, key.type])};
+  }
+  if (op !== '||' || (left.open !== undefined && right.open !== undefined)) return undefined;
+  if (!isJson(left, right) || !isJson(right, left)) return undefined;
+  const [a, b] = [implicitly(left, JSON_TYPE)!, implicitly(right, JSON_TYPE)!];
+  return {left: a, right: b, ...functionStep('JSONB_CONCAT', [a.type, b.type])};
+}
+
+function functionStep(name: string, types: readonly DataType[]): Pick<ChainStep, 'type' | 'apply'> {
+  const run = FUNCTIONS.get(name)!.eval;
+  return {type: JSON_TYPE, apply: (a, b) => run([a, b], NO_ENV, types, JSON_TYPE)};
 }
 
 export const TEXT_CHARACTERS_MAX = 16 * 1024 * 1024;

@@ -1,7 +1,8 @@
 /**
- * JSON operators over JSON kept as text: `->` gives JSON, `->>` text, `?` asks for a key. What is not there, or not JSON, is NULL.
+ * JSON values, kept as text: `->` gives JSON, `->>` text, `?` asks for a key. What is not there, or not JSON, is NULL.
  *
- * The document parsed last is remembered, since a row is often asked several times in one statement.
+ * Numbers that JavaScript would write otherwise keep their digits. The document parsed last is remembered, since a row is often asked several
+ * times in one statement; so no document is ever changed.
  */
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Node} from '../parser/ast.ts';
@@ -9,10 +10,21 @@ import {failAt, openAs, settled} from './coerce.ts';
 import type {ColumnScope, TypedExpr} from './expr.ts';
 import {BOOLEAN, isInteger, isTextual, TEXT} from './numbers.ts';
 
-export type Json = null | boolean | number | string | Json[] | {[key: string]: Json};
+/** A number with its digits; what `JSON.rawJSON` makes. */
+export interface RawNumber {
+  readonly rawJSON: string;
+}
 
-const JSON_TYPE: DataType = {name: 'json'};
+export type Json = null | boolean | number | string | RawNumber | readonly Json[] | JsonObject;
+export type JsonObject = {readonly [key: string]: Json};
+
+export const JSON_TYPE: DataType = {name: 'json'};
 const REMEMBERED_CHARACTERS_MAX = 1 << 20;
+/** Numbers that may lose digits: many of them, an exponent, or zeros at the end of a fraction. */
+const INEXACT = /\d{16}|\d[eE]|\.\d*0(?!\d)|-0/;
+
+/** Not yet in the types that TypeScript knows. */
+const {rawJSON} = JSON as unknown as {rawJSON(text: string): RawNumber};
 
 let lastText = '';
 let lastDocument: Json | undefined;
@@ -22,7 +34,7 @@ export function parseJson(text: string): Json | undefined {
   if (text === lastText) return lastDocument;
   let document: Json | undefined;
   try {
-    document = JSON.parse(text) as Json;
+    document = INEXACT.test(text) ? (JSON.parse(text, keepDigits) as Json) : (JSON.parse(text) as Json);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
@@ -30,15 +42,37 @@ export function parseJson(text: string): Json | undefined {
   return document;
 }
 
+function keepDigits(_key: string, value: unknown, context?: {source?: string}): unknown {
+  const source = context?.source;
+  return typeof value === 'number' && source !== undefined && String(value) !== source ? rawJSON(source) : value;
+}
+
+export function isRawNumber(value: Json | undefined): value is RawNumber {
+  return typeof value === 'object' && value !== null && (JSON as unknown as RawTest).isRawJSON(value);
+}
+
+interface RawTest {
+  isRawJSON(value: unknown): boolean;
+}
+
+export function isJsonArray(value: Json | undefined): value is readonly Json[] {
+  return Array.isArray(value);
+}
+
+export function isJsonObject(value: Json | undefined): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !isRawNumber(value);
+}
+
 /** One step down: a key of an object, an index of an array (negative from the end). undefined = not there. */
 export function jsonStep(document: Json | undefined, step: Value): Json | undefined {
-  if (document === null || typeof document !== 'object' || step === null) return undefined;
-  if (Array.isArray(document)) {
+  if (step === null) return undefined;
+  if (isJsonArray(document)) {
     if (typeof step !== 'number' && typeof step !== 'bigint') return undefined;
-    const index = Number(step);
-    return document[index < 0 ? document.length + index : index];
+    return document.at(Number(step));
   }
-  return typeof step === 'string' && Object.hasOwn(document, step) ? document[step] : undefined;
+  return typeof step === 'string' && isJsonObject(document) && Object.hasOwn(document, step)
+    ? document[step]
+    : undefined;
 }
 
 /** Scalars unquoted, the rest as JSON text; JSON null is NULL. */
@@ -72,13 +106,13 @@ const JSON_OPERATORS: Record<JsonOperator, {type: DataType; apply: (left: Value,
   '?': {type: BOOLEAN, apply: (left, right) => hasKey(parseJson(left as string), right as string)},
 };
 
-function hasKey(document: Json | undefined, key: string): boolean {
-  if (Array.isArray(document)) return document.includes(key);
-  if (document !== null && typeof document === 'object') return Object.hasOwn(document, key);
-  return document === key;
+/** Is there such a key of the object, such a text in the array, or is it the text? */
+export function hasKey(document: Json | undefined, key: string): boolean {
+  if (isJsonArray(document)) return document.includes(key);
+  return isJsonObject(document) ? Object.hasOwn(document, key) : document === key;
 }
 
 export function jsonLength(document: Json | undefined): bigint | null {
-  if (document === null || typeof document !== 'object') return null;
-  return BigInt(Array.isArray(document) ? document.length : Object.keys(document).length);
+  if (isJsonArray(document)) return BigInt(document.length);
+  return isJsonObject(document) ? BigInt(Object.keys(document).length) : null;
 }

@@ -17,6 +17,7 @@ import {
 import type {Name, Node} from '../parser/ast.ts';
 import {failAt} from './coerce.ts';
 import type {ColumnScope, Source, SourceColumn} from './expr.ts';
+import {didYouMean, nearNames} from './near.ts';
 import {BIGINT, BOOLEAN} from './numbers.ts';
 
 export interface FoundColumn {
@@ -118,10 +119,6 @@ function reaching({name}: Name, sources: readonly Source[]): string[] {
   return sayable.map(source => `${source.name}.${name}`);
 }
 
-function didYouMean(names: readonly string[]): string {
-  return names.length > 0 ? ` Did you mean ${names.slice(0, 3).join(', ')}?` : '';
-}
-
 function fullName(qualifier: readonly Name[], name: Name): string {
   return [...qualifier.map(part => part.name), name.name].join('.');
 }
@@ -130,7 +127,7 @@ function fullName(qualifier: readonly Name[], name: Name): string {
 export function noField(qualifier: readonly Name[], name: Name, node: Node, scope: ColumnScope): DbError {
   const hint = isBeside(qualifier, name, scope)
     ? ' A query in FROM sees what stands left of it only after the word LATERAL.'
-    : didYouMean(nearNames(qualifier, name, scope));
+    : didYouMean(nearColumns(qualifier, name, scope));
   return failAt(scope, node, `No field named ${fullName(qualifier, name)}.${hint}`);
 }
 
@@ -143,26 +140,11 @@ function isBeside(qualifier: readonly Name[], {name}: Name, scope: ColumnScope):
 }
 
 /** The column by a name that is valid here, or names that differ by a letter or two. */
-function nearNames(qualifier: readonly Name[], name: Name, {sources}: ColumnScope): string[] {
+function nearColumns(qualifier: readonly Name[], name: Name, {sources}: ColumnScope): string[] {
   const owners = sources.filter(source => source.names().includes(name.name));
   if (qualifier.length > 0 && owners.length > 0) return reaching(name, owners);
-  // Every short name is near every other.
-  const distance = name.name.length < 3 ? 0 : name.name.length < 4 ? 1 : 2;
-  const names = new Set(sources.flatMap(source => source.names()));
-  return [...names].filter(candidate => editDistance(candidate, name.name) <= distance);
-}
-
-/** Levenshtein distance; names longer than 64 characters are never near. */
-function editDistance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2 || a.length > 64 || b.length > 64) return 3;
-  let previous = Array.from({length: b.length + 1}, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const current = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-      current.push(Math.min(change, previous[j]! + 1, current[j - 1]! + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length]!;
+  return nearNames(
+    name.name,
+    sources.flatMap(source => source.names()),
+  );
 }

@@ -3,10 +3,12 @@
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {Value} from '../model/datatype.ts';
+import {parseDate} from '../model/moments.ts';
 import type {Form} from './duck-forms.ts';
 import type {TypedExpr} from './expr.ts';
 import type {FunctionFacts} from './functions.ts';
-import {clip, DOUBLE, TIMESTAMP} from './numbers.ts';
+import {clip, DOUBLE, TEXT, TIMESTAMP} from './numbers.ts';
+import {formatMoment, readMoment} from './time-format.ts';
 
 const SECOND = 1_000_000n;
 const DAY = 86_400n * SECOND;
@@ -21,14 +23,17 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     changes: 'statement',
     eval: (_, env) => Number(floorDivide(env.nowMicros, DAY)),
     doc: 'Date of the statement, UTC.',
+    example: ['CURRENT_DATE = CAST(NOW() AS DATE)', 'true'],
   },
   {
     name: 'CURRENT_TIME',
+    aliases: ['LOCALTIME'],
     args: [],
     result: {name: 'time'},
     changes: 'statement',
     eval: (_, env) => env.nowMicros - floorDivide(env.nowMicros, DAY) * DAY,
     doc: 'Time of day of the statement, UTC.',
+    example: ['CURRENT_TIME'],
   },
   {
     name: 'DATE_TRUNC',
@@ -38,6 +43,7 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     knownArgs: 1,
     eval: ([unit, moment]) => truncate((unit as string).toLowerCase(), moment as bigint),
     doc: 'Start of the microsecond … millennium that holds the moment.',
+    example: ["DATE_TRUNC('month', TIMESTAMP '2024-02-29 12:34:56')", '2024-02-01 00:00:00'],
   },
   {
     name: 'DATE_PART',
@@ -46,16 +52,95 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     duck: (_types, [field]) => fieldForm(field!, DUCK_FIELDS, datePartForm),
     knownArgs: 1,
     eval: ([field, moment]) => datePart((field as string).toLowerCase(), moment as bigint),
-    doc: 'One field of a moment: year, month, day, hour, dow, epoch …',
+    doc: 'One field of a moment: year, month, day, hour, dow, epoch … Also `EXTRACT(field FROM moment)`.',
+    example: ["EXTRACT(YEAR FROM DATE '2024-02-29')", '2024'],
+  },
+  {
+    name: 'TO_CHAR',
+    args: ['moment', 'text'],
+    result: TEXT,
+    eval: ([moment, format]) => formatMoment(format as string, field => datePart(field, moment as bigint) as number),
+    bound: 'formats of at most 1000 characters',
+    doc: 'A moment by a format: YYYY, MM, DD, HH24, MI, SS, MS, US, Mon, Month, Dy, Day, Q, WW, IW, AM …',
+    example: ["TO_CHAR(TIMESTAMP '2024-02-29 12:34:56', 'Dy DD Mon YYYY, HH24:MI')", 'Thu 29 Feb 2024, 12:34'],
   },
   {
     name: 'TO_TIMESTAMP',
     args: ['double'],
     result: TIMESTAMP,
+    forText: {
+      name: 'TO_TIMESTAMP',
+      args: ['text', 'text'],
+      result: TIMESTAMP,
+      eval: ([value, format]) => readMoment(value as string, format as string),
+      doc: 'A text read by a format.',
+      example: ["TO_TIMESTAMP('29.2.2024 07:05 PM', 'DD.MM.YYYY HH12:MI AM')", '2024-02-29 19:05:00'],
+    },
     eval: ([seconds]) => checkedMoment(BigInt(Math.round((seconds as number) * 1e6))),
     doc: 'Seconds since the epoch as a timestamp.',
+    example: ['TO_TIMESTAMP(1.5)', '1970-01-01 00:00:01.5'],
+  },
+  {
+    name: 'TO_DATE',
+    args: ['text', 'text'],
+    result: {name: 'date'},
+    eval: ([value, format]) => Number(floorDivide(readMoment(value as string, format as string), DAY)),
+    doc: 'A text read by a format, as a date.',
+    example: ["TO_DATE('29 Feb 2024', 'DD Mon YYYY')", '2024-02-29'],
+  },
+  {
+    name: 'MAKE_DATE',
+    args: ['int', 'int', 'int'],
+    result: {name: 'date'},
+    eval: ([year, month, day]) => dayOf(year as number, month as number, day as number),
+    doc: 'The date of a year, a month and a day.',
+    example: ['MAKE_DATE(2024, 2, 29)', '2024-02-29'],
+  },
+  {
+    name: 'MAKE_TIME',
+    args: ['int', 'int', 'double'],
+    result: {name: 'time'},
+    eval: ([hour, minute, second]) => {
+      const micros = clockOf(hour as number, minute as number, second as number);
+      if (micros >= DAY) throw fail.execution('time out of range');
+      return micros;
+    },
+    doc: 'The time of an hour, a minute and seconds.',
+    example: ['MAKE_TIME(8, 15, 23.5)', '08:15:23.5'],
+  },
+  {
+    name: 'MAKE_TIMESTAMP',
+    args: ['int', 'int', 'int', 'int', 'int', 'double'],
+    result: TIMESTAMP,
+    eval: ([year, month, day, hour, minute, second]) =>
+      BigInt(dayOf(year as number, month as number, day as number)) * DAY +
+      clockOf(hour as number, minute as number, second as number),
+    doc: 'The timestamp of its fields, UTC.',
+    example: ['MAKE_TIMESTAMP(2024, 2, 29, 8, 15, 23.5)', '2024-02-29 08:15:23.5'],
   },
 ];
+
+function dayOf(year: number, month: number, day: number): number {
+  const sign = year < 0 ? '-' : '';
+  const days =
+    year === 0 ? undefined : parseDate(`${sign}${String(yearBefore(year)).padStart(4, '0')}-${month}-${day}`);
+  if (days === undefined || month < 1 || day < 1 || Math.abs(year) > 270_000)
+    throw fail.execution(`date field value out of range: ${year}-${month}-${day}`);
+  return days;
+}
+
+/** The year -1 is 1 BC, which the calendar counts as 0. */
+function yearBefore(year: number): number {
+  return year < 0 ? -year - 1 : year;
+}
+
+function clockOf(hour: number, minute: number, second: number): bigint {
+  const micros = Math.round(second * 1e6);
+  const isInside = hour >= 0 && hour <= 24 && minute >= 0 && minute <= 59 && second >= 0 && micros <= 60_000_000;
+  const total = (BigInt(hour) * 60n + BigInt(minute)) * 60n * SECOND + BigInt(isInside ? micros : 0);
+  if (!isInside || total > DAY) throw fail.execution(`time field value out of range: ${hour}:${minute}:${second}`);
+  return total;
+}
 
 /** Units and fields that DuckDB cuts and counts as we do. */
 const DUCK_UNITS: ReadonlySet<string> = new Set([

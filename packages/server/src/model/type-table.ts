@@ -15,36 +15,68 @@ export interface TypeFacts {
   readonly json: Extract<DataTypeJson, string> | 'Decimal';
   /** Bytes of the binary value in a row's fixed-width area; 0 = only the JSON fragment holds it. */
   readonly fixedBytes: number;
+  /** For the reference: the form in JSON, and that of a text. */
+  readonly wire: string;
+  readonly input: string;
 }
 
 export const TYPES = {
-  boolean: {spellings: ['BOOLEAN', 'BOOL'], sqlName: 'BOOLEAN', json: 'Boolean', fixedBytes: 1},
+  boolean: {
+    spellings: ['BOOLEAN', 'BOOL'],
+    sqlName: 'BOOLEAN',
+    json: 'Boolean',
+    fixedBytes: 1,
+    wire: '`true`, `false`',
+    input: 'true, t, yes, on, 1 … and their opposites',
+  },
   smallint: {
     spellings: ['SMALLINT', 'INT2', 'SMALLSERIAL', 'SERIAL2'],
     sqlName: 'SMALLINT',
     json: 'SmallInt',
     fixedBytes: 2,
+    wire: 'number',
+    input: 'whole number, ±2^15',
   },
   int: {
     spellings: ['INT', 'INTEGER', 'INT4', 'MEDIUMINT', 'SERIAL', 'SERIAL4', 'SIGNED'],
     sqlName: 'INT',
     json: 'Int',
     fixedBytes: 4,
+    wire: 'number',
+    input: 'whole number, ±2^31',
   },
   bigint: {
     spellings: ['BIGINT', 'INT8', 'INT64', 'BIGSERIAL', 'SERIAL8'],
     sqlName: 'BIGINT',
     json: 'BigInt',
     fixedBytes: 8,
+    wire: 'string of digits',
+    input: 'whole number, ±2^63',
   },
-  float: {spellings: ['FLOAT', 'REAL', 'FLOAT4'], sqlName: 'FLOAT', json: 'Float', fixedBytes: 4},
+  float: {
+    spellings: ['FLOAT', 'REAL', 'FLOAT4'],
+    sqlName: 'FLOAT',
+    json: 'Float',
+    fixedBytes: 4,
+    wire: 'number',
+    input: 'number, 6 to 9 digits',
+  },
   double: {
     spellings: ['DOUBLE', 'DOUBLE PRECISION', 'FLOAT8', 'FLOAT64'],
     sqlName: 'DOUBLE',
     json: 'Double',
     fixedBytes: 8,
+    wire: 'number',
+    input: 'number, 15 to 17 digits',
   },
-  decimal: {spellings: ['DECIMAL', 'NUMERIC'], sqlName: 'DECIMAL', json: 'Decimal', fixedBytes: 16},
+  decimal: {
+    spellings: ['DECIMAL', 'NUMERIC'],
+    sqlName: 'DECIMAL',
+    json: 'Decimal',
+    fixedBytes: 16,
+    wire: 'string with exactly the scale’s digits',
+    input: 'number of at most 38 digits; rounded half away from zero',
+  },
   text: {
     spellings: [
       ...['TEXT', 'STRING', 'VARCHAR', 'CHAR', 'CHARACTER', 'CHARACTER VARYING', 'CHAR VARYING', 'NVARCHAR', 'CLOB'],
@@ -53,20 +85,73 @@ export const TYPES = {
     sqlName: 'TEXT',
     json: 'Text',
     fixedBytes: 0,
+    wire: 'string',
+    input: 'any text',
   },
   timestamp: {
     spellings: ['TIMESTAMP', 'TIMESTAMP WITH TIME ZONE', 'TIMESTAMP WITHOUT TIME ZONE', 'TIMESTAMPTZ'],
     sqlName: 'TIMESTAMP',
     json: 'Timestamp',
     fixedBytes: 8,
+    wire: 'number, µs since 1970',
+    input: '`YYYY-MM-DD[ T]HH:MM[:SS[.f]][Z|±hh[:mm]]`, kept as UTC',
   },
-  datetime: {spellings: ['DATETIME'], sqlName: 'DATETIME', json: 'DateTime', fixedBytes: 8},
-  date: {spellings: ['DATE'], sqlName: 'DATE', json: 'Date', fixedBytes: 4},
-  time: {spellings: ['TIME', 'TIME WITHOUT TIME ZONE'], sqlName: 'TIME', json: 'Time', fixedBytes: 8},
-  json: {spellings: ['JSON', 'JSONB'], sqlName: 'JSON', json: 'Json', fixedBytes: 0},
-  bytes: {spellings: ['BYTES', 'BINARY', 'VARBINARY', 'BLOB', 'BYTEA'], sqlName: 'BYTES', json: 'Bytes', fixedBytes: 0},
-  uuid: {spellings: ['UUID'], sqlName: 'UUID', json: 'Uuid', fixedBytes: 0},
-  file: {spellings: ['FILE'], sqlName: 'FILE', json: 'File', fixedBytes: 0},
+  datetime: {
+    spellings: ['DATETIME'],
+    sqlName: 'DATETIME',
+    json: 'DateTime',
+    fixedBytes: 8,
+    wire: 'number, µs since 1970',
+    input: 'as TIMESTAMP',
+  },
+  date: {
+    spellings: ['DATE'],
+    sqlName: 'DATE',
+    json: 'Date',
+    fixedBytes: 4,
+    wire: 'number, days since 1970',
+    input: '`YYYY-MM-DD`',
+  },
+  time: {
+    spellings: ['TIME', 'TIME WITHOUT TIME ZONE'],
+    sqlName: 'TIME',
+    json: 'Time',
+    fixedBytes: 8,
+    wire: 'number, µs since midnight',
+    input: '`HH:MM[:SS[.f]]`',
+  },
+  json: {
+    spellings: ['JSON', 'JSONB'],
+    sqlName: 'JSON',
+    json: 'Json',
+    fixedBytes: 0,
+    wire: 'JSON text as a string',
+    input: 'JSON text; arrays and objects as parameters',
+  },
+  bytes: {
+    spellings: ['BYTES', 'BINARY', 'VARBINARY', 'BLOB', 'BYTEA'],
+    sqlName: 'BYTES',
+    json: 'Bytes',
+    fixedBytes: 0,
+    wire: 'array of byte numbers',
+    input: "`X'01ff'`, `\\x01ff`, or a text’s UTF-8",
+  },
+  uuid: {
+    spellings: ['UUID'],
+    sqlName: 'UUID',
+    json: 'Uuid',
+    fixedBytes: 0,
+    wire: 'string, lower case',
+    input: 'any form of 32 hexadecimal digits',
+  },
+  file: {
+    spellings: ['FILE'],
+    sqlName: 'FILE',
+    json: 'File',
+    fixedBytes: 0,
+    wire: 'JSON text as a string',
+    input: 'JSON text of a file reference',
+  },
 } as const satisfies Record<TypeName, TypeFacts>;
 
 export const DECIMAL_PRECISION_MAX = 38;

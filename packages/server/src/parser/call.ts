@@ -32,6 +32,8 @@ function wordedCall(cursor: TokenCursor, start: number, name: string): Expr | un
       return trim(cursor, start);
     case 'SUBSTRING':
       return substring(cursor, start);
+    case 'OVERLAY':
+      return overlay(cursor, start);
     default:
       return undefined;
   }
@@ -120,6 +122,17 @@ function substring(cursor: TokenCursor, start: number): Expr {
     }
   }
   return simple(cursor, start, 'SUBSTRING', args);
+}
+
+function overlay(cursor: TokenCursor, start: number): Expr {
+  const args = parseExpressions(cursor);
+  if (args.length === 1 && cursor.acceptKeyword('PLACING')) {
+    args.push(parseExpression(cursor));
+    cursor.expectKeyword('FROM');
+    args.push(parseExpression(cursor));
+    if (cursor.acceptKeyword('FOR')) args.push(parseExpression(cursor));
+  }
+  return simple(cursor, start, 'OVERLAY', args);
 }
 
 function simple(cursor: TokenCursor, start: number, name: string, args: Expr[]): Expr {

@@ -1,7 +1,7 @@
 /**
  * Expressions: operators by precedence climbing; operands are read by operand.ts.
  *
- *     or < and < not < is < comparisons < between in like < || -> ->> ? < + - < * / % < at time zone < collate < signs < :: []
+ *     or < and < not < is < comparisons < between in like < || -> ->> ? ~ @> #> < + - < * / % < at time zone < collate < signs < :: []
  *
  * The order is PostgreSQL's; `is`, comparisons and the between group do not associate (`a < b < c` is an error).
  * A chain of one precedence is a loop, and `and` / `or` become one flat node, so their length costs no stack.
@@ -58,8 +58,24 @@ const SYMBOLS: ReadonlyMap<number, Infix> = new Map<number, Infix>([
   [91, {power: POWER.postfix, op: undefined}],
 ]);
 
-/** What begins an operator of PostgreSQL that we do not have: `^ & | # ~ ! @`. */
+/** What begins an operator of PostgreSQL, none of which we have but those below: `^ & | # ~ ! @`. */
 const FOREIGN_SYMBOLS: ReadonlySet<number> = new Set([...'^&|#~!@'].map(symbol => symbol.charCodeAt(0)));
+
+/** Operators that are another way to write a call, those that begin with the same symbols in the order of their length. */
+const CALLED_BY: readonly (readonly [symbols: string, name: string, option?: string])[] = [
+  ['!~*', 'REGEXP_LIKE', 'i'],
+  ['!~', 'REGEXP_LIKE'],
+  ['~*', 'REGEXP_LIKE', 'i'],
+  ['~', 'REGEXP_LIKE'],
+  ['#>>', 'JSONB_AT_TEXT'],
+  ['#>', 'JSONB_AT'],
+  ['#-', 'JSONB_DELETE_PATH'],
+  ['@>', 'JSONB_CONTAINS'],
+  ['<@', 'JSONB_CONTAINED'],
+  ['?|', 'JSONB_EXISTS_ANY'],
+  ['?&', 'JSONB_EXISTS_ALL'],
+];
+const CALLED_FIRST: ReadonlySet<number> = new Set(CALLED_BY.map(([symbols]) => symbols.charCodeAt(0)));
 
 const WORDS: ReadonlyMap<string, number> = new Map([
   ['OR', POWER.or],
@@ -116,6 +132,7 @@ export function parseBehind(cursor: TokenCursor, operand: Expr, power: number): 
 function nextPower(cursor: TokenCursor): number {
   const kind = cursor.kind;
   if (kind !== token.WORD) {
+    if (calledBy(cursor) !== undefined) return POWER.other;
     if (FOREIGN_SYMBOLS.has(kind)) throw cursor.notSupported(`the operator ${symbolsOf(cursor)}`);
     return SYMBOLS.get(kind)?.power ?? 0;
   }
@@ -125,6 +142,29 @@ function nextPower(cursor: TokenCursor): number {
   // NOT between operands only begins NOT IN and its like: `DEFAULT 1 NOT NULL` ends before it.
   if (power !== POWER.range || !cursor.isKeyword('NOT')) return power;
   return ['IN', 'LIKE', 'ILIKE', 'SIMILAR', 'BETWEEN'].some(next => cursor.isKeyword(next, 1)) ? power : 0;
+}
+
+function calledBy(cursor: TokenCursor) {
+  if (!CALLED_FIRST.has(cursor.kind)) return undefined;
+  const {text} = cursor.statement;
+  return CALLED_BY.find(([symbols]) => text.startsWith(symbols, cursor.start));
+}
+
+/** `a ~ b` is REGEXP_LIKE(a, b), `a !~ b` is NOT of it. Each symbol is a token. */
+function operatorCall(cursor: TokenCursor, left: Expr, power: number): Expr {
+  const [symbols, name, option] = calledBy(cursor)!;
+  for (const _ of symbols) cursor.next();
+  if (cursor.acceptOneOf('ANY', 'SOME', 'ALL') !== undefined)
+    throw cursor.notSupported(`ANY, SOME and ALL behind ${symbols}`, left.start);
+  const right = parseAbove(cursor, power);
+  const place = {start: left.start, end: right.end};
+  const options: Expr[] = option === undefined ? [] : [{kind: 'string', ...place, value: option}];
+  const call = plainCall(name, [left, right, ...options], place);
+  return symbols.startsWith('!') ? {kind: 'unary', ...place, op: 'not', operand: call} : call;
+}
+
+function plainCall(name: string, args: readonly Expr[], place: {start: number; end: number}): Expr {
+  return {kind: 'call', ...place, name, args, isStar: false, isDistinct: false, orderBy: [], filter: undefined};
 }
 
 /** All symbols that stand together, as PostgreSQL reads an operator. */
@@ -158,6 +198,7 @@ function infix(cursor: TokenCursor, left: Expr, power: number): Expr {
 }
 
 function binary(cursor: TokenCursor, left: Expr, power: number): Expr {
+  if (calledBy(cursor) !== undefined) return operatorCall(cursor, left, power);
   const op = SYMBOLS.get(cursor.kind)!.op!;
   if ((op === '<' || op === '>') && cursor.isSymbol(op, 1))
     throw cursor.notSupported(`the operator ${symbolsOf(cursor)}`);
@@ -256,8 +297,8 @@ function like(cursor: TokenCursor, operand: Expr, word: 'LIKE' | 'ILIKE' | 'SIMI
     throw cursor.notSupported(`${word} ANY and ALL`, operand.start);
   const pattern = parseAbove(cursor, POWER.range);
   const escapeBy = cursor.acceptKeyword('ESCAPE') ? parseAbove(cursor, POWER.range) : undefined;
-  if (word === 'SIMILAR') throw cursor.notSupported('SIMILAR TO', operand.start);
   const end = (escapeBy ?? pattern).end;
+  if (word === 'SIMILAR') return similar([operand, pattern, ...(escapeBy === undefined ? [] : [escapeBy])], isNegated);
   return {
     kind: 'like',
     start: operand.start,
@@ -268,6 +309,12 @@ function like(cursor: TokenCursor, operand: Expr, word: 'LIKE' | 'ILIKE' | 'SIMI
     isCaseless: word === 'ILIKE',
     isNegated,
   };
+}
+
+function similar(args: readonly [Expr, ...Expr[]], isNegated: boolean): Expr {
+  const place = {start: args[0].start, end: args.at(-1)!.end};
+  const call = plainCall('SIMILAR_TO', args, place);
+  return isNegated ? {kind: 'unary', ...place, op: 'not', operand: call} : call;
 }
 
 function postfix(cursor: TokenCursor, operand: Expr): Expr {

@@ -1,13 +1,14 @@
 /**
  * Operands: literals, names, calls, brackets, CASE, casts, and the prefix operators.
  *
- * What SQL has and this server does not run (arrays, …) is refused here, with its place.
+ * There is no array type: `ARRAY[a, b]` is JSON. What SQL has and this server does not run is refused here, with its place.
  */
 import type {Expr, Name, Query} from './ast.ts';
 import {asOperand, beginsQuery, parseBracketedQuery, parseQueryOrExpressions, subquery} from './brackets.ts';
 import {parseCall} from './call.ts';
 import type {TokenCursor} from './cursor.ts';
 import {POWER, parseAbove, parseExpression, parseExpressions} from './expression.ts';
+import {enter, leave} from './nesting.ts';
 import * as token from './tokenizer.ts';
 import {parseTypeRef} from './type-ref.ts';
 import {BARE_CALLS, COLUMNS_ONLY, isFunctionName, RESERVED} from './words.ts';
@@ -115,7 +116,8 @@ function word(cursor: TokenCursor): Expr {
     case 'ROW':
       return cursor.isSymbol('(', 1) ? row(cursor) : column(cursor);
     case 'ARRAY':
-      if (cursor.isSymbol('[', 1) || cursor.isSymbol('(', 1)) throw cursor.notSupported('arrays');
+      if (cursor.isSymbol('[', 1)) return array(cursor);
+      if (cursor.isSymbol('(', 1)) throw cursor.notSupported('arrays of queries');
   }
   return named(cursor, upper);
 }
@@ -191,6 +193,34 @@ function row(cursor: TokenCursor): Expr {
   cursor.expectSymbol(')');
   cursor.height += 1;
   return {kind: 'row', start, end: cursor.previousEnd, items};
+}
+
+/** `ARRAY[a, b]`, perhaps empty, or with arrays as `[c]` inside. */
+function array(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  cursor.next();
+  return arrayItems(cursor, start);
+}
+
+function arrayItems(cursor: TokenCursor, start: number): Expr {
+  cursor.expectSymbol('[');
+  const args: Expr[] = [];
+  if (!cursor.isSymbol(']')) {
+    do args.push(cursor.isSymbol('[') ? innerArray(cursor) : parseExpression(cursor));
+    while (cursor.acceptSymbol(','));
+  }
+  cursor.expectSymbol(']');
+  cursor.height += 1;
+  const name = 'JSON_BUILD_ARRAY';
+  const end = cursor.previousEnd;
+  return {kind: 'call', start, end, name, args, isStar: false, isDistinct: false, orderBy: [], filter: undefined};
+}
+
+function innerArray(cursor: TokenCursor): Expr {
+  const outside = enter(cursor, 'Expression');
+  const inner = arrayItems(cursor, cursor.start);
+  leave(cursor, outside);
+  return inner;
 }
 
 function cast(cursor: TokenCursor, isTry: boolean): Expr {
