@@ -1,40 +1,47 @@
-/**
- * Aggregates: THE table of aggregate functions. To add one, add a row.
- *
- * Result types: COUNT and SUM of integers BIGINT (overflow is an error), SUM of decimals DECIMAL(38, s), sums of floats DOUBLE;
- * AVG of decimals DECIMAL(38, max(s, 16)), of all other numbers DOUBLE; MIN and MAX as their argument. NULLs are left out; over no
- * rows COUNT is 0 and the rest NULL.
- */
-import {DbError} from '@kalamdb/protocol/errors.ts';
-import type {DataType, Value} from '../model/datatype.ts';
+import type {DataType} from '../model/datatype.ts';
+import type {Call, Expr} from '../parser/ast.ts';
+import {
+  type Accumulator,
+  Bits,
+  Count,
+  ExactAverage,
+  ExactSum,
+  Extreme,
+  FloatAverage,
+  FloatSum,
+  IntegerAverage,
+  Joined,
+  JoinedJson,
+  Median,
+  SmallSum,
+  Spread,
+  Truth,
+} from './accumulators.ts';
 import {castForm, castSql, decimalSumSql, finiteSql, quotientSql} from './duck-forms.ts';
 import type {SqlWriter} from './expr.ts';
+import {JSON_TYPE} from './json.ts';
 import {
   BIGINT,
   BOOLEAN,
   DOUBLE,
   decimal,
   decimalOf,
-  divideRound,
   isFloating,
   isInteger,
   isNumeric,
   isTextual,
-  outOfRange,
   scaleOf,
   TEXT,
 } from './numbers.ts';
-import {checkedBig, comparator, toDouble} from './operators.ts';
-
-/** State of one group. `add` gets non-null values only. */
-export interface Accumulator {
-  add(value: Value, second: Value): void;
-  result(): Value;
-}
+import {checkedBig, comparator} from './operators.ts';
 
 export interface AggregateFacts {
   readonly name: string;
   readonly argCount: 1 | 2;
+  /** What is aggregated, if it is not the arguments as they are. */
+  readonly given?: 'json' | 'jsonMember';
+  /** ORDER BY inside the call makes a difference; without one values come in the order of the key, where there is one. */
+  readonly isOrdered?: boolean;
   /** undefined: not for this type. */
   readonly result: (type: DataType) => DataType | undefined;
   readonly make: (type: DataType) => () => Accumulator;
@@ -55,8 +62,7 @@ const plain =
   (invoke, args) =>
     invoke(name, ...args);
 
-const TEXT_CHARACTERS_MAX = 16 * 1024 * 1024;
-
+const sameIntegers = (type: DataType): DataType | undefined => (isInteger(type) ? type : undefined);
 const numbersOnly = (type: DataType): DataType | undefined => (isNumeric(type) ? DOUBLE : undefined);
 const booleansOnly = (type: DataType): DataType | undefined => (type.name === 'boolean' ? BOOLEAN : undefined);
 
@@ -79,10 +85,31 @@ const ROWS: readonly AggregateFacts[] = [
   {
     name: 'STRING_AGG',
     argCount: 2,
+    isOrdered: true,
     result: type => (isTextual(type) ? TEXT : undefined),
-    make: () => () => new Joined(),
+    make: () => () => new Joined('STRING_AGG'),
     duck: () => plain('string_agg'),
     doc: 'Texts joined with a separator, in the order they are read.',
+  },
+  list('JSON_AGG'),
+  list('JSONB_AGG'),
+  list('ARRAY_AGG'),
+  members('JSON_OBJECT_AGG'),
+  members('JSONB_OBJECT_AGG'),
+  extreme('ANY_VALUE', -1, 'Some value: the least.', 'min'),
+  bits('BIT_AND', (a, b) => a & b),
+  bits('BIT_OR', (a, b) => a | b),
+  bits('BIT_XOR', (a, b) => a ^ b),
+  {
+    name: 'MEDIAN',
+    argCount: 1,
+    result: numbersOnly,
+    make: type => () => new Median(type),
+    duck:
+      type =>
+      (invoke, [value]) =>
+        finiteSql(invoke('median', toDoubleSql(value!, type)), DOUBLE),
+    doc: 'The value in the middle, or the mean of both that are. At most 1,000,000 values, where DuckDB does not run it.',
   },
   spread('STDDEV', 'stddev_samp', Math.sqrt),
   spread('STDDEV_SAMP', 'stddev_samp', Math.sqrt),
@@ -95,8 +122,68 @@ const ROWS: readonly AggregateFacts[] = [
 
 export const AGGREGATES: ReadonlyMap<string, AggregateFacts> = new Map(ROWS.map(facts => [facts.name, facts]));
 
-function extreme(name: 'MIN' | 'MAX', sign: 1 | -1, doc: string): AggregateFacts {
-  const duck = () => plain(name.toLowerCase());
+/** The aggregate that a call names. */
+export function aggregateOf(call: Call): AggregateFacts {
+  return AGGREGATES.get(call.name)!;
+}
+
+/** What the aggregate is given: the arguments, or JSON of them, where NULL is null and a key that is NULL an error. */
+export function aggregateArgs(call: Call): readonly Expr[] {
+  const {given} = aggregateOf(call);
+  if (given === undefined) return call.args;
+  const {start, end} = call;
+  const invoke = (name: string, args: readonly Expr[]): Expr => {
+    return {kind: 'call', start, end, name, args, isStar: false, isDistinct: false, orderBy: [], filter: undefined};
+  };
+  if (given === 'jsonMember') return [invoke('JSON_BUILD_OBJECT', call.args)];
+  return [invoke('COALESCE', [invoke('TO_JSON', call.args), {kind: 'string', start, end, value: 'null'}])];
+}
+
+function list(name: string): AggregateFacts {
+  return {
+    name,
+    argCount: 1,
+    given: 'json',
+    isOrdered: true,
+    result: () => JSON_TYPE,
+    make: () => () => new JoinedJson(name, '[]'),
+    duck:
+      () =>
+      (invoke, [value]) =>
+        `('[' || ${invoke('string_agg', value!, "','")} || ']')`,
+    doc: 'A JSON array of the values, NULLs too.',
+  };
+}
+
+function members(name: string): AggregateFacts {
+  return {
+    name,
+    argCount: 2,
+    given: 'jsonMember',
+    isOrdered: true,
+    result: () => JSON_TYPE,
+    make: () => () => new JoinedJson(name, '{}'),
+    duck:
+      () =>
+      (invoke, [value]) =>
+        `('{' || ${invoke('string_agg', `(${value})[2:-2]`, "','")} || '}')`,
+    doc: 'A JSON object of keys and values.',
+  };
+}
+
+function bits(name: string, apply: (a: bigint, b: bigint) => bigint): AggregateFacts {
+  return {
+    name,
+    argCount: 1,
+    result: sameIntegers,
+    make: type => () => new Bits(type, apply),
+    duck: () => plain(name.toLowerCase()),
+    doc: `Bits of all integers, joined by ${name.slice(4)}.`,
+  };
+}
+
+function extreme(name: string, sign: 1 | -1, doc: string, duckName = name.toLowerCase()): AggregateFacts {
+  const duck = () => plain(duckName);
   return {name, argCount: 1, result: orderedType, make: type => () => new Extreme(type, sign), duck, doc};
 }
 
@@ -169,190 +256,4 @@ function averageForm(type: DataType): AggregateForm {
   }
   return (invoke, args, out) =>
     quotientSql(invoke('sum', ...args), decimal(38, type.scale), invoke('count', ...args), out);
-}
-
-class Count implements Accumulator {
-  #count = 0;
-  add(): void {
-    this.#count++;
-  }
-  result(): Value {
-    return BigInt(this.#count);
-  }
-}
-
-/** Adds in a double while that is exact, and carries to a bigint before it would not be. */
-class SmallSum implements Accumulator {
-  #near = 0;
-  #far = 0n;
-  #isEmpty = true;
-  add(value: Value): void {
-    this.#isEmpty = false;
-    this.#near += value as number;
-    if (this.#near > 2 ** 52 || this.#near < -(2 ** 52)) {
-      this.#far += BigInt(this.#near);
-      this.#near = 0;
-    }
-  }
-  result(): Value {
-    return this.#isEmpty ? null : checkedBig(this.#far + BigInt(this.#near));
-  }
-}
-
-class ExactSum implements Accumulator {
-  readonly #check: (sum: bigint) => bigint;
-  #sum = 0n;
-  #isEmpty = true;
-  constructor(check: (sum: bigint) => bigint) {
-    this.#check = check;
-  }
-  add(value: Value): void {
-    this.#isEmpty = false;
-    this.#sum += value as bigint;
-  }
-  result(): Value {
-    return this.#isEmpty ? null : this.#check(this.#sum);
-  }
-}
-
-function finite(value: number): number {
-  if (!Number.isFinite(value)) throw outOfRange(DOUBLE);
-  return value;
-}
-
-class FloatSum implements Accumulator {
-  #sum = 0;
-  #isEmpty = true;
-  add(value: Value): void {
-    this.#isEmpty = false;
-    this.#sum += value as number;
-  }
-  result(): Value {
-    return this.#isEmpty ? null : finite(this.#sum);
-  }
-}
-
-class FloatAverage implements Accumulator {
-  #sum = 0;
-  #count = 0;
-  add(value: Value): void {
-    this.#sum += value as number;
-    this.#count++;
-  }
-  result(): Value {
-    return this.#count === 0 ? null : finite(this.#sum / this.#count);
-  }
-}
-
-/** The sum is exact; only the quotient is rounded. */
-class IntegerAverage implements Accumulator {
-  #near = 0;
-  #far = 0n;
-  #count = 0;
-  add(value: Value): void {
-    this.#count++;
-    if (typeof value === 'bigint') {
-      this.#far += value;
-      return;
-    }
-    this.#near += value as number;
-    if (this.#near > 2 ** 52 || this.#near < -(2 ** 52)) {
-      this.#far += BigInt(this.#near);
-      this.#near = 0;
-    }
-  }
-  result(): Value {
-    return this.#count === 0 ? null : Number(this.#far + BigInt(this.#near)) / this.#count;
-  }
-}
-
-class ExactAverage implements Accumulator {
-  readonly #lift: bigint;
-  readonly #type: DataType;
-  #sum = 0n;
-  #count = 0;
-  constructor(lift: bigint, type: DataType) {
-    this.#lift = lift;
-    this.#type = type;
-  }
-  add(value: Value): void {
-    this.#sum += value as bigint;
-    this.#count++;
-  }
-  result(): Value {
-    return this.#count === 0 ? null : decimalOf(divideRound(this.#sum * this.#lift, BigInt(this.#count)), this.#type);
-  }
-}
-
-class Extreme implements Accumulator {
-  readonly #order: (a: Value, b: Value) => number;
-  readonly #sign: 1 | -1;
-  #best: Value = null;
-  constructor(type: DataType, sign: 1 | -1) {
-    this.#order = comparator(type, type)!;
-    this.#sign = sign;
-  }
-  add(value: Value): void {
-    if (this.#best === null || this.#order(value, this.#best) * this.#sign > 0) this.#best = value;
-  }
-  result(): Value {
-    return this.#best;
-  }
-}
-
-class Truth implements Accumulator {
-  readonly #decisive: boolean;
-  #value: Value = null;
-  constructor(decisive: boolean) {
-    this.#decisive = decisive;
-  }
-  add(value: Value): void {
-    if (this.#value !== this.#decisive) this.#value = value;
-  }
-  result(): Value {
-    return this.#value;
-  }
-}
-
-class Joined implements Accumulator {
-  #parts: string[] = [];
-  #characters = 0;
-  add(value: Value, separator: Value): void {
-    if (this.#parts.length > 0 && separator !== null) this.#push(separator as string);
-    this.#push(value as string);
-  }
-  #push(part: string): void {
-    this.#characters += part.length;
-    if (this.#characters > TEXT_CHARACTERS_MAX)
-      throw new DbError('LIMIT_EXCEEDED', 'STRING_AGG made a text of more than 16 MB.');
-    this.#parts.push(part);
-  }
-  result(): Value {
-    return this.#parts.length === 0 ? null : this.#parts.join('');
-  }
-}
-
-/** Welford's running mean and sum of squares (1962): no catastrophic cancellation. */
-class Spread implements Accumulator {
-  readonly #number: (value: Value) => number;
-  readonly #isSample: boolean;
-  readonly #finish: (variance: number) => number;
-  #count = 0;
-  #mean = 0;
-  #squares = 0;
-  constructor(type: DataType, isSample: boolean, finish: (variance: number) => number) {
-    this.#number = toDouble(type);
-    this.#isSample = isSample;
-    this.#finish = finish;
-  }
-  add(value: Value): void {
-    const x = this.#number(value);
-    const step = x - this.#mean;
-    this.#mean += step / ++this.#count;
-    this.#squares += step * (x - this.#mean);
-  }
-  result(): Value {
-    const divisor = this.#isSample ? this.#count - 1 : this.#count;
-    return divisor <= 0 ? null : finite(this.#finish(this.#squares / divisor));
-  }
 }

@@ -20,7 +20,7 @@ import {datePartForm} from './time-functions.ts';
 import {WINDOW_FUNCTIONS} from './window-functions.ts';
 
 /** Functions of this language that this release does not have. */
-const LATER: ReadonlySet<string> = new Set(['APPROX_DISTINCT', 'COSINE_DISTANCE', 'DATE_BIN', 'VECTOR_SEARCH']);
+const LATER: ReadonlySet<string> = new Set(['COSINE_DISTANCE', 'DATE_BIN', 'VECTOR_SEARCH']);
 
 /** What other engines call a function of ours, and what takes the place of functions that return what we have no type for. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
@@ -35,7 +35,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   ...{IIF: 'CASE', INSTR: 'STRPOS', ISNULL: 'COALESCE', JSON_EXTRACT: 'JSON_GET', LEN: 'LENGTH', LCASE: 'LOWER'},
   ...{LOCATE: 'STRPOS', MID: 'SUBSTR', PERCENTILE_CONT: 'MEDIAN', REGEXP_MATCHES: 'REGEXP_MATCH', RAND: 'RANDOM'},
   ...{REGEXP_SPLIT_TO_TABLE: 'REGEXP_SPLIT_TO_ARRAY', STRFTIME: 'TO_CHAR', SYSDATE: 'NOW', TO_NUMBER: 'CAST'},
-  ...{TRUNCATE: 'TRUNC', UCASE: 'UPPER', UNNEST: 'a JOIN', UUID: 'UUID_V7', GEN_RANDOM_UUID: 'UUID_V7'},
+  ...{TRUNCATE: 'TRUNC', UCASE: 'UPPER', UUID: 'UUID_V7', GEN_RANDOM_UUID: 'UUID_V7'},
 };
 
 /** `compileArg` is called once the function is known: a name that does not exist is said before what is wrong with its arguments. */

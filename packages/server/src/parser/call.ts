@@ -2,7 +2,7 @@
  * Calls: `f(a, b)`, `COUNT(*)`, `SUM(DISTINCT x) FILTER (WHERE …)`, `RANK() OVER w`, and the calls that the standard writes with words inside.
  *
  * The worded ones become plain calls, so that later rooms know one form: SUBSTRING(x FROM a FOR b) is SUBSTRING(x, a, b),
- * POSITION(a IN b) is STRPOS(b, a), TRIM(BOTH c FROM x) is TRIM(x, c).
+ * POSITION(a IN b) is STRPOS(b, a), TRIM(BOTH c FROM x) is TRIM(x, c). What others estimate is counted: APPROX_DISTINCT(x) is COUNT(DISTINCT x).
  */
 import type {Call, Expr, OrderItem} from './ast.ts';
 import type {TokenCursor} from './cursor.ts';
@@ -57,7 +57,18 @@ function plainCall(cursor: TokenCursor, start: number, name: string): Expr {
   if (cursor.areKeywords('WITHIN', 'GROUP')) throw cursor.notSupported('WITHIN GROUP');
   const filter = cursor.isKeyword('FILTER') && cursor.isSymbol('(', 1) ? filterClause(cursor) : undefined;
   nulls ??= nullTreatment(cursor);
-  const call: Call = {kind: 'call', start, end: cursor.previousEnd, name, args, isStar, isDistinct, orderBy, filter};
+  const given = {
+    kind: 'call',
+    start,
+    end: cursor.previousEnd,
+    name,
+    args,
+    isStar,
+    isDistinct,
+    orderBy,
+    filter,
+  } as const;
+  const call: Call = name === 'APPROX_DISTINCT' && !isStar ? {...given, name: 'COUNT', isDistinct: true} : given;
   if (!isOver(cursor)) {
     if (nulls !== undefined) throw cursor.expected('OVER');
     return call;

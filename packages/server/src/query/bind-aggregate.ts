@@ -1,5 +1,5 @@
 /** Aggregates, bound: types and checks as in the direct executor, written for DuckDB by the table of aggregates. */
-import {AGGREGATES} from '../expr/aggregates.ts';
+import {aggregateArgs, aggregateOf} from '../expr/aggregates.ts';
 import {failAt, notSupportedAt, settled} from '../expr/coerce.ts';
 import {compileCondition, compileExpr, compileOpen} from '../expr/compile.ts';
 import {castForm, sqlOf} from '../expr/duck-forms.ts';
@@ -28,14 +28,14 @@ export function bindAggregate(
   scope: ColumnScope,
   table: FromSource | undefined,
 ): BoundAggregate {
-  const facts = AGGREGATES.get(call.name)!;
+  const facts = aggregateOf(call);
   if (call.isStar && call.name !== 'COUNT') throw failAt(binder, call, `${call.name}(*) does not exist`);
   if (call.args.length !== (call.isStar ? 0 : facts.argCount)) {
     const counts = `takes ${facts.argCount} argument${facts.argCount > 1 ? 's' : ''}, got ${call.args.length}`;
     throw failAt(binder, call, `${call.name}() ${counts}`);
   }
   refuseOuter(binder, call, scope);
-  const args = call.args.map(arg => settled(compileOpen(arg, scope), scope));
+  const args = aggregateArgs(call).map(arg => settled(compileOpen(arg, scope), scope));
   const inputType = args[0]?.type ?? TEXT;
   const type = facts.result(inputType);
   if (type === undefined) throw failAt(binder, call, `${call.name}() does not exist for ${sqlName(inputType)}`);
@@ -47,9 +47,9 @@ export function bindAggregate(
     sql: (out, over) => {
       const sqls = args.map(arg => argumentSql(arg, facts.name, out));
       const keys = order.map(({typed, direction}) => `${sqlOf(typed, out)}${direction}`);
-      if (keys.length === 0 && call.name === 'STRING_AGG' && !call.isDistinct && over === '')
+      if (keys.length === 0 && facts.isOrdered === true && !call.isDistinct && over === '')
         keys.push(...keyOf(table, out));
-      const orderBy = keys.length === 0 || call.name !== 'STRING_AGG' ? '' : ` ORDER BY ${keys.join(', ')}`;
+      const orderBy = keys.length === 0 || facts.isOrdered !== true ? '' : ` ORDER BY ${keys.join(', ')}`;
       const where = filter === undefined ? '' : ` FILTER (WHERE ${sqlOf(filter, out)})`;
       const distinct = call.isDistinct ? 'DISTINCT ' : '';
       const invoke = (name: string, ...values: string[]) =>

@@ -5,7 +5,8 @@
  * expressions, then the results of the aggregates. A column that is neither grouped nor inside an aggregate is an error.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {type Accumulator, AGGREGATES} from '../expr/aggregates.ts';
+import type {Accumulator} from '../expr/accumulators.ts';
+import {AGGREGATES, aggregateArgs, aggregateOf} from '../expr/aggregates.ts';
 import {failAt, settled} from '../expr/coerce.ts';
 import {compileCondition, compileExpr, compileOpen} from '../expr/compile.ts';
 import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
@@ -92,7 +93,7 @@ export function groupedExpr(expr: Expr, select: Pick<Select, 'items'>, scope: Co
 }
 
 function addAggregate(call: Call, keyCount: number, aggregates: AggregatePlan[], scope: ColumnScope): TypedExpr {
-  const facts = AGGREGATES.get(call.name)!;
+  const facts = aggregateOf(call);
   if (call.isStar && call.name !== 'COUNT') throw failAt(scope, call, `${call.name}(*) does not exist`);
   if (call.args.length !== (call.isStar ? 0 : facts.argCount)) {
     throw failAt(
@@ -101,7 +102,7 @@ function addAggregate(call: Call, keyCount: number, aggregates: AggregatePlan[],
       `${call.name}() takes ${facts.argCount} argument${facts.argCount > 1 ? 's' : ''}, got ${call.args.length}`,
     );
   }
-  const [first, second] = call.args.map(arg => settled(compileOpen(arg, scope), scope));
+  const [first, second] = aggregateArgs(call).map(arg => settled(compileOpen(arg, scope), scope));
   const inputType: DataType = first?.type ?? TEXT;
   const type = facts.result(inputType);
   if (type === undefined) throw failAt(scope, call, `${call.name}() does not exist for ${sqlName(inputType)}`);
