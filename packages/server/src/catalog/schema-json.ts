@@ -15,7 +15,7 @@ interface ColumnJson {
   column_id: number;
   column_name: string;
   column_comment: string | null;
-  data_type: string | {Decimal: {precision: number; scale: number}};
+  data_type: string | {Decimal: {precision: number; scale: number}} | {Embedding: number};
   default_value: 'None' | {Literal: string} | {FunctionCall: {name: string; args: []}};
   ordinal_position: number;
   is_nullable: boolean;
@@ -121,8 +121,8 @@ function columnFromJson(json: ColumnJson): Column {
 }
 
 function typeFromJson(json: ColumnJson['data_type']): DataType {
-  if (typeof json === 'object') return {name: 'decimal', ...json.Decimal};
-  return {name: json.toLowerCase() as Exclude<TypeName, 'decimal'>};
+  if (typeof json === 'string') return {name: json.toLowerCase() as Exclude<TypeName, 'decimal' | 'embedding'>};
+  return 'Decimal' in json ? {name: 'decimal', ...json.Decimal} : {name: 'embedding', dimension: json.Embedding};
 }
 
 function defaultToJson(column: Column): ColumnJson['default_value'] {

@@ -58,6 +58,8 @@ function annotations(type: DataType): Partial<SchemaElement> & Pick<Required<Sch
       return {type: 'FIXED_LEN_BYTE_ARRAY', type_length: 16, logical_type: {type: 'UUID'}};
     case 'bytes':
       return {type: 'BYTE_ARRAY'};
+    case 'embedding':
+      return {type: 'FIXED_LEN_BYTE_ARRAY', type_length: 4 * type.dimension};
     case 'text':
     case 'json':
     case 'file':
@@ -69,7 +71,7 @@ function annotations(type: DataType): Partial<SchemaElement> & Pick<Required<Sch
 
 /** Types whose values have no order worth pruning by. */
 export function isOrdered(type: DataType): boolean {
-  return type.name !== 'json' && type.name !== 'file' && type.name !== 'bytes';
+  return !['json', 'file', 'bytes', 'embedding'].includes(type.name);
 }
 
 /** The value as the Parquet writer wants it. */
@@ -98,6 +100,7 @@ export function fromPhysical(type: DataType, raw: Physical): Value {
     case 'uuid':
       return uuidText(asBuffer(raw as Uint8Array).toString('hex'));
     case 'bytes':
+    case 'embedding':
       return (raw as Uint8Array).slice();
     case 'decimal':
       return raw instanceof Uint8Array ? signed128(raw) : (raw as bigint);

@@ -166,6 +166,7 @@ test('other Parquet readers see the same values and types', async () => {
           'BLOB',
           'UUID',
           'VARCHAR',
+          'BLOB',
           'DECIMAL(18,3)',
           'DECIMAL(38,2)',
         ],
@@ -201,6 +202,7 @@ function duckValue(name: string, type: DataType): string {
     case 'uuid':
       return `${name}::VARCHAR`;
     case 'bytes':
+    case 'embedding':
       return `hex(${name})`;
     default:
       return name;
@@ -210,7 +212,7 @@ function duckValue(name: string, type: DataType): string {
 function plain(type: DataType, value: Value): unknown {
   if (value === null) return null;
   if (type.name === 'date') return BigInt(value as number);
-  if (type.name === 'bytes')
+  if (value instanceof Uint8Array)
     return Buffer.from(value as Uint8Array)
       .toString('hex')
       .toUpperCase();

@@ -47,7 +47,9 @@ export function seededRandom(seed: number): () => number {
 export const ALL_TYPES: readonly DataType[] = [
   ...(['boolean', 'smallint', 'int', 'bigint', 'float', 'double', 'text', 'timestamp', 'datetime'] as const),
   ...(['date', 'time', 'json', 'bytes', 'uuid', 'file'] as const),
-].map(name => ({name}) as DataType);
+]
+  .map((name): DataType => ({name}))
+  .concat({name: 'embedding', dimension: 3});
 
 export function columnOf(id: number, name: string, type: DataType, initial: Value = null): Column {
   return {id, name, type, isNullable: true, default: {kind: 'none'}, initial};
@@ -97,6 +99,7 @@ export function randomValue(type: DataType, random: () => number): Exclude<Value
     json: () => pick(random, JSONS),
     bytes: () => Uint8Array.from({length: integer(40) + 40}, () => Math.floor(random() * 256)),
     uuid: () => randomUuid(random),
+    embedding: () => Uint8Array.from({length: 12}, (_, i) => (i % 4 === 3 ? 0x3f : Math.floor(random() * 128))),
     file: () => JSON.stringify({id: `f${integer(1000)}`, name: 'ä.png', size: 12}),
   };
   return generators[type.name]();

@@ -27,6 +27,7 @@ export function duckType(type: DataType): string {
     case 'datetime':
       return 'TIMESTAMP';
     case 'bytes':
+    case 'embedding':
       return 'BLOB';
     default:
       return type satisfies never;

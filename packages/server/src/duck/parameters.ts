@@ -50,6 +50,7 @@ export function bindParameter(statement: PreparedStatement, number: number, type
       duckdb.bind_time(statement, number, {micros: value as bigint});
       break;
     case 'bytes':
+    case 'embedding':
       duckdb.bind_blob(statement, number, value as Uint8Array);
       break;
     case 'uuid':

@@ -47,6 +47,7 @@ const EDGES: Readonly<Partial<Record<DataType['name'], readonly Value[]>>> = {
   json: ['{}', 'null', '{"a":[1,"ü"]}', '12345678901234567890'],
   file: ['{"id":"f1"}'],
   bytes: [new Uint8Array(0), Uint8Array.of(0), Uint8Array.from({length: 300}, (_, i) => i & 255)],
+  embedding: [new Uint8Array(12), Uint8Array.of(0, 0, 128, 63, 1, 0, 0, 0, 255, 255, 127, 255)],
   uuid: [
     '00000000-0000-0000-0000-000000000000',
     'ffffffff-ffff-ffff-ffff-ffffffffffff',

@@ -92,6 +92,7 @@ function fragmentReader(type: DataType): FragmentReader {
     case 'file':
       return strings((bytes, start, end) => JSON.stringify(bytes.toString('utf8', start, end)));
     case 'bytes':
+    case 'embedding':
       return strings((bytes, start, end) => toJson(type, bytes.subarray(start, end)));
     default:
       return type satisfies never;

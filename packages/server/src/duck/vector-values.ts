@@ -34,6 +34,7 @@ export function valueReader(type: DataType): ValueReader {
     case 'file':
       return strings((bytes, start, end) => bytes.toString('utf8', start, end));
     case 'bytes':
+    case 'embedding':
       return strings((bytes, start, end) => new Uint8Array(bytes.subarray(start, end)));
     default:
       return type satisfies never;

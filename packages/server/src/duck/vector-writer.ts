@@ -42,6 +42,7 @@ const SIMPLE_TYPES: Readonly<Record<Exclude<DataType['name'], 'decimal'>, number
   date: Type.DATE,
   time: Type.TIME,
   bytes: Type.BLOB,
+  embedding: Type.BLOB,
   uuid: Type.UUID,
 };
 
@@ -82,6 +83,7 @@ export function columnWriter(type: DataType): ColumnWriter {
     case 'file':
       return new BytesWriter((view, column) => view.textBytes(column));
     case 'bytes':
+    case 'embedding':
       return new BytesWriter((view, column) => view.value(column) as Uint8Array | null);
     default:
       return type satisfies never;

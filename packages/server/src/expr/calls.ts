@@ -3,7 +3,7 @@
  *
  * COALESCE and its like take any one type for all arguments and so are compiled here, not in the table.
  */
-import type {DbError} from '@kalamdb/protocol/errors.ts';
+import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {sqlName} from '../model/type-table.ts';
 import type {Call, Expr} from '../parser/ast.ts';
@@ -45,6 +45,7 @@ export function compileCall(call: Call, compileArg: (arg: Expr) => TypedExpr, sc
   }
   const choice = Object.hasOwn(CHOICES, call.name) ? CHOICES[call.name] : undefined;
   if (choice !== undefined) return choice.compile(call, call.args.map(compileArg), scope);
+  if (call.name === 'FILE') throw new DbError('INVALID_INPUT', 'FILE placeholders require multipart/form-data');
   if (LATER.has(call.name)) throw notSupportedAt(scope, call.start, `the function ${call.name}`);
   const named = FUNCTIONS.get(call.name);
   if (named === undefined) throw unknownFunction(call, scope);

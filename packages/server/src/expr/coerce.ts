@@ -7,7 +7,7 @@
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
-import {sameType, sqlName} from '../model/type-table.ts';
+import {cannotCast, sameType, sqlName} from '../model/type-table.ts';
 import {castValue, parseText} from '../model/values.ts';
 import type {Node} from '../parser/ast.ts';
 import {positionAt} from '../parser/tokenizer.ts';
@@ -193,7 +193,8 @@ export function saidType({open}: TypedExpr, scope: ColumnScope): DataType | unde
 export function paramTypes(params: readonly Param[]): (DataType | undefined)[] {
   return params.map(param => {
     if (typeof param === 'boolean') return BOOLEAN;
-    return typeof param === 'object' && param !== null ? literalType(param.number.replace('-', '')) : undefined;
+    if (typeof param !== 'object' || param === null) return undefined;
+    return 'json' in param ? {name: 'json'} : literalType(param.number.replace('-', ''));
   });
 }
 
@@ -205,11 +206,18 @@ export function missingParam(index: number): DbError {
 export function paramAs(param: Exclude<Param, null>, type: DataType): Value {
   if (typeof param === 'string') return parseText(type, param);
   if (typeof param === 'boolean') return castValue(param, {name: 'boolean'}, type);
+  if ('json' in param) return jsonParamAs(param.json, type);
   if (isNumeric(type)) return numberAs(param.number, type);
   if (isTextual(type)) return parseText(type, param.number);
   const {unscaled, scale} = parseDigits(param.number);
   if (scale !== 0) throw fail.execution(`cannot use number ${clip(param.number)} as ${sqlName(type)}`);
   return castValue(unscaled, {name: 'bigint'}, type);
+}
+
+/** Arrays and objects are for types that are JSON or made of it, and for texts. */
+function jsonParamAs(text: string, type: DataType): Value {
+  if (type.name === 'uuid' || !(isTextual(type) || type.name === 'embedding')) throw cannotCast(text, type);
+  return parseText(type, text);
 }
 
 /** An error at a node. Whoever answers puts the place behind the message, since only they know where the statement stands in its request. */

@@ -109,7 +109,7 @@ export function paramBound(param: TypedExpr, other: TypedExpr): (env: Env) => Bo
     if (raw === undefined) throw missingParam(index);
     if (raw === null) return null;
     if (raw === last) return bound;
-    if (typeof raw === 'object') bound = boundOf(raw.number, other.type);
+    if (typeof raw === 'object' && 'number' in raw) bound = boundOf(raw.number, other.type);
     else bound = {value: typed.eval(undefined as never, env), isAbove: false};
     last = typeof raw === 'string' && raw.length > 1024 ? undefined : raw;
     return bound;

@@ -64,6 +64,7 @@ export function failureSql(type: DataType, failure: DbError, out: SqlWriter): st
 /** CAST as ours; undefined: no exact form. */
 export function castForm(from: DataType, to: DataType): Form | undefined {
   const cast: Form = sql => castSql(sql, to);
+  if (from.name === 'embedding' || to.name === 'embedding') return undefined;
   if (duckType(from) === duckType(to) && (from.name === to.name || to.name !== 'json')) return sql => sql;
   if (isInteger(from)) {
     if (to.name === 'boolean') return sql => `(${sql} <> 0)`;

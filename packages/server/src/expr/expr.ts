@@ -32,8 +32,8 @@ export interface Env {
   random(): number;
 }
 
-/** A parameter as it came in JSON; numbers keep their text so that 64-bit integers and decimals stay exact. */
-export type Param = null | boolean | string | {readonly number: string};
+/** A parameter as it came in JSON; numbers keep their text so that 64-bit integers and decimals stay exact, as do arrays and objects. */
+export type Param = null | boolean | string | {readonly number: string} | {readonly json: string};
 
 /** Compiled: the value of the expression for one row. Throws DbError for runtime errors (overflow, division by zero, bad cast). */
 export type Eval = (row: Row, env: Env) => Value;

@@ -6,6 +6,7 @@
  */
 import {type DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
+import {sameType} from '../model/type-table.ts';
 
 export const BOOLEAN: DataType = {name: 'boolean'};
 export const INT: DataType = {name: 'int'};
@@ -64,7 +65,7 @@ export function commonType(a: DataType, b: DataType): DataType | undefined {
     const scale = Math.max(scaleOf(a), scaleOf(b));
     return decimal(Math.max(wholeDigits(a), wholeDigits(b)) + scale, scale);
   }
-  if (a.name === b.name) return a;
+  if (a.name === b.name) return sameType(a, b) ? a : undefined;
   if (isTextual(a) && isTextual(b)) return TEXT;
   if (isMoment(a) && isMoment(b)) return TIMESTAMP;
   return undefined;

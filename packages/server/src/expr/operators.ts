@@ -173,7 +173,8 @@ export function comparator(left: DataType, right: DataType): ((a: Value, b: Valu
   const common = commonType(left, right);
   if (common === undefined) return undefined;
   if (isTextual(common)) return compareText;
-  if (common.name === 'bytes' || common.name === 'boolean') return (a, b) => compareValues(common, a, b);
+  if (common.name === 'bytes' || common.name === 'embedding' || common.name === 'boolean')
+    return (a, b) => compareValues(common, a, b);
   if (left.name === right.name) return order;
   const [a, b] = [toMicros(left), toMicros(right)];
   return (x, y) => order(a(x), b(y));
@@ -238,7 +239,7 @@ export const MIRRORED: Record<ComparisonOperator, ComparisonOperator> = {
 
 /** A key under which values are equal exactly when SQL calls them equal: for Sets, GROUP BY and DISTINCT. */
 export function hashKey(type: DataType): (value: Value) => Value {
-  if (type.name === 'bytes')
+  if (type.name === 'bytes' || type.name === 'embedding')
     return value => (value === null ? null : Buffer.from(value as Uint8Array).toString('latin1'));
   if (isFloating(type)) return value => (value === 0 ? 0 : value);
   return value => value;

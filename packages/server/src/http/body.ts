@@ -3,13 +3,13 @@
  *
  * Laws: no body larger than the limit is ever held, whatever Content-Length says. All bodies being read together stay under a budget.
  * Bytes that are not UTF-8 and texts that are not well-formed are refused, never repaired: a repaired text would be stored as something else.
- * Numbers in `params` keep their source text, so that 64-bit integers and decimals stay exact.
+ * Numbers in `params` keep their source text, so that 64-bit integers and decimals stay exact; so do arrays and objects, which are JSON.
  */
 import {isAscii} from 'node:buffer';
 import type {IncomingMessage, ServerResponse} from 'node:http';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Param} from '../expr/expr.ts';
-import {elementTexts, isDeeper} from './json-text.ts';
+import {elementTexts, isDeeper} from '../model/json-text.ts';
 
 export interface BodyLimits {
   readonly bodyBytesMax: number;
@@ -160,20 +160,19 @@ function toParams(params: readonly unknown[], text: string, limits: BodyLimits):
       `Parameter count exceeded: maximum ${limits.parametersMax} parameters allowed, got ${params.length}`,
     );
   }
-  const numbers = params.some(value => typeof value === 'number') ? elementTexts(text, 'params') : [];
+  const isKept = (value: unknown) => typeof value === 'number' || (typeof value === 'object' && value !== null);
+  const texts = params.some(isKept) ? elementTexts(text, 'params') : [];
   return params.map((value, i) => {
-    const param = typeof value === 'number' ? {number: numbers[i]!} : value;
+    const param = typeof value === 'number' ? {number: texts[i]!} : isKept(value) ? {json: texts[i]!} : value;
     if (typeof value === 'number' && !Number.isFinite(value))
-      throw badParam(i, `Unsupported number format: ${numbers[i]}`);
-    if (Array.isArray(param)) throw badParam(i, 'Array parameters not yet supported');
-    if (typeof value === 'object' && value !== null) throw badParam(i, 'Object parameters not yet supported');
+      throw badParam(i, `Unsupported number format: ${texts[i]}`);
     checkParamSize(param as Param, i, limits.parameterBytesMax);
     return param as Param;
   });
 }
 
 function checkParamSize(param: Param, index: number, bytesMax: number): void {
-  const content = typeof param === 'string' ? param : typeof param === 'object' && param !== null ? param.number : '';
+  const content = contentOf(param);
   if (!content.isWellFormed()) throw badParam(index, 'the text holds half a character (a lone surrogate)');
   if (content.length * 3 <= bytesMax) return;
   const bytes = Buffer.byteLength(content);
@@ -182,6 +181,12 @@ function checkParamSize(param: Param, index: number, bytesMax: number): void {
     'INVALID_PARAMETER',
     `Parameter size exceeded: parameter at index ${index} is ${bytes} bytes (max ${bytesMax} bytes)`,
   );
+}
+
+function contentOf(param: Param): string {
+  if (typeof param === 'string') return param;
+  if (typeof param !== 'object' || param === null) return '';
+  return 'json' in param ? param.json : param.number;
 }
 
 function badParam(index: number, why: string): DbError {

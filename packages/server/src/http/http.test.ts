@@ -185,20 +185,6 @@ const refusals: [why: string, sent: Sent, status: number, code: string, message?
     /nested/,
   ],
   [
-    'an array as parameter',
-    {body: sqlBody('one', {params: [1, [2]]})},
-    400,
-    'INVALID_PARAMETER',
-    /^Parameter \$2 invalid: Array parameters not yet/,
-  ],
-  [
-    'an object as parameter',
-    {body: sqlBody('one', {params: [{number: '1'}]})},
-    400,
-    'INVALID_PARAMETER',
-    /^Parameter \$1 invalid: Object/,
-  ],
-  [
     'a number beyond doubles',
     {body: '{"sql":"one","params":[1e999]}'},
     400,

@@ -12,6 +12,7 @@
  *     text json file       string
  *     uuid                 string, 36 characters, lower case
  *     bytes                Uint8Array
+ *     embedding            Uint8Array, the elements as little-endian 32-bit floats
  *     null of any type     null
  */
 export type Value = null | boolean | number | bigint | string | Uint8Array;
@@ -32,8 +33,10 @@ export type TypeName =
   | 'json'
   | 'bytes'
   | 'uuid'
-  | 'file';
+  | 'file'
+  | 'embedding';
 
 export type DataType =
-  | {readonly name: Exclude<TypeName, 'decimal'>}
-  | {readonly name: 'decimal'; readonly precision: number; readonly scale: number};
+  | {readonly name: Exclude<TypeName, 'decimal' | 'embedding'>}
+  | {readonly name: 'decimal'; readonly precision: number; readonly scale: number}
+  | {readonly name: 'embedding'; readonly dimension: number};

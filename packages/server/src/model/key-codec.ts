@@ -55,6 +55,7 @@ export function encodeKey(type: DataType, value: Value): Uint8Array {
     case 'file':
       return checkLength(Buffer.from(value as string, 'utf8'));
     case 'bytes':
+    case 'embedding':
       return checkLength(Uint8Array.from(value as Uint8Array));
     default:
       return type satisfies never;
@@ -87,6 +88,7 @@ export function decodeKey(type: DataType, bytes: Uint8Array): Value {
     case 'file':
       return key.toString('utf8');
     case 'bytes':
+    case 'embedding':
       return new Uint8Array(key);
     default:
       return type satisfies never;

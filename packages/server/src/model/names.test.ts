@@ -38,9 +38,9 @@ test('each spelling belongs to one type, and the name of a type resolves to it a
   const spellings = Object.values(TYPES).flatMap(facts => facts.spellings);
   assert.equal(new Set(spellings).size, spellings.length);
   for (const [name, facts] of Object.entries(TYPES)) {
-    if (name === 'file') continue;
-    for (const spelling of facts.spellings) assert.equal(resolveType(spelling, []).name, name);
-    assert.equal(resolveType(facts.sqlName, []).name, name);
+    const args = name === 'embedding' ? ['3'] : [];
+    for (const spelling of facts.spellings) assert.equal(resolveType(spelling, args).name, name);
+    assert.equal(resolveType(facts.sqlName, args).name, name);
   }
 });
 
@@ -54,8 +54,17 @@ test('decimals take a precision and a scale; other arguments are not kept', () =
   assert.throws(() => resolveType('DECIMAL', ['4', '5']), /DECIMAL scale \(5\) cannot exceed precision \(4\)/);
 });
 
-test('types of later releases and of other servers are refused by name', () => {
-  for (const name of ['FILE', 'EMBEDDING']) assert.throws(() => resolveType(name, []), {code: 'NOT_SUPPORTED'});
+test('embeddings take a dimension', () => {
+  assert.equal(sqlName(resolveType('embedding', ['384'])), 'EMBEDDING(384)');
+  assert.deepEqual(typeJson(resolveType('EMBEDDING', ['8192'])), {Embedding: 8192});
+  assert.ok(!sameType(resolveType('EMBEDDING', ['2']), resolveType('EMBEDDING', ['3'])));
+  assert.throws(() => resolveType('EMBEDDING', []), /requires exactly one dimension parameter, e.g., EMBEDDING\(384\)/);
+  assert.throws(() => resolveType('EMBEDDING', ['x']), /dimension must be a positive integer, got 'x'/);
+  assert.throws(() => resolveType('EMBEDDING', ['0']), /dimension must be at least 1/);
+  assert.throws(() => resolveType('EMBEDDING', ['8193']), /dimension must be at most 8192 \(found 8193\)/);
+});
+
+test('types of other servers are refused by name', () => {
   for (const name of ['TINYINT', 'LONGTEXT', 'INTERVAL', 'FLOAT32']) {
     assert.throws(() => resolveType(name, []), {message: `Invalid SQL: Unsupported custom data type '${name}'`});
   }

@@ -325,7 +325,8 @@ export class RowView implements Row {
 
   #parsed(plan: ReadColumn, end: number, hasBackslash: boolean): Value {
     const start = this.#fragmentStart(plan.source);
-    if (plan.from.name === 'bytes') return fromJson(plan.from, this.#buffer.toString('latin1', start, end));
+    if (plan.from.name === 'bytes' || plan.from.name === 'embedding')
+      return fromJson(plan.from, this.#buffer.toString('latin1', start, end));
     if (hasBackslash) return JSON.parse(this.#buffer.toString('utf8', start, end)) as string;
     return this.#buffer.toString('utf8', start + 1, end - 1);
   }

@@ -12,7 +12,7 @@ export interface TypeFacts {
   /** Upper case words joined by one space, as the parser gives them. */
   readonly spellings: readonly string[];
   readonly sqlName: string;
-  readonly json: Extract<DataTypeJson, string> | 'Decimal';
+  readonly json: Extract<DataTypeJson, string> | 'Decimal' | 'Embedding';
   /** Bytes of the binary value in a row's fixed-width area; 0 = only the JSON fragment holds it. */
   readonly fixedBytes: number;
   /** For the reference: the form in JSON, and that of a text. */
@@ -152,16 +152,25 @@ export const TYPES = {
     wire: 'JSON text as a string',
     input: 'JSON text of a file reference',
   },
+  embedding: {
+    spellings: ['EMBEDDING'],
+    sqlName: 'EMBEDDING',
+    json: 'Embedding',
+    fixedBytes: 0,
+    wire: 'array of numbers',
+    input: '`EMBEDDING(n)`: JSON array of n numbers, also `ARRAY[…]` and an array as a parameter; null is 0',
+  },
 } as const satisfies Record<TypeName, TypeFacts>;
 
 export const DECIMAL_PRECISION_MAX = 38;
+const EMBEDDING_DIMENSION_MAX = 8192;
 const DECIMAL_BARE = {name: 'decimal', precision: 38, scale: 10} as const;
 
 /** Names that end in `TEXT` and still are not taken as text. */
 const REFUSED = new Set(['TINYTEXT', 'MEDIUMTEXT', 'LONGTEXT']);
 
 /** Of the others, lengths, precisions and display widths are accepted. */
-const WITHOUT_ARGUMENTS: ReadonlySet<TypeName> = new Set(['boolean', 'date', 'json', 'uuid']);
+const WITHOUT_ARGUMENTS: ReadonlySet<TypeName> = new Set(['boolean', 'date', 'json', 'uuid', 'file']);
 
 const BY_SPELLING: ReadonlyMap<string, TypeName> = new Map(
   (Object.keys(TYPES) as TypeName[]).flatMap(name => TYPES[name].spellings.map(spelling => [spelling, name] as const)),
@@ -170,11 +179,10 @@ const BY_SPELLING: ReadonlyMap<string, TypeName> = new Map(
 /** The type that SQL spells so. Lengths of texts and precisions of times are accepted and not kept. */
 export function resolveType(name: string, args: readonly string[]): DataType {
   const spelling = name.toUpperCase();
-  if (spelling === 'EMBEDDING' || spelling === 'FILE')
-    throw fail.notSupported(`${spelling} columns are not in this release`);
   const type = BY_SPELLING.get(spelling) ?? (isTextLike(spelling) ? 'text' : undefined);
   if (type === undefined) throw fail.invalidSql(`Unsupported custom data type '${name}'`);
   if (args.length > 0 && WITHOUT_ARGUMENTS.has(type)) throw fail.invalidSql(`Type ${spelling} takes no arguments`);
+  if (type === 'embedding') return embeddingType(args);
   return type === 'decimal' ? decimalType(args) : {name: type};
 }
 
@@ -195,6 +203,18 @@ function decimalType(args: readonly string[]): DataType {
   return {name: 'decimal', precision, scale};
 }
 
+function embeddingType(args: readonly string[]): DataType {
+  if (args.length !== 1)
+    throw fail.invalidSql('EMBEDDING type requires exactly one dimension parameter, e.g., EMBEDDING(384)');
+  const dimension = wholeNumber(args[0]!);
+  if (Number.isNaN(dimension))
+    throw fail.invalidSql(`EMBEDDING dimension must be a positive integer, got '${args[0]}'`);
+  if (dimension < 1) throw fail.invalidSql('EMBEDDING dimension must be at least 1');
+  if (dimension > EMBEDDING_DIMENSION_MAX)
+    throw fail.invalidSql(`EMBEDDING dimension must be at most ${EMBEDDING_DIMENSION_MAX} (found ${dimension})`);
+  return {name: 'embedding', dimension};
+}
+
 function wholeNumber(text: string): number {
   return /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN;
 }
@@ -202,15 +222,18 @@ function wholeNumber(text: string): number {
 /** `DECIMAL(10, 2)`, `TEXT`. */
 export function sqlName(type: DataType): string {
   if (type.name === 'decimal') return `DECIMAL(${type.precision}, ${type.scale})`;
+  if (type.name === 'embedding') return `EMBEDDING(${type.dimension})`;
   return TYPES[type.name].sqlName;
 }
 
 export function typeJson(type: DataType): DataTypeJson {
   if (type.name === 'decimal') return {Decimal: {precision: type.precision, scale: type.scale}};
+  if (type.name === 'embedding') return {Embedding: type.dimension};
   return TYPES[type.name].json;
 }
 
 export function sameType(a: DataType, b: DataType): boolean {
+  if (a.name === 'embedding' && b.name === 'embedding') return a.dimension === b.dimension;
   if (a.name !== 'decimal' || b.name !== 'decimal') return a.name === b.name;
   return a.precision === b.precision && a.scale === b.scale;
 }

@@ -9,6 +9,7 @@
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from './datatype.ts';
 import {decimalText, parseDecimal, rescale} from './decimals.ts';
+import {isDeeper} from './json-text.ts';
 import {
   dateText,
   daysOfTimestamp,
@@ -19,8 +20,10 @@ import {
   timestampText,
   timeText,
 } from './moments.ts';
-import {cannotCast} from './type-table.ts';
+import {cannotCast, sameType} from './type-table.ts';
 
+/** Levels of a JSON document; whoever walks it may recurse. */
+const JSON_DEPTH_MAX = 1000;
 const INTEGER_TEXT = /^[+-]?\d{1,100}$/;
 const FLOAT_TEXT = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const UUID_TEXT = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -59,6 +62,8 @@ export function toJson(type: DataType, value: Value): string {
       return floatText(type.name, value as number);
     case 'bytes':
       return `[${(value as Uint8Array).join(',')}]`;
+    case 'embedding':
+      return embeddingText(value as Uint8Array);
     case 'boolean':
     case 'smallint':
     case 'int':
@@ -99,6 +104,8 @@ export function fromJson(type: DataType, fragment: string): Value {
       return BigInt(fragment);
     case 'bytes':
       return Uint8Array.from(JSON.parse(fragment) as number[]);
+    case 'embedding':
+      return embeddingOf(JSON.parse(fragment) as number[]);
     case 'boolean':
       return fragment === 'true';
     default:
@@ -138,6 +145,7 @@ function readText(type: DataType, text: string): Value | undefined {
     case 'text':
       return wellFormed(text);
     case 'file':
+      return isFileReference(text) ? wellFormed(text) : undefined;
     case 'json':
       return isJson(text) ? wellFormed(text) : undefined;
     case 'boolean':
@@ -162,19 +170,58 @@ function readText(type: DataType, text: string): Value | undefined {
       return readUuid(text);
     case 'bytes':
       return readBytes(text);
+    case 'embedding':
+      return readEmbedding(text, type.dimension);
     default:
       return type satisfies never;
   }
 }
 
 function isJson(text: string): boolean {
+  return parsedJson(text) !== undefined;
+}
+
+/** undefined: no JSON, or deeper than a document may be. */
+function parsedJson(text: string): unknown {
+  if (isDeeper(text, JSON_DEPTH_MAX)) return undefined;
   try {
-    JSON.parse(text);
-    return true;
+    return JSON.parse(text);
   } catch (error) {
-    if (error instanceof SyntaxError) return false;
+    if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** `{"id":…,"sub":…,"name":…,"size":…,"mime":…,"sha256":…}`, as an upload makes it. */
+function isFileReference(text: string): boolean {
+  const document = parsedJson(text);
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) return false;
+  const facts = document as Record<string, unknown>;
+  const areTexts = ['id', 'sub', 'name', 'mime', 'sha256'].every(key => typeof facts[key] === 'string');
+  return areTexts && Number.isSafeInteger(facts['size']) && (facts['size'] as number) >= 0;
+}
+
+function readEmbedding(text: string, dimension: number): Uint8Array | undefined {
+  const list = parsedJson(text);
+  if (!Array.isArray(list) || !list.every(one => one === null || typeof one === 'number')) return undefined;
+  if (list.length !== dimension)
+    throw fail.invalidOperation(`EMBEDDING(${dimension}) expects ${dimension} numbers, got ${list.length}`);
+  const numbers = list.map(one => finite('float', one ?? 0));
+  return numbers.every(one => one !== undefined) ? embeddingOf(numbers) : undefined;
+}
+
+/** −0 is 0, so that equal elements have equal bytes. */
+function embeddingOf(numbers: readonly number[]): Uint8Array {
+  const bytes = new Uint8Array(numbers.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (const [i, one] of numbers.entries()) view.setFloat32(i * 4, one === 0 ? 0 : one, true);
+  return bytes;
+}
+
+function embeddingText(bytes: Uint8Array): string {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const numbers = Array.from({length: bytes.length / 4}, (_, i) => floatText('float', view.getFloat32(i * 4, true)));
+  return `[${numbers.join(',')}]`;
 }
 
 function readBoolean(word: string): boolean | undefined {
@@ -231,7 +278,7 @@ function readBytes(text: string): Uint8Array | undefined {
 export function castValue(value: Value, from: DataType, to: DataType): Value {
   if (value === null) return null;
   if (to.name === 'text') return valueText(from, value);
-  if (from.name === to.name && from.name !== 'decimal') return value;
+  if (from.name !== 'decimal' && sameType(from, to)) return value;
   const cast = typeof value === 'string' ? castString(value, from, to) : convert(value, from, to);
   if (cast === undefined) throw cannotCast(valueText(from, value), to);
   return cast;
@@ -269,6 +316,8 @@ function convert(value: Exclude<Value, string | null>, from: DataType, to: DataT
       return value instanceof Uint8Array && value.length === 16
         ? uuidText(Buffer.from(value).toString('hex'))
         : undefined;
+    case 'json':
+      return from.name === 'embedding' ? embeddingText(value as Uint8Array) : undefined;
     default:
       return undefined;
   }
@@ -354,6 +403,8 @@ export function valueText(type: DataType, value: Value): string {
       const bytes = value as Uint8Array;
       return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex')}`;
     }
+    case 'embedding':
+      return embeddingText(value as Uint8Array);
     default:
       return String(value);
   }
@@ -383,6 +434,7 @@ export function compareValues(type: DataType, a: Value, b: Value): number {
     case 'file':
       return compareText(a as string, b as string);
     case 'bytes':
+    case 'embedding':
       return Buffer.compare(a as Uint8Array, b as Uint8Array);
     default:
       if (a! < b!) return -1;

@@ -128,20 +128,23 @@ function coerced<T>(
   } catch (error) {
     if (!(error instanceof DbError) || error.code === 'INVALID_PARAMETER') throw error;
     const text = clip(sourceText(source, env));
-    const refusal = fail.invalidOperation(
-      column.type.name === 'uuid'
-        ? `Invalid UUID literal '${text}' for column '${column.name}': 32 hexadecimal digits are expected`
-        : `Schema coercion failed: Unable to cast value '${text}' to ${sqlName(column.type)} for column '${column.name}'`,
-    );
-    throw located(refusal, value, scope);
+    throw located(fail.invalidOperation(refusal(text, column)), value, scope);
   }
+}
+
+function refusal(text: string, {name, type}: Column): string {
+  if (type.name === 'uuid')
+    return `Invalid UUID literal '${text}' for column '${name}': 32 hexadecimal digits are expected`;
+  const cast = `Schema coercion failed: Unable to cast value '${text}' to ${sqlName(type)} for column '${name}'`;
+  return type.name === 'embedding' ? `${cast}: a JSON array of ${type.dimension} numbers is expected` : cast;
 }
 
 /** The value as it was written, or as it was computed. */
 function sourceText({open, digits, type, eval: evaluate}: TypedExpr, env: Env): string {
   if (open?.kind !== 'param') return digits ?? valueText(type, evaluate(NO_ROW, env));
   const param = env.params[open.index - 1]!;
-  return String(typeof param === 'object' && param !== null ? param.number : param);
+  if (typeof param !== 'object' || param === null) return String(param);
+  return 'json' in param ? param.json : param.number;
 }
 
 export function defaultOf(column: Column): Eval {

@@ -78,6 +78,8 @@ export function columnOf(def: ColumnDef, isPrimaryKey: boolean): NewColumn {
   if (def.isUnique && !isPrimaryKey)
     throw fail.notSupported(`UNIQUE on column '${name}': only the PRIMARY KEY is unique`);
   const declared = resolveType(def.type.name, def.type.args);
+  if (declared.name === 'embedding' && isPrimaryKey)
+    throw fail.invalidSql(`Column '${name}' of type ${sqlName(declared)} cannot be the PRIMARY KEY`);
   // Generated keys are 64 bits wide: SERIAL and AUTO_INCREMENT columns of a narrower integer type become BIGINT.
   const isNarrow = declared.name === 'int' || declared.name === 'smallint';
   const type: DataType = def.isAutoIncrement && isNarrow ? {name: 'bigint'} : declared;

@@ -22,7 +22,7 @@ const CREATED_AT = 1_704_067_200_000_000n;
 export interface SystemColumn {
   readonly id: number;
   readonly name: string;
-  readonly type: Exclude<TypeName, 'decimal'>;
+  readonly type: Exclude<TypeName, 'decimal' | 'embedding'>;
   readonly isNullable: boolean;
   readonly doc: string;
 }

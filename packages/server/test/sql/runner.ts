@@ -3,6 +3,7 @@
  *
  * Law: an answer is right only if the count of columns, the class of their types, every value and, unless the record sorts, their order are.
  */
+import type {DataTypeJson} from '@kalamdb/protocol/values.ts';
 import {type Engine, type Outcome, typeLetter} from './engine.ts';
 import {parseScript, type ScriptRecord} from './script.ts';
 import {hashLine, sortedRows, valueTexts} from './values.ts';
@@ -101,11 +102,11 @@ function checkQuery(record: Query, outcome: Outcome, state: State): string | und
   return `${sql}\n  expected: ${shown(record.expected)}\n  actual:   ${shown(rows.map(row => row.join('\t')))}`;
 }
 
-/** `BigInt`, `Decimal(10,2)` */
-function typeText(type: unknown): string {
+/** `BigInt`, `Decimal(10,2)`, `Embedding(3)` */
+function typeText(type: DataTypeJson): string {
   if (typeof type === 'string') return type;
-  const {Decimal} = type as {Decimal: {precision: number; scale: number}};
-  return `Decimal(${Decimal.precision},${Decimal.scale})`;
+  if ('Embedding' in type) return `Embedding(${type.Embedding})`;
+  return `Decimal(${type.Decimal.precision},${type.Decimal.scale})`;
 }
 
 /** A tab shows that lines are rows; else each line is one value. */
