@@ -40,7 +40,7 @@ export interface AggregateFacts {
   readonly argCount: 1 | 2;
   /** What is aggregated, if it is not the arguments as they are. */
   readonly given?: 'json' | 'jsonMember';
-  /** ORDER BY inside the call makes a difference; without one values come in the order of the key, where there is one. */
+  /** ORDER BY inside the call makes a difference; without one values come in the order of the key, where there is one, distinct ones in that of their texts. */
   readonly isOrdered?: boolean;
   /** undefined: not for this type. */
   readonly result: (type: DataType) => DataType | undefined;

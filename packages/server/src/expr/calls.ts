@@ -20,7 +20,7 @@ import {datePartForm} from './time-functions.ts';
 import {WINDOW_FUNCTIONS} from './window-functions.ts';
 
 /** Functions of this language that this release does not have. */
-const LATER: ReadonlySet<string> = new Set(['COSINE_DISTANCE', 'DATE_BIN', 'VECTOR_SEARCH']);
+const LATER: ReadonlySet<string> = new Set(['DATE_BIN', 'VECTOR_SEARCH']);
 
 /** What other engines call a function of ours, and what takes the place of functions that return what we have no type for. */
 const ELSEWHERE: Readonly<Record<string, string>> = {

@@ -232,7 +232,7 @@ const failures: [why: string, sql: string, expected: RegExp, params?: Param[]][]
   ['a text that is no interval', "at + INTERVAL '1 dya'", /invalid input syntax for type interval: "1 dya"/],
   ['no guess at names of one letter', 'x', /No field named x\.$/],
   ['a column of another table is one of this', 'other.name', /No field named other\.name\. Did you mean t\.name\?/],
-  ['vectors', "COSINE_DISTANCE(doc, '[1]')", /Not supported: the function COSINE_DISTANCE/],
+  ['vectors of two dimensions', "COSINE_DISTANCE('[1,2]', '[1]')", /dimension mismatch: row has 2, query has 1/],
 ];
 
 for (const [why, sql, expected, params] of failures) {

@@ -13,6 +13,7 @@ import {MATH_FUNCTIONS} from './math-functions.ts';
 import {REGEX_FUNCTIONS} from './regex-functions.ts';
 import {TEXT_FUNCTIONS} from './text-functions.ts';
 import {TIME_FUNCTIONS} from './time-functions.ts';
+import {VECTOR_FUNCTIONS} from './vector-functions.ts';
 
 /** `number` any numeric type as it is, `moment` a timestamp, datetime or date as timestamp, `any` anything as it is. */
 export type ArgType =
@@ -66,6 +67,7 @@ export const FUNCTION_GROUPS: readonly {readonly title: string; readonly list: r
   {title: 'Regular expressions', list: REGEX_FUNCTIONS},
   {title: 'Dates and times', list: TIME_FUNCTIONS},
   {title: 'JSON', list: JSON_FUNCTIONS},
+  {title: 'Vectors', list: VECTOR_FUNCTIONS},
   {title: 'Session and ids', list: CONTEXT_FUNCTIONS},
 ];
 

@@ -49,6 +49,8 @@ export function bindAggregate(
       const keys = order.map(({typed, direction}) => `${sqlOf(typed, out)}${direction}`);
       if (keys.length === 0 && facts.isOrdered === true && !call.isDistinct && over === '')
         keys.push(...keyOf(table, out));
+      // Distinct texts have no place of their own.
+      if (order.length === 0 && facts.isOrdered === true && call.isDistinct) keys.push(sqls[0]!);
       const orderBy = keys.length === 0 || facts.isOrdered !== true ? '' : ` ORDER BY ${keys.join(', ')}`;
       const where = filter === undefined ? '' : ` FILTER (WHERE ${sqlOf(filter, out)})`;
       const distinct = call.isDistinct ? 'DISTINCT ' : '';

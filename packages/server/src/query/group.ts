@@ -17,7 +17,7 @@ import {exprKey, someExpr} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import {sqlName} from '../model/type-table.ts';
-import {toJson} from '../model/values.ts';
+import {compareValues, toJson} from '../model/values.ts';
 import type {Call, Expr, Select} from '../parser/ast.ts';
 import type {DirectSelect} from './wider.ts';
 
@@ -31,6 +31,8 @@ interface AggregatePlan {
   readonly make: () => Accumulator;
   /** Given for DISTINCT. */
   readonly distinctKey: ((value: Value) => Value) | undefined;
+  /** Distinct values are texts that come in their order. */
+  readonly isSorted: boolean;
 }
 
 export interface GroupPlan {
@@ -113,6 +115,7 @@ function addAggregate(call: Call, keyCount: number, aggregates: AggregatePlan[],
     filter: call.filter && compileCondition(call.filter, scope, 'FILTER').eval,
     make: facts.make(inputType),
     distinctKey: call.isDistinct ? hashKey(inputType) : undefined,
+    isSorted: facts.isOrdered === true,
   });
   return {type, eval: row => row.value(index), constant: undefined};
 }
@@ -174,9 +177,10 @@ export class Grouping {
   }
 
   #newGroup(keys: readonly Value[]): Group {
-    const states = this.#plan.aggregates.map(({make, distinctKey}) =>
-      distinctKey === undefined ? make() : distinctState(make(), distinctKey, this.#distinct),
-    );
+    const states = this.#plan.aggregates.map(({make, distinctKey, isSorted}) => {
+      const inner = isSorted && distinctKey !== undefined ? sortedState(make()) : make();
+      return distinctKey === undefined ? inner : distinctState(inner, distinctKey, this.#distinct);
+    });
     return {keys, states};
   }
 
@@ -198,6 +202,21 @@ function distinctState(inner: Accumulator, keyOf: (value: Value) => Value, total
       inner.add(value, second);
     },
     result: () => inner.result(),
+  };
+}
+
+/** Gives the texts on in their order. */
+function sortedState(inner: Accumulator): Accumulator {
+  const pairs: [value: Value, second: Value][] = [];
+  return {
+    add: (value, second) => {
+      pairs.push([value, second]);
+    },
+    result: () => {
+      pairs.sort(([a], [b]) => compareValues(TEXT, a, b));
+      for (const [value, second] of pairs) inner.add(value, second);
+      return inner.result();
+    },
   };
 }
 

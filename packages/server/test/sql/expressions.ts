@@ -97,7 +97,7 @@ export class Expressions {
       case 'time':
         return this.#moments(type);
       case 'json':
-        return [depth => node('json', `#0 -> ${this.#jsonStep()}`, [this.of('json', depth)])];
+        return this.#jsons();
       default:
         return [];
     }
@@ -127,7 +127,35 @@ export class Expressions {
         ]),
       depth => node('boolean', 'STARTS_WITH(#0, #1)', [this.of('text', depth), this.of('text', depth)]),
       depth => node('boolean', `(#0 ? ${this.#random.pick(["'a'", "'b'", "'str'"])})`, [this.of('json', depth)]),
+      depth =>
+        node('boolean', `(#0 ${this.#random.pick(['~', '~*', '!~', '!~*'])} ${this.#regex()})`, [
+          this.of('text', depth),
+        ]),
+      depth =>
+        node('boolean', `(#0 ${this.#not()}SIMILAR TO ${this.#random.pick(["'%(a|b)_?'", "'[a-z]+'", "'a\\%b'"])})`, [
+          this.of('text', depth),
+        ]),
+      depth =>
+        node('boolean', `(#0 ${this.#random.pick(['@>', '<@'])} #1)`, [this.of('json', depth), this.of('json', depth)]),
+      depth => node('boolean', `(#0 ${this.#random.pick(['?|', '?&'])} ARRAY['a', 'n'])`, [this.of('json', depth)]),
     ];
+  }
+
+  #regex(): string {
+    return this.#random.pick([
+      ...[
+        "'^a'",
+        "'b$'",
+        "'[[:alpha:]]+'",
+        "'(a|b)*?c'",
+        "'\\d{2,}'",
+        "'.'",
+        "'\\mpad\\M'",
+        "'É|ß'",
+        "''",
+        "'(^|,)x?'",
+      ],
+    ]);
   }
 
   #not(): string {
@@ -199,12 +227,22 @@ export class Expressions {
       depth => node(type, `CAST(#0 AS ${SQL_CASTS[type]})`, [this.#number(depth)], true),
     ];
     if (type === 'smallint') return makes;
-    if (type === 'bigint') return [...makes, depth => node('bigint', 'JSON_LENGTH(#0)', [this.of('json', depth)])];
+    if (type === 'bigint')
+      return [
+        ...makes,
+        depth => node('bigint', 'JSON_LENGTH(#0)', [this.of('json', depth)]),
+        depth => node('bigint', 'JSON_GET_INT(#0, 1)', [this.of('json', depth)]),
+        depth => node('bigint', `${this.#random.pick(['GCD', 'LCM'])}(#0, #1)`, [of(depth), of(depth)], true),
+      ];
     return [
       ...makes,
       depth => node('int', `${this.#random.pick(['LENGTH', 'OCTET_LENGTH'])}(#0)`, [this.of('text', depth)]),
       depth => node('int', 'STRPOS(#0, #1)', [this.of('text', depth), this.of('text', depth)]),
       depth => node('int', 'SIGN(#0)', [this.#number(depth)]),
+      depth => node('int', 'ASCII(#0)', [this.of('text', depth)]),
+      depth => node('int', `REGEXP_COUNT(#0, ${this.#regex()})`, [this.of('text', depth)]),
+      depth => node('int', `REGEXP_INSTR(#0, ${this.#regex()}, 1, 2, 1)`, [this.of('text', depth)]),
+      depth => node('int', 'DIV(#0, #1)', [this.of('int', depth), this.of('int', depth)], true),
       depth => node('int', '(#0 - #1)', [this.of('date', depth), this.of('date', depth)]),
       depth => node('int', 'CAST(#0 AS INT)', [this.of('boolean', depth)]),
       depth => node('int', 'CAST(#0 AS INT)', [this.of('text', depth)], true),
@@ -242,7 +280,8 @@ export class Expressions {
             [this.of(type, depth)],
             true,
           ),
-        depth => node(type, 'ROUND(#0, 1)', [this.of(type, depth)], true),
+        depth => node(type, `${this.#random.pick(['ROUND', 'TRUNC'])}(#0, 1)`, [this.of(type, depth)], true),
+        depth => node(type, 'DIV(#0, #1)', [this.of(type, depth), this.#number(0)], true),
         depth => node(type, cast, [this.of('text', depth)], true),
       ];
     }
@@ -294,7 +333,43 @@ export class Expressions {
       depth =>
         node('text', `SPLIT_PART(#0, #1, ${this.#random.pick(['1', '2', '-1'])})`, [text(depth), this.literal('text')]),
       depth => node('text', `#0 ->> ${this.#jsonStep()}`, [this.of('json', depth)]),
+      depth =>
+        node('text', `(#0 #>> ${this.#random.pick(["'{a,b}'", "'{1}'", "'{}'", "'{b,2,c}'"])})`, [
+          this.of('json', depth),
+        ]),
+      depth => node('text', 'JSONB_TYPEOF(#0)', [this.of('json', depth)]),
+      depth => node('text', 'INITCAP(#0)', [text(depth)]),
+      depth => node('text', 'CONCAT_WS(#0, #1, #2)', [this.literal('text'), text(depth), this.any(depth)]),
+      depth => node('text', 'TRANSLATE(#0, #1, #2)', [text(depth), this.literal('text'), this.literal('text')]),
+      depth => node('text', 'OVERLAY(#0 PLACING #1 FROM 2 FOR 1)', [text(depth), this.literal('text')]),
+      depth => node('text', `REGEXP_REPLACE(#0, ${this.#regex()}, '<\\&>', 'g')`, [text(depth)]),
+      depth => node('text', `REGEXP_SUBSTR(#0, ${this.#regex()})`, [text(depth)]),
+      depth =>
+        node('text', `ENCODE(#0, ${this.#random.pick(["'hex'", "'base64'", "'escape'"])})`, [this.of('bytes', depth)]),
+      depth => node('text', 'TO_HEX(#0)', [this.of(this.#random.pick(['int', 'bigint']), depth)]),
+      depth =>
+        node(
+          'text',
+          `TO_CHAR(#0, ${this.#random.pick(["'YYYY-MM-DD HH24:MI:SS.US'", "'FMDay, DDth Mon IYYY-IW Q'"])})`,
+          [this.of(this.#random.pick(MOMENTS), depth)],
+        ),
       () => node('text', 'CURRENT_USER()'),
+    ];
+  }
+
+  #jsons(): Make[] {
+    const json: Make = depth => this.of('json', depth);
+    return [
+      depth => node('json', `#0 -> ${this.#jsonStep()}`, [json(depth)]),
+      depth => node('json', '(#0 || #1)', [json(depth), json(depth)]),
+      depth => node('json', `(#0 - ${this.#jsonStep()})`, [json(depth)], true),
+      depth => node('json', "JSONB_SET(#0, '{a}', #1)", [json(depth), json(depth)], true),
+      depth => node('json', 'JSONB_STRIP_NULLS(#0)', [json(depth)]),
+      depth => node('json', 'JSON_BUILD_ARRAY(#0, #1)', [this.any(depth), this.any(depth)]),
+      depth => node('json', "JSON_BUILD_OBJECT('k', #0, 'l', #1)", [this.any(depth), this.any(depth)]),
+      depth => node('json', 'TO_JSON(#0)', [this.any(depth)]),
+      depth => node('json', `REGEXP_MATCH(#0, ${this.#regex()})`, [this.of('text', depth)]),
+      depth => node('json', `REGEXP_SPLIT_TO_ARRAY(#0, ${this.#regex()})`, [this.of('text', depth)]),
     ];
   }
 

@@ -116,7 +116,7 @@ function aggregate(random: Random, expressions: Expressions): Node {
   const distinct = random.chance(0.25) ? 'DISTINCT ' : '';
   const of = (type: TypeName, form: string, arg: Node, mayFail = false): Node =>
     node(type, form + filter, [arg, ...filterPart], mayFail);
-  switch (random.below(8)) {
+  switch (random.below(11)) {
     case 0:
       return of('bigint', 'COUNT(*)', node('int', '1'));
     case 1:
@@ -136,6 +136,17 @@ function aggregate(random: Random, expressions: Expressions): Node {
     }
     case 6:
       return of('boolean', `${random.pick(['BOOL_AND', 'BOOL_OR', 'EVERY'])}(#0)`, expressions.of('boolean', 2));
+    case 7:
+      return of('json', `JSON_AGG(${distinct}#0)`, expressions.any(random.below(2)));
+    case 8: {
+      const arg = expressions.of(random.pick(['smallint', 'int', 'bigint']), random.below(2));
+      return of(arg.type, `${random.pick(['BIT_AND', 'BIT_OR', 'BIT_XOR'])}(#0)`, arg);
+    }
+    case 9:
+      return {
+        ...of('double', 'MEDIAN(#0)', expressions.of(random.pick(NUMBERS), random.below(2))),
+        isApproximate: true,
+      };
     default:
       return of('text', `STRING_AGG(#0, ${random.pick(["','", "''", "'é'"])})`, expressions.of('text', 2));
   }
