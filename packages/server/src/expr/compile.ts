@@ -156,7 +156,7 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
       return caseExpr(expr, scope);
     case 'cast': {
       const type = valueType(expr.type, scope);
-      return expr.isTry ? tryCastTo(sub(expr.operand), type) : castTo(sub(expr.operand), type);
+      return computed(expr.isTry ? tryCastTo(sub(expr.operand), type) : castTo(sub(expr.operand), type));
     }
     case 'call':
       if (AGGREGATES.has(expr.name)) throw failAt(scope, expr, `aggregate function ${expr.name} is not allowed here`);
@@ -173,6 +173,11 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
     default:
       return expr satisfies never;
   }
+}
+
+/** A column that is cast to its own type is no column: its answer has no flags. */
+function computed({column: _column, ...rest}: TypedExpr): TypedExpr {
+  return rest;
 }
 
 function valueType(ref: TypeRef, scope: ColumnScope): DataType {

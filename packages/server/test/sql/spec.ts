@@ -122,9 +122,9 @@ function aggregate(random: Random, expressions: Expressions): Node {
     case 1:
       return of('bigint', `COUNT(${distinct}#0)`, expressions.any(random.below(3)));
     case 2:
-      return of('bigint', `SUM(${distinct}#0)`, expressions.of(random.pick(NUMBERS), random.below(2)), true);
+      return summed(of('bigint', `SUM(${distinct}#0)`, expressions.of(random.pick(NUMBERS), random.below(2)), true));
     case 3:
-      return of('decimal', `AVG(${distinct}#0)`, expressions.of(random.pick(NUMBERS), random.below(2)), true);
+      return summed(of('decimal', `AVG(${distinct}#0)`, expressions.of(random.pick(NUMBERS), random.below(2)), true));
     case 4: {
       const name = random.pick(['SUM', 'AVG', 'STDDEV', 'VAR_POP', 'STDDEV_POP', 'VARIANCE']);
       const column = expressions.column(random.pick(['float', 'double', 'int', 'decimal']));
@@ -150,6 +150,11 @@ function aggregate(random: Random, expressions: Expressions): Node {
     default:
       return of('text', `STRING_AGG(#0, ${random.pick(["','", "''", "'é'"])})`, expressions.of('text', 2));
   }
+}
+
+/** A parameter that is a number with a point is a DOUBLE where nothing else decides. */
+function summed(root: Node): Node {
+  return {...root, isApproximate: some(root.parts[0]!, ({param}) => param !== undefined)};
 }
 
 /** The query with one thing less, in every way. */
