@@ -4,11 +4,10 @@
  * Names and types are settled here, once per plan; what stays for each row is a call per node. Constants are folded. Lists of AND and OR
  * terms and chains of one arithmetic operator are loops, so that thousands of terms are no depth; other depth is bounded by the parser.
  */
-import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {DELETED_INDEX, SEQ_INDEX} from '../model/schema.ts';
 import {resolveType, sqlName} from '../model/type-table.ts';
-import {valueText} from '../model/values.ts';
 import type {BinaryOperator, Expr, Node, TypeRef} from '../parser/ast.ts';
 import {AGGREGATES} from './aggregates.ts';
 import {compileCall, compileExtract} from './calls.ts';
@@ -19,26 +18,22 @@ import {
   fold,
   implicitly,
   located,
-  NO_ENV,
   NO_ROW,
   notSupportedAt,
   openAs,
-  saidType,
   settled,
   settledRoot,
   tryCastTo,
   unfolded,
 } from './coerce.ts';
 import {compare, inList, isDistinct, like, unify} from './compare.ts';
-import {arithmeticForm, type Form, failureSql, joinForm, negateForm, sqlOf} from './duck-forms.ts';
+import {type Form, failureSql, negateForm, sqlOf} from './duck-forms.ts';
 import type {ColumnScope, Eval, SqlWriter, TypedExpr} from './expr.ts';
-import {FUNCTIONS} from './functions.ts';
-import {moved, movedType, parseInterval} from './interval.ts';
-import {compileJson, JSON_TYPE} from './json.ts';
-import {BIGINT, BOOLEAN, clip, INT, isNumeric, literalType, numberAs, TEXT, TIMESTAMP} from './numbers.ts';
-import {type ArithmeticOperator, arithmetic, type ComparisonOperator, negate} from './operators.ts';
+import {BIGINT, BOOLEAN, INT, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
+import {type ComparisonOperator, negate} from './operators.ts';
 import {noField, resolveColumn} from './sources.ts';
 import {isSteady} from './steady.ts';
+import {type ChainStep, chainStep, isInterval, moveStep} from './steps.ts';
 import {WIDER_NAMES} from './walk.ts';
 
 type Of<K extends Expr['kind']> = Extract<Expr, {kind: K}>;
@@ -327,100 +322,6 @@ function stepsEval(first: Eval, steps: readonly {apply: (left: Value, right: Val
     }
     return value;
   };
-}
-
-interface ChainStep {
-  readonly left: TypedExpr;
-  readonly right: TypedExpr;
-  readonly type: DataType;
-  readonly apply: (left: Value, right: Value) => Value;
-  readonly form?: Form | undefined;
-}
-
-function chainStep(node: Of<'binary'>, left: TypedExpr, right: TypedExpr, scope: ColumnScope): ChainStep {
-  if (node.op === '->' || node.op === '->>' || node.op === '?') return compileJson(node.op, left, right, node, scope);
-  const json = jsonStepOf(node.op, left, right, scope);
-  if (json !== undefined) return json;
-  if (node.op === '||') {
-    const [a, b] = [settled(left, scope), settled(right, scope)];
-    const [aType, bType] = [a.type, b.type];
-    if (a.type.name === 'bytes' && b.type.name === 'bytes') {
-      const apply = (x: Value, y: Value) => Buffer.concat([x as Uint8Array, y as Uint8Array]);
-      return {left: a, right: b, type: a.type, apply, form: joinForm(aType, bType)};
-    }
-    const apply = (x: Value, y: Value) => joined(valueText(aType, x) + valueText(bType, y));
-    return {left: a, right: b, type: TEXT, apply, form: joinForm(aType, bType)};
-  }
-  const [a, b] = arithmeticPair(left, right, scope);
-  const op = node.op as ArithmeticOperator;
-  const operator = arithmetic(op, a.type, b.type);
-  if (operator !== undefined) {
-    const form = arithmeticForm(op, a.type, b.type, operator.type, b.constant?.value);
-    return {left: a, right: b, ...operator, form};
-  }
-  throw failAt(scope, node, `operator does not exist: ${sqlName(a.type)} ${node.op} ${sqlName(b.type)}`);
-}
-
-type IntervalLiteral = Of<'typed'>;
-
-function isInterval(expr: Expr): expr is IntervalLiteral {
-  return expr.kind === 'typed' && expr.type.name === 'INTERVAL';
-}
-
-/** A moment + or − an interval. */
-function moveStep(node: Of<'binary'>, left: TypedExpr, by: IntervalLiteral, scope: ColumnScope): ChainStep {
-  const interval = parseInterval(by.value);
-  if (interval === undefined) throw failAt(scope, by, `invalid input syntax for type interval: "${clip(by.value)}"`);
-  const moment = left.open === undefined ? left : openAs(left.open, TIMESTAMP);
-  const type = movedType(moment.type);
-  if (type === undefined || (node.op !== '+' && node.op !== '-'))
-    throw notSupportedAt(scope, by.start, 'INTERVAL other than as a literal behind the + or - of a moment');
-  const side = node.op === '+' ? 1 : -1;
-  const from = moment.type;
-  const apply = (value: Value) => moved(from, value!, interval, side);
-  return {left: moment, right: constantOf(BOOLEAN, true), type, apply};
-}
-
-/** `||` of two JSONs, where a string beside one is JSON too, and `-` of JSON: the functions that say the same. */
-function jsonStepOf(op: BinaryOperator, left: TypedExpr, right: TypedExpr, scope: ColumnScope): ChainStep | undefined {
-  const isJson = (side: TypedExpr, other: TypedExpr) => (side.open === undefined ? side : other).type.name === 'json';
-  if (op === '-' && left.open === undefined && left.type.name === 'json') {
-    const key = settled(right, scope);
-    return {left, right: key, ...functionStep('JSONB_DELETE', [left.type, key.type])};
-  }
-  if (op !== '||' || (left.open !== undefined && right.open !== undefined)) return undefined;
-  if (!isJson(left, right) || !isJson(right, left)) return undefined;
-  const [a, b] = [implicitly(left, JSON_TYPE)!, implicitly(right, JSON_TYPE)!];
-  return {left: a, right: b, ...functionStep('JSONB_CONCAT', [a.type, b.type])};
-}
-
-function functionStep(name: string, types: readonly DataType[]): Pick<ChainStep, 'type' | 'apply'> {
-  const run = FUNCTIONS.get(name)!.eval;
-  return {type: JSON_TYPE, apply: (a, b) => run([a, b], NO_ENV, types, JSON_TYPE)};
-}
-
-export const TEXT_CHARACTERS_MAX = 16 * 1024 * 1024;
-
-function joined(text: string): string {
-  if (text.length > TEXT_CHARACTERS_MAX) throw fail.execution('the text is longer than 16 MB');
-  return text;
-}
-
-function arithmeticPair(left: TypedExpr, right: TypedExpr, scope: ColumnScope): [TypedExpr, TypedExpr] {
-  const pick = (open: TypedExpr, other: TypedExpr): TypedExpr => {
-    if (open.open === undefined) return open;
-    const said = saidType(open, scope);
-    const type =
-      said !== undefined && isNumeric(said)
-        ? said
-        : other.open !== undefined
-          ? BIGINT
-          : other.type.name === 'date'
-            ? INT
-            : other.type;
-    return openAs(open.open, type);
-  };
-  return [pick(left, right), pick(right, left)];
 }
 
 function logic(op: 'and' | 'or', terms: readonly Expr[], scope: ColumnScope): TypedExpr {
