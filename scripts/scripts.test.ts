@@ -118,6 +118,13 @@ const tidyCases: [why: string, path: string, text: string, problem: RegExp | und
     `const a = [\n  f(\n${'    1,\n'.repeat(90)}  ),\n];\n`,
     undefined,
   ],
+  [
+    'a hook around every test of all files',
+    `${SERVER}/hot/a.test.ts`,
+    'beforeEach(() => {});\n',
+    /:1 a hook around each test stands inside a describe/,
+  ],
+  ['a hook in a suite', `${SERVER}/hot/a.test.ts`, "describe('a', () => {\n  beforeEach(() => {});\n});\n", undefined],
   ['a file of 501 lines does not fit', `${SERVER}/hot/a.ts`, 'x();\n'.repeat(501), /has 501 lines/],
   ['a file name that says nothing', `${SERVER}/hot/row-utils.ts`, '', /name says nothing/],
   [

@@ -3,6 +3,7 @@
  *
  *     functions ≤ 70 lines, files ≤ 500      tests may hold long tables, but not long files
  *     names                                  no Manager, Helper, Util, Common, Base, Impl, V2, Phase
+ *     hooks around each test                 inside a describe
  *     time, chance, environment, console     only where the outside comes in
  *     paths in Markdown                      exist
  *     paths of somebody's machine            nowhere
@@ -32,8 +33,16 @@ function checkSource({path, text}: SourceFile): string[] {
   const problems = [...badFileName(path), ...badNames(path, code)];
   const lineCount = text.split('\n').length - 1;
   if (lineCount > FILE_LINES_MAX) problems.push(`${path} has ${lineCount} lines; the most is ${FILE_LINES_MAX}`);
-  if (!isTest(path)) problems.push(...longFunctions(path, code), ...outsideWorld(path, code));
+  if (isTest(path)) problems.push(...looseHooks(path, code));
+  else problems.push(...longFunctions(path, code), ...outsideWorld(path, code));
   return problems;
+}
+
+/** All test files run in one process, where a hook outside of any suite runs around the tests of every file. */
+function looseHooks(path: string, code: string): string[] {
+  return [...code.matchAll(/^(?:beforeEach|afterEach)\(/gm)].map(
+    match => `${path}:${lineAt(code, match.index)} a hook around each test stands inside a describe`,
+  );
 }
 
 const BANNED_FILE = /(?:^|[-.])(?:manager|helpers?|utils?|common|base|impl|v2|phase\d*)(?:[-.]|$)/;
