@@ -28,13 +28,14 @@ interface Place {
   readonly disk: SimDisk;
   readonly clock: Clock;
   readonly durability: Durability;
+  readonly commitDelayMs?: number;
 }
 
-async function openLog({disk, clock, durability}: Place, from = 0n): Promise<{log: Log; found: LogBatch[]}> {
+async function openLog({disk, ...options}: Place, from = 0n): Promise<{log: Log; found: LogBatch[]}> {
   await disk.makeDirectory('data');
   await disk.syncDirectory('.');
   const found: LogBatch[] = [];
-  const open = openFileLog({disk: disk.mount(), clock, durability, directory: DIRECTORY, segmentBytes: 4096 + 2048});
+  const open = openFileLog({disk: disk.mount(), ...options, directory: DIRECTORY, segmentBytes: 4096 + 2048});
   const log = await open(from, batch => found.push(batch));
   return {log, found};
 }
@@ -330,6 +331,83 @@ test('appends of one turn of the loop share a block and a sync', async () => {
   await Promise.all([2, 3, 4, 5].map(seq => appended(log, batchOf(seq, 10))));
   assert.equal(log.stats().blocks - before.blocks, 1);
   assert.equal(log.stats().syncs - before.syncs, 1);
+});
+
+/** Two callers were just answered; time stands still until it is told to pass. */
+async function logWithTwoCallers(durability: Durability = 'D2'): Promise<{log: Log; clock: SimClock; done: number[]}> {
+  const clock = new SimClock();
+  const {log} = await openLog({disk: new SimDisk(), clock, durability, commitDelayMs: 1});
+  await clock.advance(5);
+  await Promise.all([1, 2].map(seq => appended(log, batchOf(seq, 10))));
+  return {log, clock, done: []};
+}
+
+function note(log: Log, seq: number, done: number[]): void {
+  log.append(batchOf(seq, 10), error => {
+    assert.equal(error, undefined);
+    done.push(seq);
+  });
+}
+
+test('a sync waits for all who were just answered, and not longer', async () => {
+  const {log, done} = await logWithTwoCallers();
+  const before = log.stats();
+  note(log, 3, done);
+  await turns(10);
+  assert.deepEqual(done, []);
+  note(log, 4, done);
+  await turns(3);
+  assert.deepEqual(done, [3, 4]);
+  assert.equal(log.stats().syncs - before.syncs, 1);
+});
+
+test('a caller who does not come again is waited for once, for the commit delay', async () => {
+  const {log, clock, done} = await logWithTwoCallers();
+  note(log, 3, done);
+  await turns(10);
+  assert.deepEqual(done, []);
+  await clock.advance(1);
+  await turns(3);
+  assert.deepEqual(done, [3]);
+  note(log, 4, done);
+  await turns(3);
+  assert.deepEqual(done, [3, 4]);
+});
+
+test('the commit delay counts from the last answer, so that who comes later than that waits for nobody', async () => {
+  const {log, clock, done} = await logWithTwoCallers();
+  await clock.advance(1);
+  note(log, 3, done);
+  await turns(3);
+  assert.deepEqual(done, [3]);
+});
+
+test('nobody waits for others where nobody waits for a sync', async () => {
+  const {log, done} = await logWithTwoCallers('D1');
+  note(log, 3, done);
+  await turns(3);
+  assert.deepEqual(done, [3]);
+});
+
+test('a log that is closed waits for no more callers', {timeout: 5000}, async () => {
+  const {log, done} = await logWithTwoCallers();
+  note(log, 3, done);
+  await turns(3);
+  await log.close();
+  assert.deepEqual(done, [3]);
+});
+
+test('a segment changes while a group waits for callers', async () => {
+  const {log, clock, done} = await logWithTwoCallers();
+  for (let seq = 3; seq <= 12; seq += 2) {
+    const both = [appended(log, batchOf(seq, 1400)).then(() => done.push(seq))];
+    await turns(3);
+    both.push(appended(log, batchOf(seq + 1, 1400)).then(() => done.push(seq + 1)));
+    await turns(10);
+    await clock.advance(1);
+    await Promise.all(both);
+  }
+  assert.deepEqual(done, [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
 });
 
 test('D1 answers before the sync and syncs within a second; release syncs before it deletes', async () => {

@@ -207,7 +207,8 @@ class FileLog implements Log {
   }
 
   #isGathering(): boolean {
-    if (this.#queue.count >= this.#callers || this.#callers > FEW_CALLERS_MAX) return false;
+    const {count} = this.#queue;
+    if (this.#isClosed || count === 0 || count >= this.#callers || this.#callers > FEW_CALLERS_MAX) return false;
     return this.#clock.monotonicMs() - this.#answeredMs < this.#commitDelayMs;
   }
 
