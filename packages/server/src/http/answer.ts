@@ -12,7 +12,8 @@ import type {StatementResult} from './engine.ts';
 
 /** In UTF-16 units. */
 const SLICE_LENGTH = 256 * 1024;
-const STALLED_MS = 30_000;
+/** A caller that takes nothing of an answer for so long is cut off. */
+export const STALLED_MS = 30_000;
 
 /** One text, or slices if it is long. */
 export function successJson(results: readonly StatementResult[], tookMs: number): string | Iterable<string> {

@@ -13,7 +13,7 @@
  */
 import {STATUS_CODES} from 'node:http';
 import type {Socket} from 'node:net';
-import {drained} from './answer.ts';
+import {drained, STALLED_MS} from './answer.ts';
 import {decodeBody} from './body.ts';
 import type {Exchange} from './exchange.ts';
 import {readUsualRequest, type UsualRequest} from './request-head.ts';
@@ -24,7 +24,10 @@ export interface DirectOptions {
   readonly state: ServerState;
   /** For the first request of a connection to come. */
   readonly headersMs: number;
+  /** What callers are told. */
   readonly keepAliveMs: number;
+  /** For a further request to come; longer than callers are told, so that none is on its way to a closed connection. */
+  readonly idleMs: number;
   /** Gives the connection to node:http. */
   handOver(socket: Socket): void;
   /** Ends a connection on which nothing came. */
@@ -59,7 +62,7 @@ export class DirectConnections {
 
   /** Idle ones; the others end by themselves when they have answered. */
   closeIdle(): void {
-    for (const connection of this.#open) if (connection.isIdle) connection.destroy();
+    for (const connection of this.#open) if (connection.isIdle) connection.end();
   }
 
   closeAll(): void {
@@ -117,6 +120,11 @@ class DirectConnection {
     this.#socket.destroy();
   }
 
+  /** As soon as what was answered has been taken, whether the caller hangs up or not. */
+  end(): void {
+    this.#socket.destroySoon();
+  }
+
   answer(text: string): void {
     this.#answer = text;
     if (this.#isInTurn) this.#all.sendLater(this);
@@ -132,7 +140,7 @@ class DirectConnection {
 
   /** The answer is with the socket. */
   finish(): void {
-    if (this.#hasEnded || this.#all.options.state.isClosing()) this.#socket.end();
+    if (this.#hasEnded || this.#all.options.state.isClosing()) this.end();
     else if (this.#socket.writableNeedDrain) this.#socket.once('drain', this.#next);
     else this.#next();
   }
@@ -147,18 +155,20 @@ class DirectConnection {
   };
 
   readonly #onData = (bytes: Buffer) => {
+    // Nothing runs that could not be answered.
+    if (!this.#socket.writable) return;
     if (this.#exchange !== undefined) {
       this.#held = bytes;
       this.#socket.pause();
       return;
     }
-    const {state, keepAliveMs} = this.#all.options;
+    const {state, idleMs} = this.#all.options;
     const request = readUsualRequest(bytes);
     if (request === undefined || bytes.length - request.bodyAt > state.options.limits.bodyBytesMax) {
       this.#release(bytes);
       return;
     }
-    if (this.#isFirst) this.#socket.setTimeout(keepAliveMs);
+    if (this.#isFirst) this.#socket.setTimeout(idleMs);
     this.#isFirst = false;
     this.#exchange = new DirectExchange(this, request, bytes, state.newRequestId());
     this.#isInTurn = true;
@@ -190,9 +200,13 @@ class DirectConnection {
     this.#exchange?.leave();
   };
 
+  /** Who takes an answer slowly is not idle, but does not have for ever either. */
   readonly #onTimeout = () => {
-    if (this.#exchange !== undefined && !this.#socket.writableNeedDrain) return;
-    if (this.#isFirst) this.#all.options.refuseSlow(this.#socket);
+    const {idleMs} = this.#all.options;
+    const isTaking = this.#socket.writableLength > 0;
+    if (isTaking && this.#socket.timeout === idleMs) this.#socket.setTimeout(idleMs + STALLED_MS);
+    else if (this.#exchange !== undefined && !isTaking) return;
+    else if (this.#isFirst) this.#all.options.refuseSlow(this.#socket);
     else this.#socket.destroy();
   };
 }

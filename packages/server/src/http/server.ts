@@ -127,7 +127,8 @@ function readDirectly(server: Server, state: ServerState): DirectConnections | u
   const direct = new DirectConnections({
     state,
     headersMs: HEADERS_MS,
-    keepAliveMs: state.options.limits.keepAliveMs,
+    keepAliveMs: server.keepAliveTimeout,
+    idleMs: server.keepAliveTimeout + server.keepAliveTimeoutBuffer,
     handOver: socket => serve.call(server, socket),
     refuseSlow: socket => refuseMalformed({code: 'ERR_HTTP_REQUEST_TIMEOUT'}, socket),
   });

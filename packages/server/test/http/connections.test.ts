@@ -79,11 +79,16 @@ test('a connection serves one request after the other', async () => {
   wire.stop();
 });
 
-test('an idle connection is closed when its time is over', async () => {
-  const wire = new Wire();
-  wire.write(post('SELECT 1'));
-  await wire.end();
-});
+for (const headers of ['', 'X-Other: makes it one for node:http\r\n']) {
+  test(`an idle connection is closed a second after its time is over: ${headers || 'usual'}`, async () => {
+    const wire = new Wire();
+    wire.write(post('SELECT 1', headers));
+    await wire.read(/"took":/);
+    const answeredMs = performance.now();
+    await wire.end();
+    assert.ok(performance.now() - answeredMs > 1000, 'who sent in time found it open');
+  });
+}
 
 test('Connection: close is heard', async () => {
   const wire = new Wire();

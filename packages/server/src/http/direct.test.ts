@@ -1,0 +1,228 @@
+/** What a connection does while its caller leaves, stalls or keeps it, seen from both ends. */
+import assert from 'node:assert/strict';
+import {connect, createServer, type Socket} from 'node:net';
+import {test} from 'node:test';
+import {setImmediate as turn, setTimeout as sleep} from 'node:timers/promises';
+import {systemClock} from '../std/system-clock.ts';
+import {BodyBudget} from './body.ts';
+import {DirectConnections} from './direct.ts';
+import type {SqlRequest, StatementResult} from './engine.ts';
+import type {ServerState} from './server.ts';
+
+const PAGE_BYTES = 60_000;
+const page = JSON.stringify(['x'.repeat(PAGE_BYTES)]);
+const quiet = () => {};
+
+/** One connection: `near` is the server's end. Statements are answered at once unless `run` says otherwise. */
+class Pair {
+  readonly seen: string[] = [];
+  run: (request: SqlRequest) => StatementResult[] | Promise<StatementResult[]> = () => rows(1);
+  isClosing = false;
+  handedOver = 0;
+  text = '';
+  near!: Socket;
+  far!: Socket;
+  readonly direct: DirectConnections;
+  readonly #server = createServer({allowHalfOpen: true, noDelay: true});
+
+  constructor(times: {headersMs?: number; idleMs?: number} = {}) {
+    this.direct = new DirectConnections({
+      state: this.#state(),
+      headersMs: 5000,
+      keepAliveMs: 5000,
+      idleMs: 5000,
+      ...times,
+      handOver: () => void this.handedOver++,
+      refuseSlow: socket => void socket.end('HTTP/1.1 408 Request Timeout\r\n\r\n'),
+    });
+  }
+
+  async open(): Promise<void> {
+    const accepted = new Promise<Socket>(resolve => this.#server.once('connection', resolve));
+    await new Promise<void>(resolve => this.#server.listen(0, '127.0.0.1', resolve));
+    const {port} = this.#server.address() as {port: number};
+    this.far = connect({port, host: '127.0.0.1', noDelay: true, allowHalfOpen: true});
+    this.far.on('data', chunk => {
+      this.text += chunk.toString('latin1');
+    });
+    this.far.on('error', quiet);
+    this.near = await accepted;
+    this.direct.take(this.near);
+  }
+
+  send(sql: string): void {
+    this.far.write(post(sql));
+  }
+
+  get answers(): number {
+    return this.text.match(/"took":/g)?.length ?? 0;
+  }
+
+  /** Pages go out, and none is read, until bytes of an answered request wait for the caller. */
+  async fill(): Promise<number> {
+    this.run = () => rows(1, page);
+    this.far.pause();
+    let count = 0;
+    while (this.near.writableLength === 0 && count < 1000) {
+      this.send('page');
+      count++;
+      while (this.seen.length < count) await turn();
+      await turn();
+    }
+    assert.ok(this.near.writableLength > 0 && !this.near.writableNeedDrain);
+    return count;
+  }
+
+  async stop(): Promise<void> {
+    this.far.destroy();
+    this.near.destroy();
+    await new Promise(resolve => this.#server.close(resolve));
+  }
+
+  #state(): ServerState {
+    return {
+      options: {
+        runSql: request => {
+          this.seen.push(request.sql);
+          return this.run(request);
+        },
+        host: '',
+        port: 0,
+        limits: {
+          bodyBytesMax: 100_000,
+          parametersMax: 1,
+          parameterBytesMax: 1,
+          handlerTimeoutMs: 5000,
+          slowQueryMs: 5000,
+          keepAliveMs: 5000,
+          connectionsMax: 1,
+        },
+        logger: {debug: quiet, info: quiet, warn: quiet, error: (_: object, text: string) => assert.fail(text)},
+        version: '',
+        buildDate: '',
+        clock: systemClock,
+      },
+      bodies: new BodyBudget(0),
+      startMs: 0,
+      isClosing: () => this.isClosing,
+      newRequestId: () => 'id',
+    };
+  }
+}
+
+function post(sql: string): Buffer {
+  const body = JSON.stringify({sql});
+  const head = 'POST /v1/api/sql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+  return Buffer.from(`${head}Content-Length: ${body.length}\r\n\r\n${body}`);
+}
+
+function rows(count: number, row = '[1]'): StatementResult[] {
+  return [{columns: [], rows: Array.from({length: count}, () => row), rowCount: count, asUser: 'root'}];
+}
+
+/** Fails instead of waiting for ever. */
+async function until(isSo: () => boolean, ms = 3000): Promise<void> {
+  for (const endMs = performance.now() + ms; !isSo(); await sleep(2)) assert.ok(performance.now() < endMs, 'too late');
+}
+
+function onPair(what: string, check: (pair: Pair) => Promise<void>, times?: {headersMs?: number; idleMs?: number}): void {
+  test(what, {timeout: 20_000}, async () => {
+    const pair = new Pair(times);
+    await pair.open();
+    try {
+      await check(pair);
+    } finally {
+      await pair.stop();
+    }
+  });
+}
+
+onPair(
+  'a caller who takes a long answer slowly is not taken for an idle one',
+  async pair => {
+    pair.run = () => rows(200, page);
+    pair.far.pause();
+    pair.send('long');
+    await until(() => pair.near.writableNeedDrain);
+    await sleep(200);
+    pair.far.resume();
+    await until(() => pair.answers === 1);
+    assert.ok(pair.text.length > 200 * PAGE_BYTES);
+  },
+  {idleMs: 40},
+);
+
+onPair(
+  'the last bytes of an answer that is taken slowly are not cut off',
+  async pair => {
+    const count = await pair.fill();
+    await sleep(200);
+    pair.far.resume();
+    await until(() => pair.answers === count);
+  },
+  {idleMs: 40},
+);
+
+onPair(
+  'a connection that waited long for its answer is closed when it is idle',
+  async pair => {
+    pair.run = () => sleep(120, rows(1));
+    pair.send('long');
+    await until(() => pair.answers === 1);
+    await until(() => pair.near.destroyed);
+  },
+  {idleMs: 40},
+);
+
+onPair(
+  'what comes after the time for a first request is over is not run',
+  async pair => {
+    await until(() => /^HTTP\/1\.1 408 /.test(pair.text));
+    pair.send('late');
+    await sleep(20);
+    assert.deepEqual(pair.seen, [], 'nothing runs that cannot be answered');
+  },
+  {headersMs: 40},
+);
+
+onPair('closing idle connections cuts no answer', async pair => {
+  const count = await pair.fill();
+  pair.direct.closeIdle();
+  pair.send('too late');
+  await sleep(20);
+  pair.far.resume();
+  await until(() => pair.near.destroyed);
+  await until(() => pair.answers === count);
+  assert.equal(pair.seen.length, count);
+});
+
+onPair('while closing, a caller who does not hang up is not waited for', async pair => {
+  let answer = (_: StatementResult[]) => {};
+  pair.run = () => new Promise(resolve => (answer = resolve));
+  pair.send('running');
+  await until(() => pair.seen.length === 1);
+  pair.isClosing = true;
+  answer(rows(1));
+  await until(() => pair.near.destroyed);
+  await until(() => pair.answers === 1);
+});
+
+for (const [what, bytes] of [
+  ['a usual request', post('held')],
+  ['what node:http would get', Buffer.from('GET / HTTP/1.1\r\n\r\n')],
+] as const) {
+  onPair(`a caller who left before the end of the turn is served no more: ${what}`, async pair => {
+    pair.run = () => {
+      queueMicrotask(() => {
+        pair.near.emit('data', bytes);
+        pair.near.destroy();
+      });
+      return rows(1);
+    };
+    pair.send('answered');
+    await until(() => pair.near.destroyed);
+    for (let turns = 0; turns < 5; turns++) await turn();
+    assert.deepEqual(pair.seen, ['answered']);
+    assert.equal(pair.handedOver, 0);
+  });
+}
