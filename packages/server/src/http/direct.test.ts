@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {connect, createServer, type Socket} from 'node:net';
 import {test} from 'node:test';
-import {setImmediate as turn, setTimeout as sleep} from 'node:timers/promises';
+import {setTimeout as sleep, setImmediate as turn} from 'node:timers/promises';
 import {systemClock} from '../std/system-clock.ts';
 import {BodyBudget} from './body.ts';
 import {DirectConnections} from './direct.ts';
@@ -125,7 +125,11 @@ async function until(isSo: () => boolean, ms = 3000): Promise<void> {
   for (const endMs = performance.now() + ms; !isSo(); await sleep(2)) assert.ok(performance.now() < endMs, 'too late');
 }
 
-function onPair(what: string, check: (pair: Pair) => Promise<void>, times?: {headersMs?: number; idleMs?: number}): void {
+function onPair(
+  what: string,
+  check: (pair: Pair) => Promise<void>,
+  times?: {headersMs?: number; idleMs?: number},
+): void {
   test(what, {timeout: 20_000}, async () => {
     const pair = new Pair(times);
     await pair.open();
