@@ -48,7 +48,7 @@ export const OPTIONS = {
   'storage.commit_delay_micros': {
     default: 400,
     unit: 'µs',
-    range: [0, 100_000],
+    range: [0, 2000],
     about:
       'How long a sync waits for writers who were just answered and may come again; only at D2, with up to 16 of them.',
   },
