@@ -247,10 +247,11 @@ async function candidates(
   change: Change,
   signal: AbortSignal,
 ): Promise<Uint8Array[]> {
+  const {from, to} = request.keys;
+  // No snapshot for one key: it would make the next writes to its scope copy what it froze.
+  if (from !== undefined && to !== undefined && Buffer.compare(from, to) === 0) return [from];
   const table = snapshot(options, scope, schema);
   try {
-    const {from, to} = request.keys;
-    if (from !== undefined && to !== undefined && Buffer.compare(from, to) === 0) return [from];
     const key = schema.columns[schema.primaryKey]!;
     const keys: Uint8Array[] = [];
     const collect = (row: Row): boolean => {
