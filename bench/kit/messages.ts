@@ -6,7 +6,7 @@ import type {Kalamdb} from './kalamdb.ts';
 import type {Postgres} from './postgres.ts';
 
 export const ROOM_COUNT = 50;
-export const AUTHOR_COUNT = 500;
+const AUTHOR_COUNT = 500;
 export const MESSAGES = {kalamdb: 'bench.messages', postgres: 'messages'} as const;
 
 const ROWS_PER_INSERT = 500;

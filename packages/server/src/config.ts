@@ -37,7 +37,7 @@ export const OPTIONS = {
     default: 'on',
     oneOf: ['on', 'off'],
     about:
-      'Reads the usual SQL request straight from its socket; off = every request goes through node:http, at a third of the speed.',
+      'Reads the usual SQL request straight from its socket; off = every request goes through node:http, which is slower.',
   },
   'storage.data_path': {env: 'KALAMDB_DATA_DIR', default: './data', about: 'Directory of all data.'},
   'storage.durability': {

@@ -177,7 +177,7 @@ class GroupRow implements ColdRow, Row {
  * Physical values of one column chunk as segments have them: perhaps a dictionary page, then data pages of version 2, without nesting. Throws a plain
  * Error if they cannot be decoded or are not `rowCount`.
  */
-export function decodeChunk(bytes: Uint8Array, element: SchemaElement, rowCount: number): ArrayLike<Physical> {
+function decodeChunk(bytes: Uint8Array, element: SchemaElement, rowCount: number): ArrayLike<Physical> {
   const decoder = decoderOf(element);
   const reader = readerOf(bytes);
   const pages: ArrayLike<Physical>[] = [];

@@ -9,7 +9,7 @@ import {encodeRow, FLAG_TOMBSTONE, setRowSeq} from '../model/row-codec.ts';
 import type {Column, Schema} from '../model/schema.ts';
 import type {Segment} from './segment.ts';
 
-export const INCARNATION = 64 as Incarnation;
+const INCARNATION = 64 as Incarnation;
 export const SCOPE: ScopeKey = {incarnation: INCARNATION, owner: 'alice' as UserId};
 
 export function sampleSegment(name: string, change: Partial<Segment> = {}): Segment {

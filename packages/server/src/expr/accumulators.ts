@@ -3,14 +3,13 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {DOUBLE, decimalOf, divideRound, integerOf, outOfRange} from './numbers.ts';
 import {checkedBig, comparator, toDouble} from './operators.ts';
+import {TEXT_CHARACTERS_MAX} from './text-limit.ts';
 
 /** State of one group. `add` gets non-null values only. */
 export interface Accumulator {
   add(value: Value, second: Value): void;
   result(): Value;
 }
-
-const TEXT_CHARACTERS_MAX = 16 * 1024 * 1024;
 
 /** Values that a median holds on to. */
 const VALUES_MAX = 1_000_000;

@@ -51,7 +51,7 @@ export interface AggregateFacts {
 }
 
 /** `invoke` writes a call of an aggregate of DuckDB with the DISTINCT, FILTER and OVER of ours. */
-export type AggregateForm = (
+type AggregateForm = (
   invoke: (name: string, ...args: string[]) => string,
   args: readonly string[],
   out: SqlWriter,

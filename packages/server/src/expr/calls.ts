@@ -66,7 +66,7 @@ export function compileCall(call: Call, compileArg: (arg: Expr) => TypedExpr, sc
 }
 
 /** Names what the writer may have meant. */
-export function unknownFunction(call: Call, scope: {readonly text: string}): DbError {
+function unknownFunction(call: Call, scope: {readonly text: string}): DbError {
   const name = call.name.toLowerCase();
   if (WINDOW_FUNCTIONS.has(call.name)) return failAt(scope, call, `window function ${name} requires an OVER clause`);
   const ours = Object.hasOwn(ELSEWHERE, call.name) ? [ELSEWHERE[call.name]!] : [];

@@ -198,7 +198,7 @@ function hexBytes(expr: Of<'bytes'>, scope: ColumnScope): Uint8Array {
 }
 
 /** The column as an expression; errors name the nearest candidate. */
-export function columnExpr(expr: Of<'column'>, scope: ColumnScope): TypedExpr {
+function columnExpr(expr: Of<'column'>, scope: ColumnScope): TypedExpr {
   const found = resolveColumn(expr.qualifier, expr.column, expr, scope);
   if (found === undefined) throw noField(expr.qualifier, expr.column, expr, scope);
   // A column of a query around this one is what that query makes of it: behind its GROUP BY, only a grouped one.

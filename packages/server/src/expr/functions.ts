@@ -16,7 +16,7 @@ import {TIME_FUNCTIONS} from './time-functions.ts';
 import {VECTOR_FUNCTIONS} from './vector-functions.ts';
 
 /** `number` any numeric type as it is, `moment` a timestamp, datetime or date as timestamp, `any` anything as it is. */
-export type ArgType =
+type ArgType =
   | 'any'
   | 'number'
   | 'moment'

@@ -107,7 +107,7 @@ function changedArray(
 }
 
 /** Keys are defined, never assigned: `__proto__` is a key like any other. */
-export function objectOf(entries: Iterable<readonly [string, Json]>): JsonObject {
+function objectOf(entries: Iterable<readonly [string, Json]>): JsonObject {
   return Object.fromEntries(entries);
 }
 
@@ -115,7 +115,7 @@ function withKey(document: JsonObject, key: string, value: Json): JsonObject {
   return objectOf([...Object.entries(document), [key, value]]);
 }
 
-export function withoutKey(document: JsonObject, key: string): JsonObject {
+function withoutKey(document: JsonObject, key: string): JsonObject {
   return objectOf(Object.entries(document).filter(([name]) => name !== key));
 }
 

@@ -21,8 +21,8 @@ import {
 } from './json.ts';
 import {changed, holds, merged, parsePath, pathStep, without, withoutNulls} from './json-changes.ts';
 import {BIGINT, BOOLEAN, clip, DOUBLE, INT, TEXT} from './numbers.ts';
+import {TEXT_CHARACTERS_MAX} from './text-limit.ts';
 
-const CHARACTERS_MAX = 16 * 1024 * 1024;
 const BOUND = 'at most 16 MB';
 
 export const JSON_FUNCTIONS: readonly FunctionFacts[] = [
@@ -329,7 +329,7 @@ function read(value: Value): Json {
 }
 
 function bounded(text: string): string {
-  if (text.length > CHARACTERS_MAX) throw fail.execution('the JSON is longer than 16 MB');
+  if (text.length > TEXT_CHARACTERS_MAX) throw fail.execution('the JSON is longer than 16 MB');
   return text;
 }
 
@@ -392,12 +392,12 @@ function builtObject(values: readonly Value[], types: readonly DataType[]): stri
   return objectText(members);
 }
 
-export function objectText(members: Iterable<readonly [key: string, json: string]>): string {
+function objectText(members: Iterable<readonly [key: string, json: string]>): string {
   return `{${Array.from(members, ([key, json]) => `${JSON.stringify(key)}:${json}`).join(',')}}`;
 }
 
 /** A value inside of JSON. */
-export function valueJson(type: DataType, value: Value): string {
+function valueJson(type: DataType, value: Value): string {
   if (value === null) return 'null';
   switch (type.name) {
     case 'json':

@@ -11,9 +11,9 @@ import {JSON_TYPE} from './json.ts';
 import {BOOLEAN, INT, TEXT} from './numbers.ts';
 import {type Match, nextPlace, Regex, type Span} from './regex.ts';
 import {PLAIN, withOptions} from './regex-parser.ts';
+import {TEXT_CHARACTERS_MAX, tooLong} from './text-limit.ts';
 
 const BOUND = 'linear in the text where groups are not asked for; a bounded count of steps';
-const CHARACTERS_MAX = 16 * 1024 * 1024;
 /** Each pattern with its states counts as some kilobytes. */
 const KEPT_BYTES_MAX = 8 * 1024 * 1024;
 const STATES_BYTES = 64 * 1024;
@@ -225,7 +225,7 @@ function replaced(text: string, regex: Regex, by: string, {start, nth}: {start: 
   let [at, count, length] = [0, 0, 0];
   const put = (part: string) => {
     length += part.length;
-    if (length > CHARACTERS_MAX) throw fail.execution('the text is longer than 16 MB');
+    if (length > TEXT_CHARACTERS_MAX) throw tooLong();
     made.push(part);
   };
   for (const match of regex.matches(text, start)) {

@@ -3,7 +3,6 @@
  *
  * Law: `apply` sees no NULL; the chain answers NULL before.
  */
-import {fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {sqlName} from '../model/type-table.ts';
 import {valueText} from '../model/values.ts';
@@ -16,6 +15,7 @@ import {moved, movedType, parseInterval} from './interval.ts';
 import {compileJson, JSON_TYPE} from './json.ts';
 import {BIGINT, BOOLEAN, clip, INT, isNumeric, TEXT, TIMESTAMP} from './numbers.ts';
 import {type ArithmeticOperator, arithmetic} from './operators.ts';
+import {bounded} from './text-limit.ts';
 
 type Of<K extends Expr['kind']> = Extract<Expr, {kind: K}>;
 
@@ -38,7 +38,7 @@ export function chainStep(node: Of<'binary'>, left: TypedExpr, right: TypedExpr,
       const apply = (x: Value, y: Value) => Buffer.concat([x as Uint8Array, y as Uint8Array]);
       return {left: a, right: b, type: a.type, apply, form: joinForm(aType, bType)};
     }
-    const apply = (x: Value, y: Value) => joined(valueText(aType, x) + valueText(bType, y));
+    const apply = (x: Value, y: Value) => bounded(valueText(aType, x) + valueText(bType, y));
     return {left: a, right: b, type: TEXT, apply, form: joinForm(aType, bType)};
   }
   const [a, b] = arithmeticPair(left, right, scope);
@@ -87,13 +87,6 @@ function jsonStepOf(op: BinaryOperator, left: TypedExpr, right: TypedExpr, scope
 function functionStep(name: string, types: readonly DataType[]): Pick<ChainStep, 'type' | 'apply'> {
   const run = FUNCTIONS.get(name)!.eval;
   return {type: JSON_TYPE, apply: (a, b) => run([a, b], NO_ENV, types, JSON_TYPE)};
-}
-
-const TEXT_CHARACTERS_MAX = 16 * 1024 * 1024;
-
-function joined(text: string): string {
-  if (text.length > TEXT_CHARACTERS_MAX) throw fail.execution('the text is longer than 16 MB');
-  return text;
 }
 
 function arithmeticPair(left: TypedExpr, right: TypedExpr, scope: ColumnScope): [TypedExpr, TypedExpr] {

@@ -8,8 +8,8 @@ import {valueText} from '../model/values.ts';
 import type {FunctionFacts} from './functions.ts';
 import {BOOLEAN, clip, INT, TEXT} from './numbers.ts';
 import {SUBSTRING_OF_PATTERN} from './regex-functions.ts';
+import {bounded, TEXT_CHARACTERS_MAX, tooLong} from './text-limit.ts';
 
-const CHARACTERS_MAX = 16 * 1024 * 1024;
 const BOUND = 'at most 16 MB';
 
 export const TEXT_FUNCTIONS: readonly FunctionFacts[] = [
@@ -135,7 +135,7 @@ export const TEXT_FUNCTIONS: readonly FunctionFacts[] = [
       if (separator === null) return null;
       const texts = values.flatMap((value, i) => (value === null ? [] : [valueText(types[i + 1]!, value)]));
       const length = texts.reduce((sum, one) => sum + one.length, 0) + (separator as string).length * texts.length;
-      if (length > CHARACTERS_MAX + (separator as string).length) throw tooLong();
+      if (length > TEXT_CHARACTERS_MAX + (separator as string).length) throw tooLong();
       return texts.join(separator as string);
     },
     bound: BOUND,
@@ -313,7 +313,7 @@ function capitals(value: string): string {
 /** Base64 has lines of 76 characters, as in PostgreSQL. */
 function encoded(bytes: Uint8Array, format: string): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (bytes.length > CHARACTERS_MAX / 4) throw tooLong();
+  if (bytes.length > TEXT_CHARACTERS_MAX / 4) throw tooLong();
   switch (format.toLowerCase()) {
     case 'hex':
       return buffer.toString('hex');
@@ -417,7 +417,7 @@ function edge(value: string, count: number, isLeft: boolean): string {
 function replaced(value: string, from: string, to: string): string {
   if (from === '') return value;
   const parts = value.split(from);
-  if (value.length + (parts.length - 1) * (to.length - from.length) > CHARACTERS_MAX) throw tooLong();
+  if (value.length + (parts.length - 1) * (to.length - from.length) > TEXT_CHARACTERS_MAX) throw tooLong();
   return parts.join(to);
 }
 
@@ -431,7 +431,7 @@ function padded([value, size, fill]: readonly Value[], isLeft: boolean): string 
   const characters = [...(value as string)];
   const count = Math.max(0, size as number);
   if (count <= characters.length) return characters.slice(0, count).join('');
-  if (count > CHARACTERS_MAX) throw tooLong();
+  if (count > TEXT_CHARACTERS_MAX) throw tooLong();
   const filler = [...((fill as string | undefined) ?? ' ')];
   if (filler.length === 0) return value as string;
   const missing = count - characters.length;
@@ -442,15 +442,6 @@ function padded([value, size, fill]: readonly Value[], isLeft: boolean): string 
 
 function repeated(value: string, count: number): string {
   if (count <= 0 || value === '') return '';
-  if (value.length * count > CHARACTERS_MAX) throw tooLong();
+  if (value.length * count > TEXT_CHARACTERS_MAX) throw tooLong();
   return value.repeat(count);
-}
-
-function bounded(value: string): string {
-  if (value.length > CHARACTERS_MAX) throw tooLong();
-  return value;
-}
-
-function tooLong() {
-  return fail.execution('the text is longer than 16 MB');
 }

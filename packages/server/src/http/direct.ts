@@ -1,5 +1,5 @@
 /**
- * Direct: takes the usual request for the SQL route straight from its socket and answers it there, for a third of what node:http costs.
+ * Direct: takes the usual request for the SQL route straight from its socket and answers it there: node:http costs more than most statements.
  *
  *     connection ─ read ─ one whole usual request?  yes ─ answerSql ─ one write       the next read comes here again
  *                                                   no  ─ node:http, from that read on, for good

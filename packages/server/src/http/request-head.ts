@@ -7,8 +7,9 @@
  *
  * Law: yes only where node:http would find the same request and nothing before or behind it. Whatever could be read in two ways is no.
  */
+import {SQL_PATH} from './routes.ts';
 
-const FIRST_LINE = 'POST /v1/api/sql HTTP/1.1\r\n';
+const FIRST_LINE = `POST ${SQL_PATH} HTTP/1.1\r\n`;
 const HEAD_END = '\r\n\r\n';
 /** Far below what node:http takes, so that it is the one who refuses. */
 const HEAD_BYTES_MAX = 4096;

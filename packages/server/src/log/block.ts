@@ -17,7 +17,7 @@ import {crc32} from '../std/crc32.ts';
 import type {LogBatch} from './log.ts';
 
 export const SEGMENT_HEADER_BYTES = 4096;
-export const BLOCK_HEADER_BYTES = 48;
+const BLOCK_HEADER_BYTES = 48;
 export const BATCH_HEADER_BYTES = 12;
 const SEGMENT_MAGIC = 'KDBLOG\0\0';
 const FORMAT = 1;

@@ -460,11 +460,3 @@ function compareText(a: string, b: string): number {
 function byteRank(unit: number): number {
   return unit >= 0xe000 ? unit - 0x800 : unit + 0x2000;
 }
-
-/** Roughly what the value takes in memory, for limits. */
-export function valueBytes(value: Value): number {
-  if (value === null || typeof value === 'boolean') return 4;
-  if (typeof value === 'string') return 16 + value.length * 2;
-  if (value instanceof Uint8Array) return 96 + value.length;
-  return typeof value === 'bigint' ? 24 : 8;
-}

@@ -103,7 +103,7 @@ export function scopeOf(schema: Schema | undefined, alias: Name | undefined, opt
   return {sources: tableSources(schema, alias?.name), text, paramTypes};
 }
 
-export function mentionsDeleted(where: Expr | undefined, schema: Schema | undefined): boolean {
+function mentionsDeleted(where: Expr | undefined, schema: Schema | undefined): boolean {
   if (where === undefined || schema === undefined || !hasDeleted(schema)) return false;
   return someExpr([where], expr => expr.kind === 'column' && expr.column.name === DELETED_COLUMN);
 }
