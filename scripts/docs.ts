@@ -6,6 +6,7 @@
  *     packages/server/src/system/index.ts      → docs/reference/system-tables.md
  *     packages/server/src/expr/functions.ts    → docs/reference/functions.md, with aggregates.ts and window-functions.ts beside it
  *     packages/server/src/model/type-table.ts  → docs/reference/types.md
+ *     packages/server/src/sql/statements/      → docs/reference/sql.md
  *     bench/results/<bench>.json               → the marked parts of docs/guide/performance.md
  *     bench/results/memory-costs.json          → docs/reference/memory-costs.md
  *
@@ -23,6 +24,9 @@ import {CHOICES} from '../packages/server/src/expr/calls.ts';
 import {FUNCTION_GROUPS, type FunctionFacts} from '../packages/server/src/expr/functions.ts';
 import {WINDOW_FUNCTIONS} from '../packages/server/src/expr/window-functions.ts';
 import {sqlName, TYPES, type TypeFacts} from '../packages/server/src/model/type-table.ts';
+import type {StatementKind} from '../packages/server/src/sql/define.ts';
+import {EXAMPLE_TABLES, linesOf, STATEMENT_TOPICS} from '../packages/server/src/sql/statement-doc.ts';
+import {STATEMENTS} from '../packages/server/src/sql/statements/index.ts';
 import {SYSTEM_TABLES} from '../packages/server/src/system/index.ts';
 import {report} from './tree.ts';
 
@@ -35,6 +39,7 @@ export function referencePages(): ReadonlyMap<string, string> {
     ['docs/reference/system-tables.md', systemTablesPage()],
     ['docs/reference/functions.md', functionsPage()],
     ['docs/reference/types.md', typesPage()],
+    ['docs/reference/sql.md', statementsPage()],
     [PERFORMANCE, withResults(readFileSync(PERFORMANCE, 'utf8'), resultsOf)],
     ['docs/reference/memory-costs.md', memoryCostsPage()],
   ]);
@@ -183,6 +188,43 @@ function typesPage(): string {
     ],
     table(['type', 'also written', 'schema', 'wire', 'input'], rows),
   );
+}
+
+function statementsPage(): string {
+  const sections = STATEMENT_TOPICS.flatMap(topic => {
+    const kinds = STATEMENTS.filter(kind => kind.doc?.topic === topic);
+    return kinds.length === 0 ? [] : ['', `## ${topic}`, ...kinds.flatMap(statementSection)];
+  });
+  return page(
+    'Statements',
+    [
+      'Every statement, from the files of `packages/server/src/sql/statements/`; types, functions and system tables have pages of their own: [types](types.md),',
+      '[functions](functions.md), [system tables](system-tables.md), and where SQL here is not that of PostgreSQL stands in [differences](differences.md).',
+      'What stands in `[ ]` may be left out, `{a | b}` is a choice, `…` may come again. A request holds one statement or several with `;` between them.',
+      'Every example is run by a test, over these tables:',
+      '',
+      ...sqlBlock(EXAMPLE_TABLES),
+    ],
+    sections.slice(1),
+  );
+}
+
+function statementSection({name, access, takesParams, isReadOnly, doc}: StatementKind): string[] {
+  const {syntax, about, example, fails} = doc!;
+  const facts = [
+    access === 'any' ? '' : ' Asks for the role `dba` or `system`.',
+    takesParams ? ' Takes parameters `$1`, `$2`, ….' : '',
+    isReadOnly === true ? ' Changes nothing.' : '',
+  ];
+  return [
+    ...['', `### ${name}`, '', '```', ...linesOf(syntax), '```', '', `${about}${facts.join('')}`, ''],
+    ...sqlBlock(linesOf(example)),
+    ...(fails === undefined ? [] : ['', `With these tables it answers an error that says \`${fails}\`.`]),
+  ];
+}
+
+function sqlBlock(statements: readonly string[]): string[] {
+  return ['```sql', ...statements.map(statement => `${statement};`), '```'];
 }
 
 /** `npm run bench -- memory-costs` measures. */

@@ -26,6 +26,7 @@ import {SYSTEM_NAMESPACE} from '../system/define.ts';
 import {SystemTable} from '../system/index.ts';
 import type {StorageRecord} from '../system/storages.ts';
 import type {TableSnapshot, Tables} from '../table/table.ts';
+import type {StatementDoc} from './statement-doc.ts';
 
 export interface StatementResult {
   readonly columns?: readonly ResultColumn[];
@@ -100,6 +101,8 @@ export interface StatementKind<Tree = unknown> {
   readonly takesParams: boolean;
   /** It changes nothing, so nobody who missed its outcome has to wonder. */
   readonly isReadOnly?: true;
+  /** Undefined: it is known by name and not run. */
+  readonly doc: StatementDoc | undefined;
   /** The cursor stands at the first token; everything up to the end must be consumed. */
   parse(cursor: TokenCursor): Tree;
   run(tree: Tree, context: StatementContext): StatementResult | Promise<StatementResult>;

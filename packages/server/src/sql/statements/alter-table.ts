@@ -25,6 +25,15 @@ export const alterTable = defineStatement<AlterTable>({
   heads: ['ALTER TABLE', 'ALTER USER TABLE', 'ALTER SHARED TABLE', 'ALTER STREAM TABLE'],
   access: 'any',
   takesParams: false,
+  doc: {
+    topic: 'Tables',
+    syntax: [
+      'ALTER TABLE [IF EXISTS] table ADD [COLUMN] [IF NOT EXISTS] column type [NOT NULL] [DEFAULT expr]',
+      'ALTER TABLE [IF EXISTS] table DROP [COLUMN] [IF EXISTS] column',
+    ],
+    about: 'Changes the columns of a table; its rows are not written again. Each change is a new schema version.',
+    example: "ALTER TABLE shop.items ADD COLUMN colour TEXT DEFAULT 'green'",
+  },
   parse(cursor) {
     cursor.expectKeywords('ALTER');
     cursor.acceptOneOf('USER', 'SHARED', 'STREAM');

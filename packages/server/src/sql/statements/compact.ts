@@ -17,6 +17,12 @@ export const storageCompactTable = defineStatement<TableRef>({
   heads: ['STORAGE COMPACT TABLE'],
   access: 'any',
   takesParams: false,
+  doc: {
+    topic: 'Flush and compaction',
+    syntax: 'STORAGE COMPACT TABLE namespace.table',
+    about: 'Starts a job that merges small segments of a table and drops rows that are dead.',
+    example: 'STORAGE COMPACT TABLE shop.items',
+  },
   parse(cursor) {
     cursor.expectKeywords('STORAGE', 'COMPACT', 'TABLE');
     return qualifiedTable(cursor, 'STORAGE COMPACT TABLE');
@@ -45,6 +51,12 @@ export const storageCompactAll = defineStatement<string | undefined>({
   heads: ['STORAGE COMPACT ALL'],
   access: 'any',
   takesParams: false,
+  doc: {
+    topic: 'Flush and compaction',
+    syntax: 'STORAGE COMPACT ALL [IN [NAMESPACE] name]',
+    about: 'Starts a compaction of every table of a namespace.',
+    example: 'STORAGE COMPACT ALL IN shop',
+  },
   parse(cursor) {
     cursor.expectKeywords('STORAGE', 'COMPACT', 'ALL');
     return inNamespace(cursor);

@@ -35,6 +35,21 @@ export const createTable = defineStatement<CreateTable>({
   heads: ['CREATE TABLE', 'CREATE USER TABLE', 'CREATE SHARED TABLE', 'CREATE STREAM TABLE'],
   access: 'any',
   takesParams: false,
+  doc: {
+    topic: 'Tables',
+    syntax: [
+      'CREATE [USER | SHARED | STREAM] TABLE [IF NOT EXISTS] table (',
+      '    column type [PRIMARY KEY] [NOT NULL | NULL] [DEFAULT expr] [AUTO_INCREMENT], …',
+      '    [, PRIMARY KEY (column)]',
+      ') [WITH (option = value, …)]',
+      "options: TYPE 'USER' | 'SHARED' | 'STREAM', STORAGE_ID, FLUSH_POLICY 'rows:n,interval:seconds',",
+      '    DELETED_RETENTION_HOURS, TTL_SECONDS (STREAM), ACCESS_LEVEL PUBLIC | PRIVATE | RESTRICTED | DBA (SHARED)',
+    ],
+    about:
+      'Makes a table. Of a USER table every user has a part of their own, a SHARED one is the same for all, and a STREAM keeps rows in memory for TTL_SECONDS.',
+    example:
+      "CREATE USER TABLE shop.notes (id BIGINT PRIMARY KEY DEFAULT SNOWFLAKE_ID(), body TEXT NOT NULL) WITH (FLUSH_POLICY = 'rows:1000')",
+  },
   parse(cursor) {
     cursor.expectKeywords('CREATE');
     const kindWord = kindKeyword(cursor);

@@ -27,6 +27,12 @@ export const describeTable = defineStatement<{ref: TableRef; isHistory: boolean}
   access: 'any',
   takesParams: false,
   isReadOnly: true,
+  doc: {
+    topic: 'Tables',
+    syntax: '{DESCRIBE | DESC} TABLE table [HISTORY]',
+    about: 'The columns of a table; with HISTORY those of every version of its schema.',
+    example: 'DESCRIBE TABLE shop.items',
+  },
   parse(cursor) {
     if (!cursor.acceptKeyword('DESC')) cursor.expectKeywords('DESCRIBE');
     cursor.expectKeywords('TABLE');

@@ -20,6 +20,12 @@ export const insertRows = defineStatement<Insert>({
   heads: ['INSERT'],
   access: 'any',
   takesParams: true,
+  doc: {
+    topic: 'Rows',
+    syntax: ['INSERT INTO table [(column, …)] {VALUES (expr, …), … | query}'],
+    about: 'Adds rows, all or none. A column that is left out takes its default, or NULL.',
+    example: "INSERT INTO shop.items (id, name, price) VALUES (3, 'plum', 0.25), (4, 'fig', 0.9)",
+  },
   parse: cursor => parseInsert(cursor),
   async run(tree, context) {
     const {schema, scope} = target(context, tree.table, 'insert');
@@ -39,6 +45,12 @@ export const updateRows = defineStatement<Update>({
   heads: ['UPDATE'],
   access: 'any',
   takesParams: true,
+  doc: {
+    topic: 'Rows',
+    syntax: 'UPDATE table [AS alias] SET column = expr, … WHERE condition',
+    about: 'Writes a new version of each row that matches; the key stays as it is. The WHERE must be there.',
+    example: "UPDATE shop.items SET price = price * 1.1 WHERE name = 'apple'",
+  },
   parse: cursor => parseUpdate(cursor),
   async run(tree, context) {
     if (findTable(context, tree.table).kind === 'stream') {
@@ -54,6 +66,12 @@ export const deleteRows = defineStatement<Delete>({
   heads: ['DELETE'],
   access: 'any',
   takesParams: true,
+  doc: {
+    topic: 'Rows',
+    syntax: 'DELETE FROM table [AS alias] WHERE condition',
+    about: 'Deletes the rows that match. The WHERE must be there.',
+    example: 'DELETE FROM shop.items WHERE id = 2',
+  },
   parse: cursor => parseDelete(cursor),
   async run(tree, context) {
     const count = await change(context, tree, tree.table, planDelete, 'delete');

@@ -9,6 +9,12 @@ export const dropTable = defineStatement<{ref: TableRef; ifExists: boolean}>({
   heads: ['DROP TABLE', 'DROP USER TABLE', 'DROP SHARED TABLE', 'DROP STREAM TABLE'],
   access: 'any',
   takesParams: false,
+  doc: {
+    topic: 'Tables',
+    syntax: 'DROP TABLE [IF EXISTS] table',
+    about: 'Drops a table and its rows; a job deletes its files.',
+    example: 'DROP TABLE shop.orders',
+  },
   parse(cursor) {
     cursor.expectKeywords('DROP');
     cursor.acceptOneOf('USER', 'SHARED', 'STREAM');

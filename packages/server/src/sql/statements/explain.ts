@@ -17,6 +17,12 @@ export const explain = defineStatement<Query>({
   access: {admin: 'EXPLAIN commands'},
   takesParams: true,
   isReadOnly: true,
+  doc: {
+    topic: 'Queries',
+    syntax: 'EXPLAIN query',
+    about: 'Tells which executor would run a query, by which way it comes to its rows, and which segments are read.',
+    example: 'EXPLAIN SELECT name FROM shop.items WHERE id = 1',
+  },
   parse(cursor) {
     cursor.expectKeywords('EXPLAIN');
     for (const word of ['INSERT', 'UPDATE', 'DELETE']) {

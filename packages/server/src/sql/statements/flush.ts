@@ -18,6 +18,13 @@ export const flushTable = defineStatement<TableRef>({
   heads: ['FLUSH TABLE'],
   access: 'any',
   takesParams: false,
+  doc: {
+    topic: 'Flush and compaction',
+    syntax: 'FLUSH TABLE namespace.table',
+    about:
+      'Starts a job that writes the rows of a USER or SHARED table to segments. It is an error while one is under way.',
+    example: 'FLUSH TABLE shop.items',
+  },
   parse(cursor) {
     cursor.expectKeywords('FLUSH', 'TABLE');
     return qualifiedTable(cursor, 'FLUSH TABLE');
@@ -43,6 +50,12 @@ export const storageFlushTable = defineStatement<TableRef>({
   heads: ['STORAGE FLUSH TABLE'],
   access: 'any',
   takesParams: false,
+  doc: {
+    topic: 'Flush and compaction',
+    syntax: 'STORAGE FLUSH TABLE namespace.table',
+    about: 'The same; with nothing to write, or while a flush is under way, it says so and does nothing.',
+    example: 'STORAGE FLUSH TABLE shop.items',
+  },
   parse(cursor) {
     cursor.expectKeywords('STORAGE', 'FLUSH', 'TABLE');
     return qualifiedTable(cursor, 'STORAGE FLUSH TABLE');
@@ -68,6 +81,12 @@ export const flushAllTables = defineStatement<string | undefined>({
   heads: ['FLUSH ALL TABLES'],
   access: 'any',
   takesParams: false,
+  doc: {
+    topic: 'Flush and compaction',
+    syntax: 'FLUSH ALL TABLES [IN [NAMESPACE] name]',
+    about: 'Starts a flush of every table of a namespace that can be flushed.',
+    example: 'FLUSH ALL TABLES IN shop',
+  },
   parse(cursor) {
     cursor.expectKeywords('FLUSH', 'ALL', 'TABLES');
     return inNamespace(cursor);
@@ -86,6 +105,12 @@ export const storageFlushAll = defineStatement<string | undefined>({
   heads: ['STORAGE FLUSH ALL'],
   access: 'any',
   takesParams: false,
+  doc: {
+    topic: 'Flush and compaction',
+    syntax: 'STORAGE FLUSH ALL [IN [NAMESPACE] name]',
+    about: 'Starts a flush of every table of a namespace that has something to write.',
+    example: 'STORAGE FLUSH ALL IN shop',
+  },
   parse(cursor) {
     cursor.expectKeywords('STORAGE', 'FLUSH', 'ALL');
     return inNamespace(cursor);

@@ -6,6 +6,13 @@ export const killJob = defineStatement<string>({
   heads: ['KILL JOB'],
   access: {admin: 'job management'},
   takesParams: false,
+  doc: {
+    topic: 'Jobs',
+    syntax: "KILL JOB {'id' | id}",
+    about: 'Cancels a job, and answers when its work has stopped.',
+    example: "KILL JOB 'FL-0123456789ab'",
+    fails: 'Not found',
+  },
   parse(cursor) {
     cursor.expectKeywords('KILL', 'JOB');
     if (cursor.isString()) return cursor.string();

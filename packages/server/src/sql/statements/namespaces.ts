@@ -11,6 +11,12 @@ export const createNamespace = defineStatement<{name: string; ifNotExists: boole
   heads: ['CREATE NAMESPACE'],
   access: {admin: 'namespace operations'},
   takesParams: false,
+  doc: {
+    topic: 'Namespaces',
+    syntax: 'CREATE NAMESPACE [IF NOT EXISTS] name',
+    about: 'Makes a namespace, in which tables can be made.',
+    example: 'CREATE NAMESPACE IF NOT EXISTS blog',
+  },
   parse(cursor) {
     cursor.expectKeywords('CREATE', 'NAMESPACE');
     const ifNotExists = cursor.ifNotExists();
@@ -31,6 +37,12 @@ export const dropNamespace = defineStatement<{name: string; ifExists: boolean; i
   heads: ['DROP NAMESPACE'],
   access: {admin: 'namespace operations'},
   takesParams: false,
+  doc: {
+    topic: 'Namespaces',
+    syntax: 'DROP NAMESPACE [IF EXISTS] name [CASCADE | RESTRICT]',
+    about: 'Drops an empty namespace; with CASCADE all that is in it too.',
+    example: 'DROP NAMESPACE shop CASCADE',
+  },
   parse(cursor) {
     cursor.expectKeywords('DROP', 'NAMESPACE');
     const ifExists = cursor.ifExists();
@@ -61,6 +73,12 @@ export const showNamespaces = defineStatement<undefined>({
   access: 'any',
   takesParams: false,
   isReadOnly: true,
+  doc: {
+    topic: 'Namespaces',
+    syntax: 'SHOW NAMESPACES',
+    about: 'The rows of `system.namespaces`, for every role.',
+    example: 'SHOW NAMESPACES',
+  },
   parse(cursor) {
     cursor.expectKeywords('SHOW', 'NAMESPACES');
     return undefined;

@@ -48,6 +48,7 @@ export const NOT_YET: readonly StatementKind[] = NAMES.map(item => {
     heads: heads.length === 0 ? [name] : heads,
     access: 'any',
     takesParams: false,
+    doc: undefined,
     parse(cursor) {
       throw cursor.notSupported(name);
     },

@@ -13,6 +13,21 @@ export const select = defineStatement<Query>({
   access: 'any',
   takesParams: true,
   isReadOnly: true,
+  doc: {
+    topic: 'Queries',
+    syntax: [
+      '[WITH [RECURSIVE] name [(column, …)] AS (query), …]',
+      'SELECT [DISTINCT [ON (expr, …)]] {* | expr [AS name]}, … [FROM item, …] [WHERE condition]',
+      '    [GROUP BY expr, …] [HAVING condition] [WINDOW name AS (…)] [QUALIFY condition]',
+      '    [{UNION | EXCEPT | INTERSECT} [ALL] query] [ORDER BY expr [ASC | DESC] [NULLS {FIRST | LAST}], …]',
+      '    [LIMIT n] [OFFSET n] [FETCH FIRST n ROWS {ONLY | WITH TIES}]',
+      'VALUES (expr, …), …',
+      'TABLE name',
+    ],
+    about:
+      'Answers rows. Without LIMIT an answer has at most `limits.default_query_limit` rows, and never more than `limits.max_query_limit`; one that was cut says `"truncated": true`.',
+    example: 'SELECT name, price * 2 AS double FROM shop.items WHERE price < 1 ORDER BY name',
+  },
   parse: cursor => parseQuery(cursor),
   run: (tree, context) => runQuery(tree, context),
 });

@@ -14,6 +14,12 @@ export const showTables = defineStatement<string | undefined>({
   access: 'any',
   takesParams: false,
   isReadOnly: true,
+  doc: {
+    topic: 'Tables',
+    syntax: 'SHOW TABLES [IN [NAMESPACE] name]',
+    about: 'The newest version of each table, by namespace and name.',
+    example: 'SHOW TABLES IN shop',
+  },
   parse(cursor) {
     cursor.expectKeywords('SHOW', 'TABLES');
     if (!cursor.acceptKeyword('IN')) return undefined;

@@ -22,6 +22,16 @@ export const createStorage = defineStatement<{id: string; clauses: Clauses}>({
   heads: ['CREATE STORAGE'],
   access: ACCESS,
   takesParams: false,
+  doc: {
+    topic: 'Storages',
+    syntax: [
+      "CREATE STORAGE id TYPE {filesystem | s3} [NAME 'text'] [DESCRIPTION 'text']",
+      "    {PATH 'path' | BASE_DIRECTORY 'path' | BUCKET 'bucket'} [REGION 'region']",
+      "    [SHARED_TABLES_TEMPLATE 'text'] [USER_TABLES_TEMPLATE 'text'] [CREDENTIALS 'json'] [CONFIG 'json']",
+    ],
+    about: 'Registers a place for segment files, after reading, writing, listing and deleting there have been tried.',
+    example: "CREATE STORAGE archive TYPE filesystem NAME 'Old rows' PATH '/srv/archive'",
+  },
   parse(cursor) {
     cursor.expectKeywords('CREATE', 'STORAGE');
     const id = storageId(cursor);
@@ -45,6 +55,13 @@ export const alterStorage = defineStatement<{id: string; clauses: Clauses}>({
   heads: ['ALTER STORAGE'],
   access: ACCESS,
   takesParams: false,
+  doc: {
+    topic: 'Storages',
+    syntax:
+      "ALTER STORAGE id SET {NAME | DESCRIPTION | SHARED_TABLES_TEMPLATE | USER_TABLES_TEMPLATE | CREDENTIALS | CONFIG} 'text' [SET …]",
+    about: 'Changes what is known of a storage.',
+    example: "ALTER STORAGE local SET DESCRIPTION 'the disk of this machine'",
+  },
   parse(cursor) {
     cursor.expectKeywords('ALTER', 'STORAGE');
     const id = storageId(cursor);
@@ -86,6 +103,12 @@ export const dropStorage = defineStatement<{id: string; ifExists: boolean}>({
   heads: ['DROP STORAGE'],
   access: ACCESS,
   takesParams: false,
+  doc: {
+    topic: 'Storages',
+    syntax: 'DROP STORAGE [IF EXISTS] id',
+    about: 'Forgets a storage that no table uses.',
+    example: ["CREATE STORAGE old TYPE filesystem PATH '/srv/old'", 'DROP STORAGE old'],
+  },
   parse(cursor) {
     cursor.expectKeywords('DROP', 'STORAGE');
     const ifExists = cursor.ifExists();
@@ -109,6 +132,12 @@ export const showStorages = defineStatement<undefined>({
   access: 'any',
   takesParams: false,
   isReadOnly: true,
+  doc: {
+    topic: 'Storages',
+    syntax: 'SHOW STORAGES',
+    about: 'The rows of `system.storages`, `local` first; credentials are masked.',
+    example: 'SHOW STORAGES',
+  },
   parse(cursor) {
     cursor.expectKeywords('SHOW', 'STORAGES');
     return undefined;
@@ -137,6 +166,12 @@ export const storageCheck = defineStatement<{id: string; isExtended: boolean}>({
   heads: ['STORAGE CHECK'],
   access: ACCESS,
   takesParams: false,
+  doc: {
+    topic: 'Storages',
+    syntax: 'STORAGE CHECK id [EXTENDED]',
+    about: 'Tries reading, writing, listing and deleting in a storage; with EXTENDED it also tells its size.',
+    example: 'STORAGE CHECK local EXTENDED',
+  },
   parse(cursor) {
     cursor.expectKeywords('STORAGE', 'CHECK');
     const id = storageId(cursor);
