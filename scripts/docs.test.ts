@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {ERRORS} from '../packages/protocol/src/errors.ts';
-import {OPTIONS} from '../packages/server/src/config.ts';
+import {OPTIONS} from '../packages/server/src/options.ts';
 import {SYSTEM_TABLES} from '../packages/server/src/system/index.ts';
 import {referencePages} from './docs.ts';
 

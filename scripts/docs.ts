@@ -2,7 +2,7 @@
  * Docs: writes the reference from the tables the server itself reads, and figures from what benches found, so that they cannot differ.
  *
  *     packages/protocol/src/errors.ts          → docs/reference/errors.md
- *     packages/server/src/config.ts            → docs/reference/settings.md
+ *     packages/server/src/options.ts           → docs/reference/settings.md
  *     packages/server/src/system/index.ts      → docs/reference/system-tables.md
  *     packages/server/src/expr/functions.ts    → docs/reference/functions.md, with aggregates.ts and window-functions.ts beside it
  *     packages/server/src/model/type-table.ts  → docs/reference/types.md
@@ -18,12 +18,12 @@ import {dirname} from 'node:path';
 import {withResults} from '../bench/kit/page.ts';
 import {figure, median, type Report} from '../bench/kit/report.ts';
 import {ERRORS} from '../packages/protocol/src/errors.ts';
-import {OPTIONS} from '../packages/server/src/config.ts';
 import {AGGREGATES} from '../packages/server/src/expr/aggregates.ts';
 import {CHOICES} from '../packages/server/src/expr/calls.ts';
 import {FUNCTION_GROUPS, type FunctionFacts} from '../packages/server/src/expr/functions.ts';
 import {WINDOW_FUNCTIONS} from '../packages/server/src/expr/window-functions.ts';
 import {sqlName, TYPES, type TypeFacts} from '../packages/server/src/model/type-table.ts';
+import {OPTIONS, type OptionFacts} from '../packages/server/src/options.ts';
 import type {StatementKind} from '../packages/server/src/sql/define.ts';
 import {EXAMPLE_TABLES, linesOf, STATEMENT_TOPICS} from '../packages/server/src/sql/statement-doc.ts';
 import {STATEMENTS} from '../packages/server/src/sql/statements/index.ts';
@@ -69,36 +69,32 @@ function errorsPage(): string {
   );
 }
 
-interface SettingFacts {
-  readonly env?: string;
-  readonly default: string | number;
-  readonly about: string;
-  readonly range?: readonly [number, number];
-  readonly unit?: string;
-  readonly oneOf?: readonly string[];
-}
-
 function settingsPage(): string {
-  const rows = Object.entries<SettingFacts>(OPTIONS).map(([key, facts]) => [
+  const rows = Object.entries<OptionFacts>(OPTIONS).map(([key, facts]) => [
     `\`${key}\``,
-    `\`${facts.default}\`${facts.unit === undefined ? '' : ` ${facts.unit}`}`,
+    String(facts.default) === '' ? '' : `\`${facts.default}\`${facts.unit === undefined ? '' : ` ${facts.unit}`}`,
     allowed(facts),
-    facts.env === undefined ? '' : `\`${facts.env}\``,
+    [facts.env ?? []]
+      .flat()
+      .map(name => `\`${name}\``)
+      .join(', '),
     facts.about,
   ]);
   return page(
     'Settings',
     [
-      'Every setting, from `packages/server/src/config.ts`. Each has a default; `server.toml` in the working directory, or the file named as the',
+      'Every setting, from `packages/server/src/options.ts`. Each has a default; `server.toml` in the working directory, or the file named as the',
       'first argument, overrides it; the environment variable, where there is one, overrides both. A key with a dot is `[category]` and name in TOML.',
     ],
     table(['key', 'default', 'allowed', 'environment', 'meaning'], rows),
   );
 }
 
-function allowed({range, oneOf}: SettingFacts): string {
+function allowed({default: value, range, oneOf, isSecret}: OptionFacts): string {
   if (oneOf !== undefined) return oneOf.map(word => `\`${word}\``).join(', ');
-  return range === undefined ? 'text' : `${range[0]} to ${range[1]}`;
+  if (range !== undefined) return `${range[0]} to ${range[1]}`;
+  if (typeof value === 'boolean') return '`true`, `false`';
+  return typeof value === 'object' ? 'list' : isSecret ? 'secret' : 'text';
 }
 
 function systemTablesPage(): string {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {OPTIONS, readConfig} from './config.ts';
+import {readConfig} from './config.ts';
+import {OPTIONS} from './options.ts';
 
 const read = (text: string, env: Record<string, string> = {}) => readConfig({file: {name: 'server.toml', text}, env});
 

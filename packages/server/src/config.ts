@@ -1,5 +1,5 @@
 /**
- * Config: every setting as one row of facts, and the values they have in this run.
+ * Config: the values that the settings (`options.ts`) have in this run.
  *
  *     default  <  server.toml  <  environment          the right one wins
  *
@@ -8,241 +8,17 @@
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {parse, TomlError} from 'smol-toml';
-
-interface OptionFacts {
-  /** KALAMDB_… variable, if there is one. */
-  readonly env?: string;
-  readonly default: string | number;
-  readonly about: string;
-  /** Smallest and largest value of a number; whole numbers only. */
-  readonly range?: readonly [number, number];
-  readonly unit?: 's' | 'ms' | 'µs' | 'h' | 'days' | 'bytes' | 'rows';
-  readonly oneOf?: readonly string[];
-}
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const GIB = 1024 * MIB;
-const DAY_S = 86_400;
-
-/** By path in server.toml. The part before the first dot is the category. */
-export const OPTIONS = {
-  'server.host': {
-    env: 'KALAMDB_SERVER_HOST',
-    default: '127.0.0.1',
-    about: 'Address to listen on; loopback only until accounts exist.',
-  },
-  'server.port': {env: 'KALAMDB_SERVER_PORT', default: 8080, range: [1, 65_535], about: 'Port of the HTTP API.'},
-  'server.direct_requests': {
-    default: 'on',
-    oneOf: ['on', 'off'],
-    about:
-      'Reads the usual SQL request straight from its socket; off = every request goes through node:http, which is slower.',
-  },
-  'storage.data_path': {env: 'KALAMDB_DATA_DIR', default: './data', about: 'Directory of all data.'},
-  'storage.durability': {
-    default: 'D2',
-    oneOf: ['D2', 'D1', 'D0'],
-    about: 'When a write is answered: D2 after it is on disk, D1 after the operating system has it, D0 from memory.',
-  },
-  'storage.commit_delay_micros': {
-    default: 400,
-    unit: 'µs',
-    range: [0, 2000],
-    about:
-      'How long a sync waits for writers who were just answered and may come again; only at D2, with up to 16 of them.',
-  },
-  'storage.shared_tables_template': {
-    default: '{namespace}/{tableName}',
-    about: 'Path of the segments of a shared table.',
-  },
-  'storage.user_tables_template': {
-    default: '{namespace}/{tableName}/{userId}',
-    about: "Path of the segments of one user's table.",
-  },
-  'storage.cache_bytes': {
-    default: GIB,
-    unit: 'bytes',
-    range: [0, 1024 * GIB],
-    about: 'Local copies of segments of one remote storage.',
-  },
-  'logging.level': {
-    env: 'KALAMDB_LOG_LEVEL',
-    default: 'info',
-    oneOf: ['error', 'warn', 'info', 'debug', 'trace'],
-    about: 'Least important messages that are written.',
-  },
-  'logging.format': {
-    default: 'compact',
-    oneOf: ['compact', 'json'],
-    about: 'compact = lines for people, json = one object per line.',
-  },
-  'logging.slow_query_threshold_ms': {
-    default: 1200,
-    unit: 'ms',
-    range: [0, 3_600_000],
-    about: 'Statements that take longer are logged.',
-  },
-  'limits.default_query_limit': {
-    default: 50,
-    unit: 'rows',
-    range: [0, 1_000_000],
-    about: 'Rows of a SELECT without LIMIT; 0 = no default.',
-  },
-  'limits.max_query_limit': {
-    default: 1000,
-    unit: 'rows',
-    range: [0, 1_000_000],
-    about: 'Most rows of any SELECT; 0 = no maximum.',
-  },
-  'flush.default_row_limit': {
-    default: 10_000,
-    unit: 'rows',
-    range: [1, 999_999],
-    about: 'Rows in memory that start a flush of a table.',
-  },
-  'flush.check_interval_seconds': {
-    default: 5,
-    unit: 's',
-    range: [0, DAY_S],
-    about: 'How often flush policies are looked at; 0 = never.',
-  },
-  'flush.small_scope_age_seconds': {
-    default: 300,
-    unit: 's',
-    range: [1, DAY_S],
-    about: 'Small scopes are flushed at this age.',
-  },
-  'compaction.check_interval_seconds': {
-    default: 60,
-    unit: 's',
-    range: [0, DAY_S],
-    about: 'How often tables are looked at for compaction; 0 = never by itself.',
-  },
-  'compaction.min_segments': {
-    default: 4,
-    range: [2, 64],
-    about: 'Small segments of about the same size in one scope that are merged by themselves.',
-  },
-  'compaction.dead_percent': {
-    default: 20,
-    range: [0, 99],
-    about: 'Segments with a larger share of dead rows are rewritten by themselves.',
-  },
-  'memory.soft_limit_bytes': {
-    default: 512 * MIB,
-    unit: 'bytes',
-    range: [16 * MIB, 1024 * GIB],
-    about: 'Bytes of rows in memory and of manifests that cause early flushes.',
-  },
-  'memory.hard_limit_bytes': {
-    default: GIB,
-    unit: 'bytes',
-    range: [16 * MIB, 1024 * GIB],
-    about: 'Bytes of both at which writes that add rows are refused.',
-  },
-  'checkpoint.log_bytes': {
-    default: 256 * MIB,
-    unit: 'bytes',
-    range: [MIB, 64 * GIB],
-    about: 'Log written between two checkpoints.',
-  },
-  'analytic.max_processes': {
-    default: 2,
-    range: [1, 64],
-    about: 'Processes of DuckDB at once, for joins, windows, subqueries and large scans; further queries wait.',
-  },
-  'analytic.memory_limit_bytes': {
-    default: GIB,
-    unit: 'bytes',
-    range: [64 * MIB, 1024 * GIB],
-    about: 'Memory of DuckDB in each of them.',
-  },
-  'analytic.idle_seconds': {
-    default: 30,
-    unit: 's',
-    range: [1, DAY_S],
-    about: 'A process without a query ends after this.',
-  },
-  'analytic.hand_over_rows': {
-    default: 50_000,
-    unit: 'rows',
-    range: [0, 1_000_000_000],
-    about: 'A scan of one table that reads more flushed rows than this runs on DuckDB.',
-  },
-  'stream.default_max_buffer': {
-    default: 10_000,
-    unit: 'rows',
-    range: [1, 1_000_000],
-    about: 'Rows one user may have in a stream table; the oldest make room for new ones.',
-  },
-  'stream.max_table_bytes': {
-    default: 64 * MIB,
-    unit: 'bytes',
-    range: [MIB, 64 * GIB],
-    about: 'Bytes of one stream table at which inserts are refused until rows expire.',
-  },
-  'stream.eviction_interval_seconds': {
-    default: 60,
-    unit: 's',
-    range: [1, DAY_S],
-    about: 'How often expired stream rows are freed.',
-  },
-  'jobs.max_concurrent': {default: 10, range: [1, 64], about: 'Jobs that run at once.'},
-  'jobs.max_retries': {default: 3, range: [0, 100], about: 'Further attempts of a failed job.'},
-  'jobs.retry_backoff_ms': {
-    default: 100,
-    unit: 'ms',
-    range: [1, 3_600_000],
-    about: 'Wait before the first retry; doubles each time.',
-  },
-  'jobs.keep_finished_days': {
-    default: 30,
-    unit: 'days',
-    range: [0, 3650],
-    about: 'How long finished jobs stay in system.jobs.',
-  },
-  'execution.handler_timeout_seconds': {
-    default: 30,
-    unit: 's',
-    range: [1, 3600],
-    about: 'Longest time of one request.',
-  },
-  'execution.max_parameters': {default: 50, range: [0, 10_000], about: 'Most parameters of one statement.'},
-  'execution.max_parameter_size_bytes': {
-    default: 512 * KIB,
-    unit: 'bytes',
-    range: [1, 64 * MIB],
-    about: 'Largest parameter.',
-  },
-  'security.max_request_body_size': {
-    default: 10 * MIB,
-    unit: 'bytes',
-    range: [KIB, 256 * MIB],
-    about: 'Largest request body.',
-  },
-  'performance.keepalive_timeout': {
-    default: 75,
-    unit: 's',
-    range: [1, 3600],
-    about: 'Idle time after which a connection is closed.',
-  },
-  'performance.max_connections': {default: 25_000, range: [1, 1_000_000], about: 'Connections at once.'},
-  'retention.default_deleted_retention_hours': {
-    default: 168,
-    unit: 'h',
-    range: [0, 876_000],
-    about: 'How long deleted rows are kept for catch-up.',
-  },
-} as const satisfies Record<string, OptionFacts>;
-
-export type OptionKey = keyof typeof OPTIONS;
+import {OPTIONS, type OptionFacts, type OptionKey, type OptionValue} from './options.ts';
 
 type Choice<Facts> = Facts extends {oneOf: readonly (infer Word)[]}
   ? Word
   : Facts extends {default: number}
     ? number
-    : string;
+    : Facts extends {default: boolean}
+      ? boolean
+      : Facts extends {default: readonly string[]}
+        ? readonly string[]
+        : string;
 
 export type Config = {readonly [Key in OptionKey]: Choice<(typeof OPTIONS)[Key]>};
 
@@ -254,24 +30,32 @@ export interface ConfigSources {
 
 /** Throws INVALID_INPUT naming the key. */
 export function readConfig({file, env}: ConfigSources): {config: Config; warnings: string[]} {
-  const config: Record<string, string | number> = {};
+  const config: Record<string, OptionValue> = {};
   for (const [key, facts] of optionRows()) config[key] = facts.default;
   const warnings = file === undefined ? [] : applyFile(config, file);
   for (const [key, facts] of optionRows()) {
-    const text = facts.env === undefined ? undefined : env[facts.env];
-    if (text === undefined) continue;
-    const value = typeof facts.default === 'number' && /^\s*-?\d+\s*$/.test(text) ? Number(text) : text;
-    config[key] = checkValue(facts, value, `environment variable ${facts.env}`);
+    const name = [facts.env ?? []].flat().find(one => env[one] !== undefined);
+    if (name === undefined) continue;
+    const value = fromText(facts, env[name]!);
+    config[key] = checkValue(facts, value, `environment variable ${name}`);
   }
   checkTogether(config as Config);
   return {config: config as Config, warnings};
+}
+
+/** How `system.settings` and the start show it. */
+export function shownValue(key: OptionKey, config: Config): string {
+  const facts: OptionFacts = OPTIONS[key];
+  const value: OptionValue = config[key];
+  if (facts.isSecret) return value === '' ? '' : '***';
+  return Array.isArray(value) ? value.join(', ') : String(value);
 }
 
 function optionRows(): [OptionKey, OptionFacts][] {
   return Object.entries(OPTIONS) as [OptionKey, OptionFacts][];
 }
 
-function applyFile(config: Record<string, string | number>, {name, text}: {name: string; text: string}): string[] {
+function applyFile(config: Record<string, OptionValue>, {name, text}: {name: string; text: string}): string[] {
   const warnings: string[] = [];
   for (const [key, value] of flatten(parseToml(name, text), '')) {
     if (Object.hasOwn(OPTIONS, key)) config[key] = checkValue(OPTIONS[key as OptionKey], value, `${key} in ${name}`);
@@ -300,21 +84,50 @@ function* flatten(table: object, prefix: string): Generator<[key: string, value:
   }
 }
 
-function checkValue(facts: OptionFacts, value: unknown, where: string): string | number {
-  const wrong = (expected: string) =>
-    new DbError('INVALID_INPUT', `${where} must be ${expected}, not ${JSON.stringify(value)}.`);
-  if (typeof facts.default === 'string') {
-    if (facts.oneOf !== undefined && !facts.oneOf.includes(value as string))
-      throw wrong(`one of ${facts.oneOf.join(', ')}`);
-    if (typeof value !== 'string' || value.trim() === '') throw wrong('a text that is not empty');
-    return value;
+const TRUE = /^\s*(?:true|1|yes)\s*$/i;
+const FALSE = /^\s*(?:false|0|no)\s*$/i;
+
+/** What an environment variable says, as far as it can be understood. */
+function fromText(facts: OptionFacts, text: string): unknown {
+  if (typeof facts.default === 'number') return /^\s*-?\d+\s*$/.test(text) ? Number(text) : text;
+  if (typeof facts.default === 'boolean') return TRUE.test(text) ? true : FALSE.test(text) ? false : text;
+  return text;
+}
+
+function checkValue(facts: OptionFacts, value: unknown, where: string): OptionValue {
+  const wrong = (expected: string) => {
+    const found = facts.isSecret ? '' : `, not ${JSON.stringify(value)}`;
+    return new DbError('INVALID_INPUT', `${where} must be ${expected}${found}.`);
+  };
+  switch (typeof facts.default) {
+    case 'string':
+      if (facts.oneOf !== undefined && !facts.oneOf.includes(value as string))
+        throw wrong(`one of ${facts.oneOf.join(', ')}`);
+      if (typeof value !== 'string' || value.trim() === '') throw wrong('a text that is not empty');
+      return value;
+    case 'boolean':
+      if (typeof value !== 'boolean') throw wrong('true or false');
+      return value;
+    case 'number':
+      return checkNumber(facts, value, wrong);
+    default:
+      return checkList(value, wrong);
   }
+}
+
+function checkNumber(facts: OptionFacts, value: unknown, wrong: (expected: string) => DbError): number {
   const [min, max] = facts.range ?? [0, Number.MAX_SAFE_INTEGER];
   const unit = facts.unit === undefined ? '' : ` (${facts.unit})`;
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {
     throw wrong(`a whole number from ${min} to ${max}${unit}`);
   }
   return value;
+}
+
+function checkList(value: unknown, wrong: (expected: string) => DbError): readonly string[] {
+  const parts: unknown = typeof value === 'string' ? value.split(',') : value;
+  if (!Array.isArray(parts) || parts.some(part => typeof part !== 'string')) throw wrong('a list of texts');
+  return parts.map(part => part.trim()).filter(part => part !== '');
 }
 
 function checkTogether(config: Config): void {

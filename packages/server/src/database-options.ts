@@ -1,8 +1,9 @@
 /**
  * Database options: the values of the settings as the plain options that rooms get.
  */
-import {type Config, OPTIONS, type OptionKey} from './config.ts';
+import {type Config, shownValue} from './config.ts';
 import type {DatabaseOptions} from './database.ts';
+import {OPTIONS, type OptionKey} from './options.ts';
 import {realDisk} from './std/real-disk.ts';
 import {systemClock, systemIds} from './std/system-clock.ts';
 
@@ -59,7 +60,7 @@ export function databaseOptions(config: Config, logger: DatabaseOptions['logger'
 function settingsOf(config: Config): DatabaseOptions['settings'] {
   return (Object.keys(OPTIONS) as OptionKey[]).map(name => ({
     name,
-    value: String(config[name]),
+    value: shownValue(name, config),
     description: OPTIONS[name].about,
     category: name.slice(0, name.indexOf('.')),
   }));
