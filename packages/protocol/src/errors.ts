@@ -57,6 +57,22 @@ export const ERRORS = {
   },
   LIMIT_EXCEEDED: {status: 400, retry: false, about: 'A limit named in the message was exceeded.'},
   DATA_CORRUPTED: {status: 500, retry: false, about: 'A file of the database is damaged; it is named in the message.'},
+  SUBSCRIPTION_LIMIT_EXCEEDED: {
+    status: 429,
+    retry: true,
+    about: 'The connection, the user or the server has as many subscriptions as it may; close some.',
+  },
+  SUBSCRIPTION_FAILED: {status: 400, retry: true, about: 'The subscription was ended; subscribe again.'},
+  SCHEMA_CHANGED: {
+    status: 409,
+    retry: true,
+    about: 'A column that the subscription shows or asks for was altered; subscribe again to get the new ones.',
+  },
+  SLOW_CONSUMER: {
+    status: 408,
+    retry: true,
+    about: 'The connection did not take what was sent; connect again and resume after the last change that arrived.',
+  },
   SHUTTING_DOWN: {status: 503, retry: true, about: 'The server is stopping.'},
   INTERNAL_ERROR: {status: 500, retry: false, about: 'A bug in the server; details are in its log.'},
 } as const satisfies Record<string, ErrorFacts>;

@@ -50,6 +50,7 @@ import {lockDirectory, type Unlock} from './std/directory-lock.ts';
 import type {Disk} from './std/disk.ts';
 import {newUlid, newUuidV7, randomUnit} from './std/ids.ts';
 import {SYSTEM_TABLES} from './system/index.ts';
+import {ChangeFeed} from './table/change-feed.ts';
 import {loadCheckpoint, removeLeftovers as removeCheckpointLeftovers} from './table/checkpoint.ts';
 import {Checkpointer, type LoadedCheckpoint} from './table/checkpointer.ts';
 import {Commit} from './table/commit.ts';
@@ -169,6 +170,7 @@ interface State {
 interface Core extends State {
   readonly latches: Latches;
   readonly commit: Commit;
+  readonly feed: ChangeFeed;
   readonly log: Log;
   readonly files: Files;
   readonly checkpointer: Checkpointer;
@@ -208,11 +210,13 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
   });
   const sweeper = new Sweeper(hot, manifests);
   let checkpointer: Checkpointer | undefined;
+  const feed = new ChangeFeed();
   const commit = new Commit({
     hot,
     manifests,
     clock,
     listener: createFold(catalog, storages, openStorage),
+    feed,
     newestIncarnation: () => catalog.newestIncarnation(),
     onApplied() {
       sweeper.look();
@@ -249,7 +253,9 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     // A directory without a mark is new, or of release 0.1.0, which wrote each mirror with its publish.
     mark: mirrorMark(hot) ?? loaded.seq,
   });
-  return {...state, latches: new Latches(), commit, log, files, checkpointer, memory, mirrors};
+  catalog.onSchema = schema => feed.altered(schema);
+  catalog.onDrop = incarnation => feed.dropped(incarnation);
+  return {...state, latches: new Latches(), commit, feed, log, files, checkpointer, memory, mirrors};
 }
 
 /** The newest whole checkpoint, then the log after it. */
@@ -330,7 +336,10 @@ function createServices(
     ...made,
     catalog,
     ddl: new Ddl({catalog, storages, commit, latches, clock}),
-    tables: createTables({hot, cold, commit, manifests, latches, schemaOf, current, memory, streams}),
+    tables: createTables({
+      ...{hot, cold, commit, manifests, latches, schemaOf, current, memory, streams},
+      isWatched: incarnation => core.feed.isWatched(incarnation),
+    }),
     storages,
     openStorage: core.openStorage,
     storageRecord: id => storedStorages(hot).find(record => record.storage_id === id),

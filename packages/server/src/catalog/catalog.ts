@@ -34,6 +34,9 @@ export class Catalog {
   readonly #lives = new Map<Incarnation, Life>();
   /** Versions of lives that are over: statements that began before the drop still read by them. */
   readonly #ended = new Map<Incarnation, Map<number, Schema>>();
+  /** Told of each version that is put after a start, and of each end. */
+  onSchema: (schema: Schema) => void = () => {};
+  onDrop: (incarnation: Incarnation) => void = () => {};
   #generation = 0;
   #sorted: {readonly generation: number; readonly schemas: readonly Schema[]} | undefined;
 
@@ -111,6 +114,7 @@ export class Catalog {
       this.#byName.set(tableText(schema.name), schema);
     }
     this.#generation++;
+    this.onSchema(schema);
   }
 
   #putVersion(schema: Schema): void {
@@ -130,6 +134,7 @@ export class Catalog {
     this.#lives.delete(incarnation);
     const name = tableText(life.newest.name);
     if (this.#byName.get(name)?.incarnation === incarnation) this.#byName.delete(name);
+    this.onDrop(incarnation);
   }
 
   #keepEnded(incarnation: Incarnation, versions: Map<number, Schema>): void {

@@ -14,8 +14,10 @@ import type {ManifestDelta} from '../cold/manifest-delta.ts';
 import type {Hot} from '../hot/hot.ts';
 import type {Log} from '../log/log.ts';
 import {FIRST_USER_INCARNATION, type Incarnation, type ScopeKey, type Seq} from '../model/names.ts';
-import {setRowSeq} from '../model/row-codec.ts';
+import type {RowBytes} from '../model/row.ts';
+import {FLAG_COLD_PREDECESSOR, FLAG_TOMBSTONE, rowFlags, rowSeq, setRowSeq} from '../model/row-codec.ts';
 import type {Clock} from '../std/clock.ts';
+import type {ChangeFeed} from './change-feed.ts';
 import type {Manifests} from './manifests.ts';
 import {type LogRecord, RecordReader, RecordWriter} from './record.ts';
 import {SeqSource} from './seq.ts';
@@ -25,6 +27,8 @@ export interface WriteRow {
   readonly key: Uint8Array;
   /** As `encodeRow` made it; its seq is filled in here. */
   readonly row: Buffer;
+  /** For the change feed: the live row that is replaced, as the writer found it under its latch; null: there is none; undefined: look in memory. */
+  readonly before?: RowBytes | null;
 }
 
 export interface WriteBatch {
@@ -36,6 +40,8 @@ export interface WriteBatch {
   readonly isUrgent?: boolean;
 }
 
+type RowRecord = Extract<LogRecord, {kind: 'row'}>;
+
 /** Called for each applied record, after hot and manifests know it, in order; also during replay. Must not throw. */
 export type RecordListener = (record: LogRecord) => void;
 
@@ -45,6 +51,7 @@ export class Commit {
   readonly #clock: Clock;
   readonly #seqs: SeqSource;
   readonly #listener: RecordListener;
+  readonly #feed: ChangeFeed | undefined;
   readonly #onApplied: () => void;
   readonly #newestIncarnation: () => number;
   #log: Log | undefined;
@@ -64,6 +71,7 @@ export class Commit {
     manifests: Manifests;
     clock: Clock;
     listener: RecordListener;
+    feed?: ChangeFeed;
     /** After each applied batch: budget and checkpoint rules look here. */
     onApplied: () => void;
     /** Of the lives that schemas in the log have named so far. */
@@ -74,6 +82,7 @@ export class Commit {
     this.#clock = options.clock;
     this.#seqs = new SeqSource(options.clock);
     this.#listener = options.listener;
+    this.#feed = options.feed;
     this.#onApplied = options.onApplied;
     this.#newestIncarnation = options.newestIncarnation;
   }
@@ -119,12 +128,14 @@ export class Commit {
       writer.row(scope, key, {buffer: row, offset: 0, length: row.length});
     }
     for (const {scope, key} of batch.removes ?? []) writer.remove(scope, key);
+    // What is removed has a seq of its own, so that who watches can tell it from the rows of the batch.
+    if (batch.removes !== undefined && batch.removes.length > 0) lastSeq = this.#seqs.next();
     if (batch.publish !== undefined) writer.publish(batch.publish);
     if (batch.drop !== undefined) writer.drop(batch.drop);
     if (lastSeq === 0n) lastSeq = this.#seqs.next();
     const ceiling = this.#seqs.wantedCeiling();
     if (ceiling !== undefined) writer.ceiling(ceiling, this.#incarnation as Incarnation);
-    const written = this.#append(writer.bytes(), lastSeq, batch.isUrgent ?? false);
+    const written = this.#append(writer.bytes(), lastSeq, batch);
     const {drop} = batch;
     // A drop that was refused, or of which nobody knows, ends nothing in this run; the caller hears of the failure.
     if (drop !== undefined) written.catch(() => this.#ended.delete(drop));
@@ -144,15 +155,38 @@ export class Commit {
       const record = {kind: 'row', scope, key: keyOf(seq), row: {buffer: row, offset: 0, length: row.length}} as const;
       this.#hot.put(record, nowMs);
       this.#listener(record);
+      this.#feed?.row({...scope, key: record.key, seq, before: null, after: record.row});
     }
+    this.#feed?.committed();
   }
 
   removeVolatile(scope: ScopeKey, keys: readonly Uint8Array[]): void {
     this.#refuseEnded(scope);
+    const isWatched = this.#feed?.isWatched(scope.incarnation) === true;
     for (const key of keys) {
+      const before = isWatched ? this.#hot.get(scope, key) : undefined;
       this.#hot.remove(scope, key);
       this.#listener({kind: 'remove', scope, key});
+      if (before !== undefined) this.#feed!.row({...scope, key, seq: this.nextId(), before, after: 'removed'});
     }
+    this.#feed?.committed();
+  }
+
+  /** Takes rows away from the low end of the key order, as `Hot.trim` does. Returns how many. */
+  trimVolatile(scope: ScopeKey, bounds: {readonly through: Uint8Array; readonly rowsMax: number}): number {
+    if (this.#feed?.isWatched(scope.incarnation) !== true) return this.#hot.trim(scope, bounds);
+    const before = this.#hot.snapshot(scope);
+    const count = this.#hot.trim(scope, bounds);
+    let left = count;
+    if (count > 0) {
+      before.scan({}, false, (row, key) => {
+        const change = {...scope, key: Uint8Array.prototype.slice.call(key), seq: this.nextId()};
+        this.#feed!.row({...change, before: row, after: 'evicted'});
+        return --left > 0;
+      });
+    }
+    this.#feed.committed();
+    return count;
   }
 
   /**
@@ -192,7 +226,7 @@ export class Commit {
     return rows.some(row => this.#ended.has(row.scope.incarnation));
   }
 
-  #append(bytes: Uint8Array, lastSeq: Seq, isUrgent: boolean): Promise<Seq> {
+  #append(bytes: Uint8Array, lastSeq: Seq, {rows, isUrgent = false}: WriteBatch): Promise<Seq> {
     const log = this.#log;
     if (log === undefined) throw new DbError('SHUTTING_DOWN', 'The database is not open.');
     return new Promise((resolve, reject) => {
@@ -203,7 +237,7 @@ export class Commit {
             this.#failure = isOfBrokenLog(error) ? error : this.#failure;
             return reject(error);
           }
-          this.#apply(bytes, lastSeq);
+          this.#apply(bytes, lastSeq, rows);
           this.#onApplied();
           resolve(lastSeq);
         },
@@ -212,17 +246,21 @@ export class Commit {
     });
   }
 
-  #apply(bytes: Uint8Array, lastSeq: Seq): void {
+  /** `written`: what the row records of the batch were made of, unless they come out of a log. */
+  #apply(bytes: Uint8Array, lastSeq: Seq, written: readonly WriteRow[] = []): void {
     const records = new RecordReader(bytes);
     const nowMs = this.#clock.nowMs();
+    let rowIndex = 0;
     while (!records.atEnd) {
       const record = records.next();
       this.#checkIncarnation(record, lastSeq);
       switch (record.kind) {
         case 'row':
+          this.#tellRow(record, written[rowIndex++]?.before);
           this.#hot.put(record, nowMs);
           break;
         case 'remove':
+          this.#tellRemove(record, lastSeq);
           this.#hot.remove(record.scope, record.key);
           break;
         case 'publish':
@@ -246,6 +284,25 @@ export class Commit {
       this.#listener(record);
     }
     if (lastSeq > this.#watermark) this.#watermark = lastSeq;
+    this.#feed?.committed();
+  }
+
+  #tellRow({scope, key, row}: RowRecord, given: RowBytes | null | undefined): void {
+    if (this.#feed?.isWatched(scope.incarnation) !== true) return;
+    const before = given === undefined ? this.#rowBefore(scope, key, row) : given;
+    this.#feed.row({...scope, key, seq: rowSeq(row), before, after: row});
+  }
+
+  #rowBefore(scope: ScopeKey, key: Uint8Array, row: RowBytes): RowBytes | null | undefined {
+    const hot = this.#hot.get(scope, key);
+    if (hot !== undefined) return (rowFlags(hot) & FLAG_TOMBSTONE) === 0 ? hot : null;
+    return (rowFlags(row) & FLAG_COLD_PREDECESSOR) === 0 ? null : undefined;
+  }
+
+  #tellRemove({scope, key}: {scope: ScopeKey; key: Uint8Array}, seq: Seq): void {
+    if (this.#feed?.isWatched(scope.incarnation) !== true) return;
+    const before = this.#hot.get(scope, key);
+    if (before !== undefined) this.#feed.row({...scope, key, seq, before, after: 'removed'});
   }
 
   #publish(delta: ManifestDelta, seq: Seq): void {

@@ -17,7 +17,7 @@ import type {MemoryBudget} from '../hot/memory-budget.ts';
 import type {Value} from '../model/datatype.ts';
 import {encodeKey} from '../model/key-codec.ts';
 import {type Incarnation, type ScopeKey, scopeId, tableText} from '../model/names.ts';
-import type {Row} from '../model/row.ts';
+import type {Row, RowBytes} from '../model/row.ts';
 import {
   encodeRow,
   FLAG_COLD_PREDECESSOR,
@@ -26,6 +26,7 @@ import {
   rowFlags,
   rowSeq,
   setRowFlags,
+  setRowSeq,
 } from '../model/row-codec.ts';
 import {type Schema, TABLE_KINDS} from '../model/schema.ts';
 import type {Scope} from '../model/session.ts';
@@ -52,6 +53,8 @@ export interface RowsOptions {
   readonly current: (incarnation: Incarnation) => Schema | undefined;
   readonly memory: MemoryBudget;
   readonly streams: Streams;
+  /** Is somebody told of the changes of this table life, and of the rows they replace? */
+  readonly isWatched: (incarnation: Incarnation) => boolean;
 }
 
 export function createTables(options: RowsOptions): Tables {
@@ -188,7 +191,7 @@ function newRow(
     throw fail.alreadyExists(`Primary key violation: value '${text}' already exists in column '${column.name}'`);
   }
   const flags = predecessorFlag(options, scope, hot, cold !== undefined);
-  return {scope, key, row: encodeRow(schema, values, flags)};
+  return {scope, key, row: encodeRow(schema, values, flags), before: null};
 }
 
 function predecessorFlag(options: RowsOptions, scope: ScopeKey, hot: ReturnType<Hot['get']>, isCold: boolean): number {
@@ -276,20 +279,22 @@ async function decide(
 ): Promise<WriteRow[]> {
   const view = new RowView(schema, version => options.schemaOf(schema.incarnation, version));
   const batch: (WriteRow | undefined)[] = keys.map(() => undefined);
-  const offer = (row: Row, keyIndex: number): void => {
+  const isWatched = options.isWatched(schema.incarnation);
+  const offer = (row: Row, keyIndex: number, hot?: RowBytes): void => {
     const changed = row.isTombstone ? undefined : change(row);
     if (changed === undefined) return;
     const isDelete = changed === 'delete';
     const values = isDelete ? schema.columns.map((_, i) => row.value(i)) : changed;
     const bytes = encodeRow(schema, values, isDelete ? FLAG_TOMBSTONE : 0);
-    batch[keyIndex] = {scope, key: keys[keyIndex]!, row: bytes};
+    const before = hot ?? (isWatched ? copyOf(schema, row) : undefined);
+    batch[keyIndex] = {scope, key: keys[keyIndex]!, row: bytes, ...(before === undefined ? {} : {before})};
   };
   const cold: number[] = [];
   for (const [keyIndex, key] of keys.entries()) {
     // The keys are latched, so nothing that was decided changes while others have their turn.
     if (keyIndex % KEYS_PER_BREATH === KEYS_PER_BREATH - 1) await new Promise(resolve => setImmediate(resolve));
     const hot = options.hot.get(scope, key);
-    if (hot !== undefined) offer(view.at(hot), keyIndex);
+    if (hot !== undefined) offer(view.at(hot), keyIndex, hot);
     else cold.push(keyIndex);
   }
   if (cold.length > 0 && manifest.segmentCount > 0) {
@@ -297,6 +302,14 @@ async function decide(
     await options.cold.visit(schema, manifest, coldKeys, (i, {row}) => offer(row, cold[i]!));
   }
   return batch.filter(row => row !== undefined);
+}
+
+/** A row of a segment, as memory would hold it. */
+function copyOf(schema: Schema, row: Row): RowBytes {
+  const values = schema.columns.map((_, i) => row.value(i));
+  const buffer = encodeRow(schema, values, 0);
+  setRowSeq(buffer, 0, row.seq);
+  return {buffer, offset: 0, length: buffer.length};
 }
 
 /** In the turn of the append: a flush boundary may have opened while a row was read from disk. */

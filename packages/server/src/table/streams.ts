@@ -65,14 +65,14 @@ export class Streams {
   }
 
   insert(scope: ScopeKey, schema: Schema, rows: readonly (readonly Value[])[]): number {
-    const {hot, commit, clock, scopeRowsMax} = this.#options;
-    hot.trim(scope, {through: boundaryAt(this.#oldestMs(schema)), rowsMax: scopeRowsMax});
+    const {commit, clock, scopeRowsMax} = this.#options;
+    commit.trimVolatile(scope, {through: boundaryAt(this.#oldestMs(schema)), rowsMax: scopeRowsMax});
     this.#checkBytes(schema);
     this.#newestMs = Math.max(this.#newestMs, clock.nowMs());
     const ms = this.#newestMs;
     const encoded = rows.map(values => encodeRow(schema, values, 0));
     commit.writeVolatile(scope, encoded, seq => keyOf(ms, seq));
-    hot.trim(scope, {through: NO_KEY, rowsMax: scopeRowsMax});
+    commit.trimVolatile(scope, {through: NO_KEY, rowsMax: scopeRowsMax});
     return rows.length;
   }
 
@@ -95,10 +95,16 @@ export class Streams {
     const {hot} = this.#options;
     let count = 0;
     for (const scope of [...hot.scopeKeys(schema.incarnation)]) {
-      count += hot.trim(scope, {through: boundaryAt(this.#oldestMs(schema)), rowsMax: Number.POSITIVE_INFINITY});
+      count += this.evictScope(scope, schema);
       await breathe();
     }
     return count;
+  }
+
+  /** The same in one scope, in this turn. */
+  evictScope(scope: ScopeKey, schema: Schema): number {
+    const through = boundaryAt(this.#oldestMs(schema));
+    return this.#options.commit.trimVolatile(scope, {through, rowsMax: Number.POSITIVE_INFINITY});
   }
 
   /** Is there a row past the TTL? */
