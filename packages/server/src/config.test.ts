@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {readConfig} from './config.ts';
+import {readConfig, shownValue} from './config.ts';
 import {OPTIONS} from './options.ts';
 
 const read = (text: string, env: Record<string, string> = {}) => readConfig({file: {name: 'server.toml', text}, env});
@@ -59,6 +59,35 @@ for (const [why, text, env, message] of refusals) {
     assert.throws(() => read(text, env), {code: 'INVALID_INPUT', message});
   });
 }
+
+const CORS = '[security.cors]\n';
+
+test('lists are arrays in the file and cut at commas in the environment, without blanks and empty parts', () => {
+  const key = 'security.cors.allowed_origins';
+  assert.deepEqual(read(`${CORS}allowed_origins = ["https://a", "https://b"]`).config[key], ['https://a', 'https://b']);
+  const env = {KALAMDB_SECURITY_CORS_ALLOWED_ORIGINS: ' https://a,, https://b '};
+  assert.deepEqual(readConfig({env}).config[key], ['https://a', 'https://b']);
+  assert.throws(() => read(`${CORS}allowed_origins = [1]`), {message: /allowed_origins .* a list of texts, not \[1\]/});
+});
+
+test('a setting with two variables takes the first that is set', () => {
+  const key = 'security.trusted_proxy_ranges';
+  const [first, second] = ['KALAMDB_SECURITY_TRUSTED_PROXY_RANGES', 'KALAMDB_TRUSTED_PROXY_RANGES'];
+  assert.deepEqual(readConfig({env: {[second]: '10.0.0.1'}}).config[key], ['10.0.0.1']);
+  assert.deepEqual(readConfig({env: {[second]: '10.0.0.1', [first]: '10.0.0.2'}}).config[key], ['10.0.0.2']);
+});
+
+test('yes and no are true and false, and nothing else is', () => {
+  assert.equal(read(`${CORS}allow_credentials = false`).config['security.cors.allow_credentials'], false);
+  assert.throws(() => read(`${CORS}allow_credentials = "no"`), {message: /must be true or false, not "no"/});
+});
+
+test('settings are shown as they could be written', () => {
+  const {config} = read(`${CORS}allowed_origins = ["https://a", "https://b"]`);
+  assert.equal(shownValue('security.cors.allowed_origins', config), 'https://a, https://b');
+  assert.equal(shownValue('security.cors.allow_credentials', config), 'true');
+  assert.equal(shownValue('server.port', config), '8080');
+});
 
 test('an unknown key is a warning that names the nearest known one', () => {
   const {warnings} = read('[server]\nprot = 1\n[zzz.yyy]\nfar_away_from_everything_known = true\n');

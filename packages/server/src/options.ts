@@ -31,6 +31,11 @@ export const OPTIONS = {
     about: 'Address to listen on; loopback only until accounts exist.',
   },
   'server.port': {env: 'KALAMDB_SERVER_PORT', default: 8080, range: [1, 65_535], about: 'Port of the HTTP API.'},
+  'server.public_origin': {
+    env: 'KALAMDB_SERVER_PUBLIC_ORIGIN',
+    default: '',
+    about: 'Where the server is reached from outside, such as https://db.example.org; its pages are let in.',
+  },
   'server.direct_requests': {
     default: 'on',
     oneOf: ['on', 'off'],
@@ -212,6 +217,36 @@ export const OPTIONS = {
     unit: 'bytes',
     range: [1, 64 * MIB],
     about: 'Largest parameter.',
+  },
+  'security.cors.allowed_origins': {
+    env: 'KALAMDB_SECURITY_CORS_ALLOWED_ORIGINS',
+    default: [],
+    about:
+      'Origins whose pages may ask, besides those of this machine and of the server itself; * = all, without credentials.',
+  },
+  'security.cors.allowed_methods': {
+    default: ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'],
+    about: 'Methods that pages may use.',
+  },
+  'security.cors.allowed_headers': {
+    default: ['Authorization', 'Content-Type', 'Accept', 'Origin', 'X-Requested-With', 'X-Request-ID', 'X-USER-ID'],
+    about: 'Headers that pages may send; * = all.',
+  },
+  'security.cors.expose_headers': {default: [], about: 'Headers of answers that pages may read.'},
+  'security.cors.allow_credentials': {
+    default: true,
+    about: 'Whether listed origins may send cookies.',
+  },
+  'security.cors.max_age': {
+    default: 3600,
+    unit: 's',
+    range: [0, DAY_S],
+    about: 'How long browsers remember what pages may do.',
+  },
+  'security.trusted_proxy_ranges': {
+    env: ['KALAMDB_SECURITY_TRUSTED_PROXY_RANGES', 'KALAMDB_TRUSTED_PROXY_RANGES'],
+    default: [],
+    about: 'Addresses and ranges of proxies whose X-Forwarded-For is believed, besides this machine.',
   },
   'security.max_request_body_size': {
     default: 10 * MIB,

@@ -9,8 +9,9 @@ import pino from 'pino';
 import {type Config, readConfig} from './config.ts';
 import {type Database, openDatabase, VERSION} from './database.ts';
 import {databaseOptions} from './database-options.ts';
-import {isLoopback} from './http/guard.ts';
+import {isLoopback} from './http/client.ts';
 import {createHttpServer, type HttpServer} from './http/server.ts';
+import {httpOptions} from './http-options.ts';
 import {systemClock} from './std/system-clock.ts';
 
 const DEFAULT_FILE = 'server.toml';
@@ -54,12 +55,13 @@ async function start(): Promise<Running> {
     process.exit(1);
   });
 
+  const http = httpOptions(config);
   const database = await openDatabase(databaseOptions(config, logger));
   const server = createHttpServer({
     runSql: database.runSql,
     host: config['server.host'],
     port: config['server.port'],
-    limits: httpLimits(config),
+    ...http,
     logger,
     version: VERSION,
     buildDate: await buildDate(),
@@ -117,19 +119,6 @@ function compactStream(): pino.DestinationStream {
       const stack = err === undefined ? '' : '\n' + (err.stack ?? err.message);
       process.stderr.write(`${time} ${pino.levels.labels[level]} ${msg ?? ''}${more}${stack}\n`);
     },
-  };
-}
-
-function httpLimits(config: Config) {
-  return {
-    bodyBytesMax: config['security.max_request_body_size'],
-    parametersMax: config['execution.max_parameters'],
-    parameterBytesMax: config['execution.max_parameter_size_bytes'],
-    handlerTimeoutMs: config['execution.handler_timeout_seconds'] * 1000,
-    slowQueryMs: config['logging.slow_query_threshold_ms'],
-    keepAliveMs: config['performance.keepalive_timeout'] * 1000,
-    directRequests: config['server.direct_requests'] === 'on',
-    connectionsMax: config['performance.max_connections'],
   };
 }
 

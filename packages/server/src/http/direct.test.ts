@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import {connect, createServer, type Socket} from 'node:net';
 import {test} from 'node:test';
 import {setTimeout as sleep, setImmediate as turn} from 'node:timers/promises';
+import {readConfig} from '../config.ts';
+import {httpOptions} from '../http-options.ts';
 import {systemClock} from '../std/system-clock.ts';
 import {BodyBudget} from './body.ts';
 import {DirectConnections} from './direct.ts';
@@ -12,6 +14,7 @@ import type {ServerState} from './server.ts';
 const PAGE_BYTES = 60_000;
 const page = JSON.stringify(['x'.repeat(PAGE_BYTES)]);
 const quiet = () => {};
+const http = httpOptions(readConfig({env: {}}).config);
 
 /** One connection: `near` is the server's end. Statements are answered at once unless `run` says otherwise. */
 class Pair {
@@ -88,15 +91,8 @@ class Pair {
         },
         host: '',
         port: 0,
-        limits: {
-          bodyBytesMax: 100_000,
-          parametersMax: 1,
-          parameterBytesMax: 1,
-          handlerTimeoutMs: 5000,
-          slowQueryMs: 5000,
-          keepAliveMs: 5000,
-          connectionsMax: 1,
-        },
+        ...http,
+        limits: {...http.limits, bodyBytesMax: 100_000, handlerTimeoutMs: 5000},
         logger: {debug: quiet, info: quiet, warn: quiet, error: (_: object, text: string) => assert.fail(text)},
         version: '',
         buildDate: '',

@@ -15,6 +15,7 @@ import {STATUS_CODES} from 'node:http';
 import type {Socket} from 'node:net';
 import {drained, STALLED_MS} from './answer.ts';
 import {decodeBody} from './body.ts';
+import {type Client, clientOf} from './client.ts';
 import type {Exchange} from './exchange.ts';
 import {readUsualRequest, type UsualRequest} from './request-head.ts';
 import type {ServerState} from './server.ts';
@@ -87,6 +88,7 @@ export class DirectConnections {
 class DirectConnection {
   readonly #all: DirectConnections;
   readonly #socket: Socket;
+  readonly client: Client;
   #exchange: DirectExchange | undefined;
   #isInTurn = false;
   /** An answer that waits for the end of the turn. */
@@ -99,6 +101,8 @@ class DirectConnection {
   constructor(all: DirectConnections, socket: Socket) {
     this.#all = all;
     this.#socket = socket;
+    // Whoever passes requests on says so in headers, and those go to node:http.
+    this.client = clientOf(socket.remoteAddress ?? '', {}, all.options.state.options.trustedProxies);
     socket.setTimeout(all.options.headersMs);
     socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose);
     socket.on('timeout', this.#onTimeout).on('error', ignore);
@@ -228,8 +232,8 @@ class DirectExchange implements Exchange {
     this.requestId = requestId;
   }
 
-  get peer(): string {
-    return this.#connection.socket.remoteAddress ?? '';
+  get client(): Client {
+    return this.#connection.client;
   }
 
   isRepeated(): boolean {

@@ -7,11 +7,11 @@
  * Law: the route cannot tell them apart, and neither can the caller.
  */
 import type {IncomingHttpHeaders} from 'node:http';
+import type {Client} from './client.ts';
 
 /** What is known before the body is read. */
 export interface RequestHead {
-  /** The peer's address. */
-  readonly peer: string;
+  readonly client: Client;
   readonly headers: IncomingHttpHeaders;
   /** node:http joins repeated headers by a comma. */
   isRepeated(header: string): boolean;

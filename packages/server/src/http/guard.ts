@@ -4,7 +4,7 @@
  * A server without accounts trusts the machine it runs on, and nothing else. A web page opened on the same machine is not trusted: it could
  * send requests to loopback too. So four facts are asked for, each of which a page from elsewhere cannot fake:
  *
- *     peer address    loopback                    nobody on the network
+ *     client          on this machine, no proxy   nobody on the network (client.ts)
  *     Host            localhost, 127/8, [::1]     no page whose name was re-bound to 127.0.0.1
  *     Origin          absent or loopback          no page of another site
  *     Content-Type    application/json            no plain form post, which browsers send without asking
@@ -14,20 +14,13 @@
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {developmentSession} from '../auth/auth.ts';
 import type {Session} from '../model/session.ts';
+import {isLoopback} from './client.ts';
+import {type Cors, hostName, isLocalOrigin} from './cors.ts';
 import type {RequestHead} from './exchange.ts';
-
-const LOOPBACK_V4 = /^127\.(?:\d{1,3})\.(?:\d{1,3})\.(?:\d{1,3})$/;
-
-/** An address as sockets report it, or a host name as a config or URL has it. */
-export function isLoopback(host: string): boolean {
-  if (host === '127.0.0.1') return true;
-  const name = host.toLowerCase().replace(/^\[(.*)\]$/, '$1');
-  return name === 'localhost' || name === '::1' || LOOPBACK_V4.test(name.replace(/^::ffff:/, ''));
-}
 
 /** Throws REMOTE_ACCESS_DENIED unless peer, Host and Origin are of this machine. */
 export function checkLocal(request: RequestHead): void {
-  if (!isLocalPeer(request))
+  if (!request.client.isLocal)
     throw new DbError('REMOTE_ACCESS_DENIED', 'Access denied: only callers on this machine are served.');
   const {host, origin} = request.headers;
   if (host === undefined || !isLocalHost(host)) {
@@ -41,6 +34,15 @@ export function checkLocal(request: RequestHead): void {
   }
 }
 
+/** Throws REMOTE_ACCESS_DENIED for pages that may not ask. */
+export function checkOrigin({headers: {origin, host}}: RequestHead, cors: Cors): void {
+  if (origin === undefined || cors.isAllowed(origin, host)) return;
+  throw new DbError(
+    'REMOTE_ACCESS_DENIED',
+    'Access denied: pages of this origin are not served; security.cors.allowed_origins names those that are.',
+  );
+}
+
 /** The one that was found good last: callers send the same again and again. */
 let knownHost = '';
 
@@ -49,14 +51,6 @@ function isLocalHost(host: string): boolean {
   if (!isLoopback(hostName(host))) return false;
   knownHost = host;
   return true;
-}
-
-export function isLocalOrigin(origin: string): boolean {
-  return isLoopback(originHost(origin));
-}
-
-export function isLocalPeer(request: RequestHead): boolean {
-  return isLoopback(request.peer);
 }
 
 /** The caller by `Authorization` and `X-USER-ID`. Throws INVALID_CREDENTIALS or what a bad user id throws. */
@@ -95,11 +89,3 @@ function oneUserId(request: RequestHead, userId: string): string {
 }
 
 const strictUtf8 = new TextDecoder('utf-8', {fatal: true});
-
-function hostName(host: string): string {
-  return /^(\[[^\]]*\]|[^:]*)(?::\d{1,5})?$/.exec(host)?.[1] ?? '';
-}
-
-function originHost(origin: string): string {
-  return /^https?:\/\/(.+)$/i.exec(origin) === null ? '' : hostName(origin.slice(origin.indexOf('//') + 2));
-}

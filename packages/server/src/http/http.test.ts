@@ -3,6 +3,8 @@ import {request as httpRequest, type OutgoingHttpHeaders} from 'node:http';
 import {connect} from 'node:net';
 import {after, before, test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
+import {readConfig} from '../config.ts';
+import {httpOptions} from '../http-options.ts';
 import type {RunSql, SqlRequest, StatementResult} from './engine.ts';
 import {createHttpServer, type HttpLimits, type HttpServer} from './server.ts';
 
@@ -69,6 +71,7 @@ function newServer(): HttpServer {
     runSql,
     host: '127.0.0.1',
     port: 0,
+    ...httpOptions(readConfig({env: {}}).config),
     limits: LIMITS,
     logger,
     version: '1.2.3',

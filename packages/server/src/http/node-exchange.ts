@@ -4,12 +4,15 @@
 import type {IncomingHttpHeaders, IncomingMessage, ServerResponse} from 'node:http';
 import {sendJson, sendSlices} from './answer.ts';
 import {type BodyBudget, type BodyLimits, discardRest, readBody} from './body.ts';
+import {type Client, clientOf} from './client.ts';
 import type {Exchange, RequestHead} from './exchange.ts';
 import type {RouteContext} from './routes.ts';
+import type {ServerState} from './server.ts';
 
-export function headOf(request: IncomingMessage): RequestHead {
+/** Throws INVALID_INPUT if a proxy tells what cannot be. */
+export function headOf(request: IncomingMessage, {options}: ServerState): RequestHead {
   return {
-    peer: request.socket.remoteAddress ?? '',
+    client: clientOf(request.socket.remoteAddress ?? '', request.headers, options.trustedProxies),
     headers: request.headers,
     isRepeated: header => isRepeated(request, header),
   };
@@ -17,7 +20,7 @@ export function headOf(request: IncomingMessage): RequestHead {
 
 export class NodeExchange implements Exchange {
   readonly requestId: string;
-  readonly peer: string;
+  readonly client: Client;
   readonly headers: IncomingHttpHeaders;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -27,7 +30,7 @@ export class NodeExchange implements Exchange {
 
   constructor(request: IncomingMessage, response: ServerResponse, context: RouteContext) {
     this.requestId = context.requestId;
-    this.peer = request.socket.remoteAddress ?? '';
+    this.client = headOf(request, context).client;
     this.headers = request.headers;
     this.#request = request;
     this.#response = response;

@@ -3,7 +3,7 @@
  */
 import type {IncomingMessage, ServerResponse} from 'node:http';
 import {type Headers, sendJson} from './answer.ts';
-import {checkLocal, isLocalPeer} from './guard.ts';
+import {checkLocal} from './guard.ts';
 import {clusterHealth, health} from './health.ts';
 import {headOf, NodeExchange} from './node-exchange.ts';
 import type {ServerState} from './server.ts';
@@ -62,19 +62,21 @@ function sql(request: IncomingMessage, response: ServerResponse, context: RouteC
 }
 
 /** A person who opened the address in a browser, or a program that looks around. */
-function pointer(request: IncomingMessage, response: ServerResponse, {options, headers}: RouteContext): void {
-  checkLocal(headOf(request));
+function pointer(request: IncomingMessage, response: ServerResponse, context: RouteContext): void {
+  checkLocal(headOf(request, context));
+  const {options, headers} = context;
   const body = {name: 'KalamDB', version: options.version, sql: 'POST /v1/api/sql', health: 'GET /health'};
   sendJson(response, 200, JSON.stringify(body), headers);
 }
 
 function localOnly(what: string, handler: Handler): Handler {
   return (request, response, context) => {
-    if (!isLocalPeer(headOf(request))) {
+    const head = headOf(request, context);
+    if (!head.client.isLocal) {
       const body = {error: `Access denied. ${what} is localhost-only.`};
       return sendJson(response, 403, JSON.stringify(body), context.headers);
     }
-    checkLocal(headOf(request));
+    checkLocal(head);
     return handler(request, response, context);
   };
 }

@@ -15,9 +15,12 @@ import {assert} from '../std/assert.ts';
 import type {Clock} from '../std/clock.ts';
 import {errorJson, sendJson, statusOf} from './answer.ts';
 import {BodyBudget, type BodyLimits} from './body.ts';
-import {allowOrigin, answerOptions} from './cors.ts';
+import type {AddressRanges} from './client.ts';
+import type {Cors} from './cors.ts';
 import {DirectConnections} from './direct.ts';
 import type {Logger, RunSql} from './engine.ts';
+import {checkLocal, checkOrigin} from './guard.ts';
+import {headOf} from './node-exchange.ts';
 import {findRoute, type RouteContext} from './routes.ts';
 import {expected} from './sql-route.ts';
 
@@ -36,6 +39,9 @@ export interface HttpServerOptions {
   /** 0 = any free one. */
   readonly port: number;
   readonly limits: HttpLimits;
+  readonly cors: Cors;
+  /** Addresses and ranges of proxies whose X-Forwarded-For is believed; this machine is one of them. */
+  readonly trustedProxies: AddressRanges;
   readonly logger: Logger;
   readonly version: string;
   readonly buildDate: string;
@@ -85,7 +91,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const requestId = requestIdOf(request) ?? state.newRequestId();
     const headers = {'x-request-id': requestId, ...(closing ? {connection: 'close'} : undefined)};
-    allowOrigin(request, response);
+    options.cors.nameOrigin(request, response);
     pipeline.run(request.socket, () => answer(request, response, {...state, requestId, headers}));
   };
 
@@ -162,8 +168,12 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
     const found = findRoute(request.method ?? '', request.url ?? '');
     if (typeof found === 'function') await found(request, response, context);
     else if (found === undefined) response.writeHead(404, {'content-length': 0, ...context.headers}).end();
-    else if (request.method === 'OPTIONS') answerOptions(request, response, {allow: found.allow, ...context.headers});
-    else {
+    else if (request.method === 'OPTIONS') {
+      const head = headOf(request, context);
+      checkLocal(head);
+      checkOrigin(head, context.options.cors);
+      context.options.cors.answerOptions(request, response, {allow: found.allow, ...context.headers});
+    } else {
       const error = new DbError('METHOD_NOT_ALLOWED', `Use ${found.allow} here.`);
       sendJson(response, statusOf(error), errorJson(error, undefined, 0), {allow: found.allow, ...context.headers});
     }

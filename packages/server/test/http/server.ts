@@ -2,19 +2,15 @@
  * A whole server in this process: real sockets in front of a real database, with the limits it is shipped with unless a test narrows one.
  */
 import {request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders} from 'node:http';
+import {readConfig} from '../../src/config.ts';
 import {createHttpServer, type HttpLimits} from '../../src/http/server.ts';
+import {httpOptions} from '../../src/http-options.ts';
 import {systemClock} from '../../src/std/system-clock.ts';
 import {openTestDatabase, type TestDatabase} from '../test-database.ts';
 
-export const LIMITS: HttpLimits = {
-  bodyBytesMax: 10 * 1024 * 1024,
-  parametersMax: 50,
-  parameterBytesMax: 512 * 1024,
-  handlerTimeoutMs: 30_000,
-  slowQueryMs: 60_000,
-  keepAliveMs: 5000,
-  connectionsMax: 1000,
-};
+const SHIPPED = httpOptions(readConfig({env: {}}).config);
+
+export const LIMITS: HttpLimits = {...SHIPPED.limits, slowQueryMs: 60_000, keepAliveMs: 5000};
 
 export interface TestServer {
   readonly port: number;
@@ -38,6 +34,7 @@ export async function startServer(limits: Partial<HttpLimits> = {}): Promise<Tes
     runSql: database.runSql,
     host: '127.0.0.1',
     port: 0,
+    ...SHIPPED,
     limits: {...LIMITS, ...limits},
     logger,
     version: '0.0.0',
