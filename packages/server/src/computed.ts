@@ -1,6 +1,5 @@
 /** Computed: wires the readers of all computed system tables, and counts what `system.stats` tells. */
 import type {Catalog} from './catalog/catalog.ts';
-import type {Storages} from './catalog/storages.ts';
 import {
   manifestRows,
   namespaceRows,
@@ -8,7 +7,8 @@ import {
   storageLocationRows,
   tableRows,
   tableSchemaRows,
-} from './catalog/views.ts';
+} from './catalog/listing.ts';
+import type {Storages} from './catalog/storages.ts';
 import type {Cold} from './cold/cold.ts';
 import type {Duck} from './duck/duck.ts';
 import type {Hot} from './hot/hot.ts';

@@ -1,5 +1,5 @@
 /**
- * Catalog: names → schemas, folded from the rows of `system.namespaces` and `system.schemas` as they are committed.
+ * Catalog: names → schemas and views, folded from the rows of `system.namespaces`, `system.schemas` and of views as they are committed.
  *
  * Laws: what is here is exactly what is durable. A schema object never changes; a new version is a new object. Every version is kept while
  * its table lives, since rows and segments name the version that wrote them. Only `ddl.ts` writes the rows this is folded from. Hidden
@@ -8,6 +8,7 @@
 
 import {type Incarnation, type TableName, tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
+import type {View} from '../model/view.ts';
 import {assert} from '../std/assert.ts';
 import type {SystemTableFacts} from '../system/define.ts';
 
@@ -31,6 +32,7 @@ interface Life {
 export class Catalog {
   readonly #namespaces = new Map<string, Namespace>();
   readonly #byName = new Map<string, Schema>();
+  readonly #views = new Map<string, View>();
   readonly #lives = new Map<Incarnation, Life>();
   /** Versions of lives that are over: statements that began before the drop still read by them. */
   readonly #ended = new Map<Incarnation, Map<number, Schema>>();
@@ -62,6 +64,16 @@ export class Catalog {
 
   find(name: TableName): Schema | undefined {
     return this.#byName.get(tableText(name));
+  }
+
+  /** A name is one of a table or of a view, never both. */
+  view(name: TableName): View | undefined {
+    return this.#views.size === 0 ? undefined : this.#views.get(tableText(name));
+  }
+
+  /** Ordered by namespace and name. */
+  views(): View[] {
+    return [...this.#views].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, view]) => view);
   }
 
   /** The newest version of a living table. */
@@ -105,6 +117,17 @@ export class Catalog {
 
   removeNamespace(name: string): void {
     this.#namespaces.delete(name);
+  }
+
+  putView(view: View): void {
+    this.#views.set(tableText(view.name), view);
+    this.#generation++;
+  }
+
+  /** `id` is its name as text. */
+  removeView(id: string): void {
+    this.#views.delete(id);
+    this.#generation++;
   }
 
   putSchema(schema: Schema): void {

@@ -1,5 +1,5 @@
 /**
- * DDL: the only writer of namespaces, schemas and storages.
+ * DDL: the only writer of namespaces, schemas, views and storages.
  *
  * Laws: one DDL statement at a time, each decided on the catalog as it is durable and written as one batch, so a name is taken once and a
  * table is made or dropped whole. DROP ends a life: its rows are gone in the same record, its incarnation never comes back. System columns stay
@@ -10,19 +10,24 @@ import type {Value} from '../model/datatype.ts';
 import {FIRST_USER_INCARNATION, type Incarnation, type TableName, tableText} from '../model/names.ts';
 import {encodeRow} from '../model/row-codec.ts';
 import {COLUMNS_MAX, type Column, type Schema, TABLE_KINDS, type TableOptions} from '../model/schema.ts';
+import type {View} from '../model/view.ts';
 import type {Clock} from '../std/clock.ts';
 import {NAMESPACES, type NamespaceRecord} from '../system/namespaces.ts';
 import {SCHEMAS} from '../system/schemas.ts';
 import {STORAGES, type StorageRecord} from '../system/storages.ts';
+import {VIEWS} from '../system/views.ts';
 import type {Commit, WriteRow} from '../table/commit.ts';
 import type {Latches} from '../table/latches.ts';
 import type {Catalog} from './catalog.ts';
 import {columnsToJson, optionsToJson} from './schema-json.ts';
 import type {Storages} from './storages.ts';
+import {viewRecord} from './view-record.ts';
 
 /** Names are looked up in memory and every version of every table is kept there: bounds, so that none grows without end. */
 const TABLES_MAX = 100_000;
 const VERSIONS_MAX = 2000;
+const VIEWS_MAX = 10_000;
+const NAMESPACE_OPTIONS_MAX = 65_536;
 
 export interface NewTable {
   readonly name: TableName;
@@ -64,14 +69,62 @@ export class Ddl {
     });
   }
 
-  /** False if there is none. The caller has dropped its tables, or there were none: else Conflict. */
+  /** Puts the options beside those it has; one of the same name is replaced. False if there is no such namespace. */
+  alterNamespace(name: string, options: Readonly<Record<string, unknown>>): Promise<boolean> {
+    return this.#alone(async () => {
+      const namespace = this.#catalog.namespace(name);
+      if (namespace === undefined) return false;
+      const merged = JSON.stringify({...JSON.parse(namespace.options ?? '{}'), ...options});
+      if (merged.length > NAMESPACE_OPTIONS_MAX) {
+        const message = `The options of a namespace have at most ${NAMESPACE_OPTIONS_MAX} characters as JSON.`;
+        throw new DbError('LIMIT_EXCEEDED', message);
+      }
+      const record = {namespace_id: name, name, created_at: namespace.createdAt, options: merged};
+      await this.#commit.write({rows: [namespaceRow(record)]});
+      return true;
+    });
+  }
+
+  /** False if there is one of that name and it may not be replaced. */
+  createView(view: Pick<View, 'name' | 'text' | 'columns'>, isReplacing: boolean): Promise<boolean> {
+    return this.#alone(async () => {
+      const {namespace} = view.name;
+      if (this.#catalog.namespace(namespace) === undefined) {
+        throw fail.invalidOperation(
+          `Namespace '${namespace}' does not exist. Create it first with CREATE NAMESPACE ${namespace}`,
+        );
+      }
+      if (this.#catalog.find(view.name) !== undefined)
+        throw fail.alreadyExists(`Table ${tableText(view.name)} already exists; a view cannot take its name`);
+      const before = this.#catalog.view(view.name);
+      if (before !== undefined && !isReplacing) return false;
+      if (before === undefined && this.#catalog.views().length >= VIEWS_MAX)
+        throw new DbError('LIMIT_EXCEEDED', `A server holds at most ${VIEWS_MAX} views.`);
+      const now = this.#now();
+      const record = viewRecord({kind: 'view', ...view, createdAt: before?.createdAt ?? now, updatedAt: now});
+      await this.#commit.write({rows: [systemRow(VIEWS.schema, VIEWS.toValues(record), textKey(record.view_id))]});
+      return true;
+    });
+  }
+
+  /** False if there is none. */
+  dropView(name: TableName): Promise<boolean> {
+    return this.#alone(async () => {
+      if (this.#catalog.view(name) === undefined) return false;
+      const key = textKey(tableText(name));
+      await this.#commit.write({removes: [{scope: scopeOf(VIEWS.schema), key}], isUrgent: true});
+      return true;
+    });
+  }
+
+  /** False if there is none. The caller has dropped its tables and views, or there were none: else Conflict. */
   dropNamespace(name: string): Promise<boolean> {
     return this.#alone(async () => {
       if (this.#catalog.namespace(name) === undefined) return false;
-      const tables = this.#catalog.tables().filter(schema => schema.name.namespace === name);
-      if (tables.length > 0) {
+      const held = [...this.#catalog.tables(), ...this.#catalog.views()].filter(one => one.name.namespace === name);
+      if (held.length > 0) {
         throw fail.conflict(
-          `Namespace '${name}' still holds ${tables.length} table(s); drop them first or use CASCADE`,
+          `Namespace '${name}' still holds ${held.length} table(s) or view(s); drop them first or use CASCADE`,
         );
       }
       await this.#commit.write({removes: [{scope: scopeOf(NAMESPACES.schema), key: textKey(name)}], isUrgent: true});
@@ -89,6 +142,8 @@ export class Ddl {
         );
       }
       if (this.#catalog.find(table.name) !== undefined) return undefined;
+      if (this.#catalog.view(table.name) !== undefined)
+        throw fail.alreadyExists(`View ${tableText(table.name)} already exists; a table cannot take its name`);
       if (!this.#storages.has(table.options.storageId))
         throw fail.invalidOperation(`Storage '${table.options.storageId}' does not exist`);
       if (table.columns.length > COLUMNS_MAX)

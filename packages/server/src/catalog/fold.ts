@@ -5,15 +5,18 @@ import {RowView} from '../model/row-codec.ts';
 import {NAMESPACES} from '../system/namespaces.ts';
 import {SCHEMAS} from '../system/schemas.ts';
 import {STORAGES} from '../system/storages.ts';
+import {VIEWS} from '../system/views.ts';
 import type {LogRecord} from '../table/record.ts';
 import type {Catalog} from './catalog.ts';
 import {schemaFromRecord} from './schema-json.ts';
 import type {StorageOpener} from './storage-opener.ts';
 import {LOCAL_STORAGE, type Storages} from './storages.ts';
+import {viewFromRecord} from './view-record.ts';
 
 export function createFold(catalog: Catalog, storages: Storages, open: StorageOpener): (record: LogRecord) => void {
   const schemaView = new RowView(SCHEMAS.schema, () => SCHEMAS.schema);
   const namespaceView = new RowView(NAMESPACES.schema, () => NAMESPACES.schema);
+  const viewView = new RowView(VIEWS.schema, () => VIEWS.schema);
   const storageView = new RowView(STORAGES.schema, () => STORAGES.schema);
   return record => {
     switch (record.kind) {
@@ -23,6 +26,8 @@ export function createFold(catalog: Catalog, storages: Storages, open: StorageOp
         } else if (record.scope.incarnation === NAMESPACES.schema.incarnation) {
           const {name, created_at, options} = NAMESPACES.fromRow(namespaceView.at(record.row));
           catalog.putNamespace({name, createdAt: created_at, options});
+        } else if (record.scope.incarnation === VIEWS.schema.incarnation) {
+          catalog.putView(viewFromRecord(VIEWS.fromRow(viewView.at(record.row))));
         } else if (record.scope.incarnation === STORAGES.schema.incarnation) {
           const storage = STORAGES.fromRow(storageView.at(record.row));
           // Its place is the data directory of this start, which may have moved.
@@ -38,6 +43,7 @@ export function createFold(catalog: Catalog, storages: Storages, open: StorageOp
         break;
       case 'remove':
         if (record.scope.incarnation === NAMESPACES.schema.incarnation) catalog.removeNamespace(textOf(record.key));
+        else if (record.scope.incarnation === VIEWS.schema.incarnation) catalog.removeView(textOf(record.key));
         else if (record.scope.incarnation === STORAGES.schema.incarnation) storages.remove(textOf(record.key));
         break;
       case 'drop':

@@ -9,6 +9,7 @@ import type {Incarnation} from '../model/names.ts';
 import type {Column, ColumnDefault, FlushPolicy, Schema, TableKindName} from '../model/schema.ts';
 import {typeJson} from '../model/type-table.ts';
 import {fromJson, toJson} from '../model/values.ts';
+import type {View} from '../model/view.ts';
 import type {SchemaRecord} from '../system/schemas.ts';
 
 interface ColumnJson {
@@ -58,6 +59,25 @@ export function columnsToJson(schema: Schema): string {
     }),
   );
   return JSON.stringify(columns);
+}
+
+/** For people: the columns of a view, in the form of a table's. */
+export function viewColumnsJson({columns}: View): string {
+  const list = columns.map(
+    ({name, type}, i): ColumnJson => ({
+      column_id: i + 1,
+      column_name: name,
+      column_comment: null,
+      data_type: typeJson(type) as ColumnJson['data_type'],
+      default_value: 'None',
+      ordinal_position: i + 1,
+      is_nullable: true,
+      is_primary_key: false,
+      is_partition_key: false,
+      initial_default: 'null',
+    }),
+  );
+  return JSON.stringify(list);
 }
 
 export function optionsToJson(schema: Schema): string {
@@ -120,7 +140,7 @@ function columnFromJson(json: ColumnJson): Column {
   };
 }
 
-function typeFromJson(json: ColumnJson['data_type']): DataType {
+export function typeFromJson(json: ColumnJson['data_type']): DataType {
   if (typeof json === 'string') return {name: json.toLowerCase() as Exclude<TypeName, 'decimal' | 'embedding'>};
   return 'Decimal' in json ? {name: 'decimal', ...json.Decimal} : {name: 'embedding', dimension: json.Embedding};
 }

@@ -90,7 +90,8 @@ function wholeTable(cursor: TokenCursor): Select {
   cursor.expectKeyword('TABLE');
   const from = parseRelation(cursor);
   select.from = [from];
-  select.items = [{kind: 'star', start: from.start, end: from.end, qualifier: []}];
+  // The star stands where TABLE does, so that every part of the text is one node's.
+  select.items = [{kind: 'star', start: select.start, end: from.start, qualifier: []}];
   select.end = from.end;
   return select;
 }

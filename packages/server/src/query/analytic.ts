@@ -20,7 +20,7 @@ import {typeJson} from '../model/type-table.ts';
 import type {Query} from '../parser/ast.ts';
 import type {TableSnapshot} from '../table/table.ts';
 import {bindQuery} from './bind-query.ts';
-import {Binder, type BoundQuery, outputTypes, type TableOf, type TableUse} from './bound.ts';
+import {Binder, type BoundQuery, outputTypes, type TableOf, type TableUse, type ViewUse} from './bound.ts';
 import {type RunOptions, type SelectResult, windowOf} from './direct.ts';
 import type {PlanOptions} from './plan.ts';
 import {
@@ -42,6 +42,7 @@ export interface AnalyticPlan {
   readonly columns: readonly ResultColumn[];
   readonly types: readonly DataType[];
   readonly uses: readonly TableUse[];
+  readonly views: readonly ViewUse[];
   readonly relations: readonly PlannedRelation[];
 }
 
@@ -60,7 +61,7 @@ export function planAnalytic(
     return flags === undefined ? column : {...column, flags: [...flags]};
   });
   const relations = planRelations(binder.uses);
-  return {query, isWithTies: tree.isWithTies, columns, types, uses: binder.uses, relations};
+  return {query, isWithTies: tree.isWithTies, columns, types, uses: binder.uses, views: binder.views, relations};
 }
 
 export interface AnalyticServices {

@@ -12,9 +12,11 @@ import type {Source, SourceColumn, SqlWriter, TypedExpr} from '../expr/expr.ts';
 import {columnNames, findColumn, resolveColumn} from '../expr/sources.ts';
 import type {DataType} from '../model/datatype.ts';
 import {DELETED_COLUMN, SEQ_COLUMN} from '../model/schema.ts';
+import type {View} from '../model/view.ts';
 import type {FromItem, FromQuery, FromTable, Join, Name, Node} from '../parser/ast.ts';
 import {bindFunction} from './bind-function.ts';
 import {bindQuery} from './bind-query.ts';
+import {bindView} from './bind-view.ts';
 import {named} from './bind-with.ts';
 import {
   type Binder,
@@ -103,8 +105,22 @@ function bindTable(binder: Binder, item: FromTable, place: Place): BoundFrom {
   }
   const use = binder.use(item.table, unseenReason(table, names));
   const sqlName = binder.name('s');
+  if ('view' in use) return viewSource(binder, item, use.view, sqlName);
   const source = tableSource(binder, item, use, sqlName);
   return {sources: [source], sql: () => `${quoted(use.relation)} AS ${quoted(sqlName)}`, isRecursive: false};
+}
+
+function viewSource(binder: Binder, item: FromTable, view: View, sqlName: string): BoundFrom {
+  const query = bindView(binder, view, item.table);
+  const types = view.columns.map(column => column.type);
+  const columns = renamed(binder, view.columns, item.columnAliases, item, view.name.table);
+  const alias = item.alias?.name;
+  const source = columnsSource(binder, alias ?? view.name.table, sqlName, columns);
+  return {
+    sources: [alias === undefined ? {...source, namespace: view.name.namespace} : source],
+    sql: out => `(${query.sql(out, types)}) AS ${quoted(sqlName)}`,
+    isRecursive: false,
+  };
 }
 
 /** The query of a WITH clause that the name means here. */

@@ -20,7 +20,7 @@ import type {Expr, Name, Node, OrderItem, Select} from '../parser/ast.ts';
 import {type BoundFrom, bindFrom, type FromSource} from './bind-from.ts';
 import {type BoundGroups, bindGroups, hasAggregate, resolvedKey} from './bind-group.ts';
 import {windowLayer} from './bind-window.ts';
-import {type Binder, type BoundQuery, type Output, type Place, type RowWindow, selectList} from './bound.ts';
+import {type Binder, type BoundQuery, type Output, type Place, quoted, type RowWindow, selectList} from './bound.ts';
 import {columnFlags, outputName} from './plan.ts';
 import {type Layer, queryScope} from './query-scope.ts';
 import {boundLimit, directionSql, orderBySql, outputIndex, ownWindow, windowSql, withTies} from './tail.ts';
@@ -165,6 +165,7 @@ function starOutputs(
   if (sources.length === 0) throw failAt(binder, node, 'SELECT * needs a FROM');
   const meant = sources.filter(source => isOfSource(qualifier, source));
   if (meant.length === 0) throw failAt(binder, node, `No table named ${qualifier.map(part => part.name).join('.')}`);
+  binder.noteLasting(node, () => meant.flatMap(source => starNames(source, qualifier)).join(', '));
   return meant.flatMap(source =>
     source.names().flatMap((name, index): ShownOutput[] => {
       if (qualifier.length === 0 && source.hidden.has(name)) return [];
@@ -177,6 +178,14 @@ function starOutputs(
       return [{name, expr, typed, flags: columnFlags(typed, table?.schema)}];
     }),
   );
+}
+
+/** A source without a name, or of columns that both sides of a join share, is known by its columns alone. */
+function starNames(source: FromSource, qualifier: readonly Name[]): string[] {
+  const shown = source.names().filter(name => qualifier.length > 0 || !source.hidden.has(name));
+  const isNamed = source.name === source.name.toLowerCase();
+  const path = isNamed ? [...(source.namespace === undefined ? [] : [source.namespace]), source.name] : [];
+  return shown.map(name => [...path, name].map(quoted).join('.'));
 }
 
 /** ORDER BY takes an ordinal, the name of an output, or any expression, in this order. */

@@ -11,7 +11,8 @@ import type {ColumnScope, Env, Eval, Source, SqlWriter, TypedExpr} from '../expr
 import type {KeyFacts} from '../expr/key-range.ts';
 import type {DataType} from '../model/datatype.ts';
 import type {Schema} from '../model/schema.ts';
-import type {TableRef} from '../parser/ast.ts';
+import type {View} from '../model/view.ts';
+import type {Node, TableRef} from '../parser/ast.ts';
 import type {PlanOptions} from './plan.ts';
 
 export interface Output {
@@ -76,18 +77,38 @@ export interface Place {
 }
 
 /** Throws that there is no such table, with the hint behind it. */
-export type TableOf = (ref: TableRef, hint: string) => Schema;
+export type TableOf = (ref: TableRef, hint: string) => Schema | View;
+
+export interface ViewUse {
+  readonly ref: TableRef;
+  readonly view: View;
+}
+
+/** A part of a query's text, and how to write it so that it means the same wherever and whenever it is read. */
+export interface Lasting {
+  readonly node: Node;
+  readonly text: string;
+}
 
 export class Binder {
   /** The statement, for line and column of errors. */
   readonly text: string;
   readonly paramTypes: readonly (DataType | undefined)[];
   readonly uses: TableUse[] = [];
+  readonly views: ViewUse[] = [];
+  /** Names of the views around what is being bound, the outermost first. */
+  readonly viewPath: string[];
+  /** Of a query that is to be a view: its tables without a namespace, and its `*`. */
+  readonly lasting: Lasting[] = [];
+  readonly #isView: boolean;
   readonly #tableOf: TableOf;
   #last = 0;
 
-  constructor({text = '', paramTypes = []}: PlanOptions, tableOf: TableOf) {
+  /** `view`: the name of the view that the query is to be. */
+  constructor({text = '', paramTypes = []}: PlanOptions, tableOf: TableOf, view?: string) {
     this.text = text;
+    this.viewPath = view === undefined ? [] : [view];
+    this.#isView = view !== undefined;
     this.paramTypes = paramTypes;
     this.#tableOf = tableOf;
   }
@@ -102,11 +123,24 @@ export class Binder {
     return `${prefix}${++this.#last}`;
   }
 
+  /** What stands inside of other views lasts already. */
+  noteLasting(node: Node, text: () => string): void {
+    if (this.#isView && this.viewPath.length === 1) this.lasting.push({node, text: text()});
+  }
+
   /** `hint` is told if there is no such table. */
-  use(ref: TableRef, hint: string): TableUse {
+  use(ref: TableRef, hint: string): TableUse | ViewUse {
+    const found = this.#tableOf(ref, hint);
+    const {namespace, table} = found.name;
+    if (ref.namespace === undefined) this.noteLasting(ref, () => `${quoted(namespace)}.${quoted(table)}`);
+    if (found.kind === 'view') {
+      const view = {ref, view: found};
+      this.views.push(view);
+      return view;
+    }
     const use: TableUse = {
       ref,
-      schema: this.#tableOf(ref, hint),
+      schema: found,
       columns: new Set(),
       includeTombstones: false,
       facts: undefined,

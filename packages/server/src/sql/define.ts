@@ -3,7 +3,7 @@
  *
  * Law: everything that cuts across statements (authorising, naming in logs, retrying) reads these facts in `run.ts`; no statement file repeats it.
  */
-import {DbError} from '@kalamdb/protocol/errors.ts';
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {LocalFile} from '../blob/blob.ts';
 import type {Catalog} from '../catalog/catalog.ts';
@@ -114,6 +114,11 @@ export function defineStatement<Tree>(kind: StatementKind<Tree>): StatementKind 
 
 export function done(context: StatementContext, message: string): StatementResult {
   return {rowCount: 0, message, asUser: context.session.userId};
+}
+
+/** `otherwise` is what a session without the role is told. */
+export function requireAdmin({session}: StatementContext, otherwise: string): void {
+  if (session.role !== 'dba' && session.role !== 'system') throw fail.unauthorized(otherwise);
 }
 
 /** `system.system_x`, by the column family it once was, is another spelling of `system.x`. */

@@ -38,7 +38,8 @@ export function runQuery(
   context: StatementContext,
   open: OpenTable = schema => openTable(context, schema),
 ): StatementResult | Promise<StatementResult> {
-  if (context.executor === 'analytic' || !isDirect(tree)) return runWide(tree, context, open);
+  if (context.executor === 'analytic' || !isDirect(tree) || namesView(tree, context))
+    return runWide(tree, context, open);
   return runDirect(tree, context, open);
 }
 
@@ -53,6 +54,10 @@ function isDirect(tree: Query): tree is DirectSelect {
   if (widePlans.has(tree) || widerThanDirect(tree) !== undefined) return false;
   directTrees.add(tree);
   return true;
+}
+
+function namesView({from}: DirectSelect, context: StatementContext): boolean {
+  return from.length > 0 && context.services.catalog.view(resolveName(context, from[0]!.table)) !== undefined;
 }
 
 function runDirect(
@@ -116,6 +121,7 @@ function resultOf({columns, rows, isTruncated}: SelectResult, {session}: Stateme
 export function explainQuery(tree: Query, context: StatementContext): ExplainLine[] {
   const env = context.services.newEnv(context.session, context.params);
   if (!isDirect(tree)) return explainWide(tree, context, env, widerThanDirect(tree)!.what);
+  if (namesView(tree, context)) return explainWide(tree, context, env, 'a view');
   const {schema, plan} = directPlan(tree, context);
   const snapshot = schema === undefined ? undefined : openTable(context, schema);
   try {
@@ -163,16 +169,26 @@ function widePlan(tree: Query, context: StatementContext): AnalyticPlan {
   const said = paramTypes(context.params);
   const types = said.map(type => (type === undefined ? '' : sqlName(type))).join();
   const known = widePlans.get(tree);
-  const isGood = known?.types === types && known.plan.uses.every(({ref, schema}) => findTable(context, ref) === schema);
-  if (isGood) return known.plan;
+  if (known?.types === types && isCurrent(known.plan, context)) return known.plan;
   const plan = planAnalytic(tree, {text: context.text, paramTypes: said}, tableFor(context));
   widePlans.set(tree, {plan, types});
   return plan;
 }
 
-/** Finds a table that this session may read. */
-function tableFor(context: StatementContext): TableOf {
+/** Would every name of the statement be found as it was? */
+function isCurrent({uses, views}: AnalyticPlan, context: StatementContext): boolean {
+  const {catalog} = context.services;
+  return (
+    uses.every(({ref, schema}) => catalog.find(resolveName(context, ref)) === schema) &&
+    views.every(({ref, view}) => catalog.view(resolveName(context, ref)) === view)
+  );
+}
+
+/** Finds a table that this session may read, or a view, which holds no rows. */
+export function tableFor(context: StatementContext): TableOf {
   return (ref, hint) => {
+    const view = context.services.catalog.view(resolveName(context, ref));
+    if (view !== undefined) return view;
     const schema = findTable(context, ref, hint);
     context.services.scopeFor(context.session, schema, 'read');
     return schema;
@@ -190,6 +206,8 @@ export function findTable(context: StatementContext, ref: TableRef, hint = ''): 
   const name = resolveName(context, ref);
   const schema = context.services.catalog.find(name);
   if (schema !== undefined) return schema;
+  if (context.services.catalog.view(name) !== undefined)
+    throw fail.invalidOperation(`'${tableText(name)}' is a view; this needs a table`);
   if (name.namespace === 'information_schema') throw fail.notSupported('information_schema; see system.tables');
   // Clients look for this very text, catalog name and all.
   throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found${hint}`);

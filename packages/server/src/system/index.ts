@@ -21,6 +21,7 @@ import {STORAGES} from './storages.ts';
 import {TABLE_SCHEMAS} from './table-schemas.ts';
 import {TABLES} from './tables.ts';
 import {USERS} from './users.ts';
+import {VIEWS} from './views.ts';
 
 /** The first eight are those of October 2025, in their order; the later ones follow. */
 const VISIBLE = [
@@ -39,7 +40,7 @@ const VISIBLE = [
   LIVE,
 ] as const;
 
-const HIDDEN = [NAMESPACES, SCHEMAS, META] as const;
+const HIDDEN = [NAMESPACES, SCHEMAS, META, VIEWS] as const;
 
 type Declared = (typeof VISIBLE)[number] | (typeof HIDDEN)[number];
 

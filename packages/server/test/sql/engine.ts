@@ -69,7 +69,7 @@ export async function openEngine(
 
 async function tablesOf(database: TestDatabase): Promise<string[]> {
   const {rows} = await database.sql(
-    "SELECT namespace_id || '.' || table_name FROM system.tables WHERE table_type NOT IN ('system', 'stream') LIMIT 1000",
+    "SELECT namespace_id || '.' || table_name FROM system.tables WHERE table_type IN ('user', 'shared') LIMIT 1000",
   );
   return rows.map(([name]) => String(name));
 }

@@ -4,6 +4,7 @@ import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../../model/schema.ts';
 import {sqlName} from '../../model/type-table.ts';
 import {valueText} from '../../model/values.ts';
+import type {View} from '../../model/view.ts';
 import type {TableRef} from '../../parser/ast.ts';
 import {defineStatement, resolveName} from '../define.ts';
 
@@ -43,6 +44,11 @@ export const describeTable = defineStatement<{ref: TableRef; isHistory: boolean}
     const {catalog} = context.services;
     const name = resolveName(context, ref);
     const schema = catalog.find(name);
+    const view = schema === undefined ? catalog.view(name) : undefined;
+    if (view !== undefined) {
+      const rows = describeView(view);
+      return {columns: COLUMNS, rows, rowCount: rows.length, asUser: context.session.userId};
+    }
     if (schema === undefined) throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
     const versions = isHistory ? catalog.versions(schema.incarnation) : [schema];
     const rows = versions.flatMap(describe);
@@ -70,6 +76,12 @@ function describe(schema: Schema): string[] {
   if (schema.kind !== 'stream')
     rows.push(row(DELETED_COLUMN, rows.length + 1, nextId + 1, 'BOOLEAN', false, false, 'false', schema));
   return rows;
+}
+
+function describeView({columns}: View): string[] {
+  return columns.map(({name, type}, i) =>
+    JSON.stringify([name, i + 1, String(i + 1), sqlName(type), true, false, null, null, 1]),
+  );
 }
 
 function row(

@@ -30,6 +30,7 @@ export const dropTable = defineStatement<{ref: TableRef; ifExists: boolean}>({
     const {catalog, ddl, flushes} = context.services;
     const name = resolveName(context, ref);
     const schema = catalog.find(name);
+    if (catalog.view(name) !== undefined) throw fail.invalidOperation(`${tableText(name)} is a view; use DROP VIEW`);
     if (schema === undefined) {
       if (ifExists) return done(context, `Table ${tableText(name)} does not exist (skipped)`);
       throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);

@@ -13,6 +13,7 @@ import {createNamespace, dropNamespace, showNamespaces} from './namespaces.ts';
 import {select} from './select.ts';
 import {showTables} from './show-tables.ts';
 import {alterStorage, createStorage, dropStorage, showStorages, storageCheck} from './storages.ts';
+import {createView, dropView} from './views.ts';
 
 export const STATEMENTS: readonly StatementKind[] = [
   select,
@@ -26,6 +27,8 @@ export const STATEMENTS: readonly StatementKind[] = [
   createTable,
   dropTable,
   alterTable,
+  createView,
+  dropView,
   showTables,
   describeTable,
   flushTable,

@@ -61,6 +61,7 @@ export const dropNamespace = defineStatement<{name: string; ifExists: boolean; i
 
 async function dropTablesOf(namespace: string, context: StatementContext): Promise<void> {
   const {catalog, ddl, flushes} = context.services;
+  for (const {name} of catalog.views()) if (name.namespace === namespace) await ddl.dropView(name);
   for (const schema of catalog.tables().filter(one => one.name.namespace === namespace)) {
     await flushes.cancelFor(schema);
     if (await ddl.dropTable(schema, () => flushes.announceFiles(schema))) await flushes.cleanUp(schema);

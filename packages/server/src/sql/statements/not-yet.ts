@@ -8,9 +8,7 @@ import {defineStatement, type StatementKind} from '../define.ts';
 const NAMES: readonly (string | readonly [name: string, ...heads: string[]])[] = [
   'ALTER NAMESPACE',
   ['USE NAMESPACE', 'USE', 'SET NAMESPACE'],
-  ['CREATE VIEW', 'CREATE VIEW', 'CREATE OR REPLACE VIEW'],
   ['MATERIALIZED VIEWS', 'CREATE MATERIALIZED VIEW', 'CREATE OR REPLACE MATERIALIZED VIEW'],
-  'DROP VIEW',
   'SHOW STATS',
   'SHOW MANIFEST',
   'SHOW ALL',

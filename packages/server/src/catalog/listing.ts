@@ -1,14 +1,15 @@
 /**
- * Views: the rows of the computed system tables, made from what is in memory when somebody reads.
+ * Listing: the rows of the computed system tables, made from what is in memory when somebody reads.
  *
- * Law: a view shows the state of one moment, the watermark of its statement, and never a user's row.
+ * Law: a table of these shows the state of one moment, the watermark of its statement, and never a user's row.
  */
 
 import {manifestJson} from '../cold/manifest-mirror.ts';
 import type {Hot} from '../hot/hot.ts';
 import type {Value} from '../model/datatype.ts';
-import {type Owner, pathComponent} from '../model/names.ts';
+import {type Owner, pathComponent, tableText} from '../model/names.ts';
 import {DELETED_COLUMN, type Schema, SEQ_COLUMN, TABLE_KINDS} from '../model/schema.ts';
+import type {View} from '../model/view.ts';
 import {MANIFEST} from '../system/manifest.ts';
 import {NAMESPACES_VIEW} from '../system/namespaces.ts';
 import {SCHEMAS_VIEW} from '../system/schemas.ts';
@@ -18,7 +19,7 @@ import {TABLE_SCHEMAS} from '../system/table-schemas.ts';
 import {TABLES} from '../system/tables.ts';
 import type {Manifests} from '../table/manifests.ts';
 import type {Catalog} from './catalog.ts';
-import {columnsToJson, optionsToJson, policyToJson} from './schema-json.ts';
+import {columnsToJson, optionsToJson, policyToJson, viewColumnsJson} from './schema-json.ts';
 import type {Storages} from './storages.ts';
 
 export function* namespaceRows(catalog: Catalog): Generator<readonly Value[]> {
@@ -36,25 +37,63 @@ export function* namespaceRows(catalog: Catalog): Generator<readonly Value[]> {
 }
 
 export function* schemaRows(catalog: Catalog): Generator<readonly Value[]> {
-  for (const schema of eachVersion(catalog)) {
-    yield SCHEMAS_VIEW.toValues({
-      schema_id: `${tableId(schema)}:${schema.version}`,
-      table_id: tableId(schema),
-      table_name: schema.name.table,
-      namespace_id: schema.name.namespace,
-      table_type: schema.kind,
-      created_at: schema.createdAt,
-      schema_version: schema.version,
-      columns: columnsToJson(schema),
-      table_comment: null,
-      updated_at: schema.updatedAt,
-      options: optionsToJson(schema),
-      access_level: schema.options.accessLevel,
-      is_latest: catalog.current(schema.incarnation) === schema,
-      storage_id: schema.options.storageId,
-      use_user_storage: schema.kind === 'user' ? false : null,
-    });
+  for (const one of tablesAndViews(catalog)) {
+    if (one.kind === 'view') yield viewSchemaRow(one);
+    else yield* catalog.versions(one.incarnation).map(schema => schemaRow(catalog, schema));
   }
+}
+
+function schemaRow(catalog: Catalog, schema: Schema): readonly Value[] {
+  return SCHEMAS_VIEW.toValues({
+    schema_id: `${tableId(schema)}:${schema.version}`,
+    table_id: tableId(schema),
+    table_name: schema.name.table,
+    namespace_id: schema.name.namespace,
+    table_type: schema.kind,
+    created_at: schema.createdAt,
+    schema_version: schema.version,
+    columns: columnsToJson(schema),
+    table_comment: null,
+    updated_at: schema.updatedAt,
+    options: optionsToJson(schema),
+    access_level: schema.options.accessLevel,
+    is_latest: catalog.current(schema.incarnation) === schema,
+    storage_id: schema.options.storageId,
+    use_user_storage: schema.kind === 'user' ? false : null,
+  });
+}
+
+/** A view has one version: what replaces it is a view of its own. */
+function viewSchemaRow(view: View): readonly Value[] {
+  return SCHEMAS_VIEW.toValues({
+    schema_id: `${tableId(view)}:1`,
+    table_id: tableId(view),
+    table_name: view.name.table,
+    namespace_id: view.name.namespace,
+    table_type: 'view',
+    created_at: view.createdAt,
+    schema_version: 1,
+    columns: viewColumnsJson(view),
+    table_comment: null,
+    updated_at: view.updatedAt,
+    options: viewOptions(view),
+    access_level: null,
+    is_latest: true,
+    storage_id: null,
+    use_user_storage: null,
+  });
+}
+
+function viewOptions({text}: View): string {
+  return JSON.stringify({table_type: 'VIEW', query: text});
+}
+
+/** Tables in their newest versions and views, by namespace and name. */
+function tablesAndViews(catalog: Catalog): readonly (Schema | View)[] {
+  const views = catalog.views();
+  if (views.length === 0) return catalog.tables();
+  const text = (one: Schema | View) => tableText(one.name);
+  return [...catalog.tables(), ...views].sort((a, b) => (text(a) < text(b) ? -1 : 1));
 }
 
 /** `arrow_schema` is an ordered array: the user's columns, then the system columns. */
@@ -87,7 +126,11 @@ function systemColumn(name: string, ordinal: number): object {
 }
 
 export function* tableRows(catalog: Catalog, storages: Storages): Generator<readonly Value[]> {
-  for (const schema of catalog.tables()) {
+  for (const schema of tablesAndViews(catalog)) {
+    if (schema.kind === 'view') {
+      yield viewTableRow(schema);
+      continue;
+    }
     const {isFlushed} = TABLE_KINDS[schema.kind];
     const policy = policyToJson(schema.options.flushPolicy);
     yield TABLES.toValues({
@@ -109,6 +152,27 @@ export function* tableRows(catalog: Catalog, storages: Storages): Generator<read
       deleted_retention_hours: isFlushed ? schema.options.deletedRetentionHours : null,
     });
   }
+}
+
+function viewTableRow(view: View): readonly Value[] {
+  return TABLES.toValues({
+    namespace_id: view.name.namespace,
+    table_name: view.name.table,
+    table_type: 'view',
+    storage_id: null,
+    version: 1n,
+    options: viewOptions(view),
+    comment: null,
+    updated_at: view.updatedAt,
+    created_at: view.createdAt,
+    table_id: tableId(view),
+    namespace: view.name.namespace,
+    storage_location: null,
+    use_user_storage: false,
+    flush_policy: null,
+    schema_version: 1,
+    deleted_retention_hours: null,
+  });
 }
 
 export function* storageLocationRows(catalog: Catalog, stored: Iterable<StorageRecord>): Generator<readonly Value[]> {
@@ -165,6 +229,6 @@ function* eachVersion(catalog: Catalog): Generator<Schema> {
   for (const schema of catalog.tables()) yield* catalog.versions(schema.incarnation);
 }
 
-function tableId(schema: Schema): string {
-  return `${schema.name.namespace}:${schema.name.table}`;
+function tableId({name}: Schema | View): string {
+  return `${name.namespace}:${name.table}`;
 }
