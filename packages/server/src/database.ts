@@ -28,20 +28,17 @@ import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
 import {MemoryBudget} from './hot/memory-budget.ts';
 import {Sweeper} from './hot/sweeper.ts';
-import {Compactions} from './jobs/compactions.ts';
-import {Flushes} from './jobs/flushes.ts';
-import {openJobStore} from './jobs/job-store.ts';
-import {createJobs, type Jobs} from './jobs/jobs.ts';
-import {cleanupJob} from './jobs/kinds/cleanup.ts';
-import {compactJob} from './jobs/kinds/compact.ts';
-import {flushJob} from './jobs/kinds/flush.ts';
-import {evictStreams, streamEvictionJob} from './jobs/kinds/stream-eviction.ts';
+import {evictStreams} from './jobs/kinds/stream-eviction.ts';
 import {createSchedule, type Schedule} from './jobs/schedule.ts';
+import type {LiveLimits} from './live/places.ts';
+import type {LiveRoom} from './live/room.ts';
 import {openFileLog} from './log/file-log.ts';
 import type {Durability, Log} from './log/log.ts';
-import type {Incarnation, ScopeKey} from './model/names.ts';
-import {type FlushPolicy, type Schema, TABLE_KINDS} from './model/schema.ts';
+import type {Incarnation, Seq} from './model/names.ts';
+import {type FlushPolicy, TABLE_KINDS} from './model/schema.ts';
 import type {Session} from './model/session.ts';
+import {openLive} from './open-live.ts';
+import {openJobs, placeOf, type Work} from './open-work.ts';
 import type {Services} from './sql/define.ts';
 import {createRunSql, type RunSql} from './sql/run.ts';
 import {describeStart} from './start-text.ts';
@@ -57,9 +54,8 @@ import {Commit} from './table/commit.ts';
 import {Files} from './table/files.ts';
 import {Latches} from './table/latches.ts';
 import {Manifests} from './table/manifests.ts';
-import {Mirrors, type SegmentPlace} from './table/mirrors.ts';
+import {Mirrors} from './table/mirrors.ts';
 import {createTables} from './table/rows.ts';
-import type {OutputOptions} from './table/segment-output.ts';
 import {Streams} from './table/streams.ts';
 
 export interface DatabaseOptions {
@@ -103,6 +99,7 @@ export interface DatabaseOptions {
   readonly compaction: {checkMs: number; minSegments: number; deadPercent: number};
   readonly jobs: {maxConcurrent: number; maxRetries: number; retryBackoffMs: number; keepFinishedDays: number};
   readonly streams: {scopeRowsMax: number; tableBytesMax: number; evictMs: number};
+  readonly live: LiveLimits;
   /** Bytes of local copies of one remote storage. */
   readonly storageCacheBytes: number;
   readonly s3?: SimulatedS3;
@@ -115,6 +112,7 @@ export interface DatabaseOptions {
 
 export interface Database {
   readonly runSql: RunSql;
+  readonly live: LiveRoom;
   describeStart(): string[];
   /** Drains jobs, writes what waits, closes. The data directory is free afterwards. */
   close(): Promise<void>;
@@ -122,10 +120,7 @@ export interface Database {
 
 /** Of the product, as clients and people see it. */
 export const VERSION = '0.1.0';
-const LEASE_MS = 30_000;
 const CLOSE_JOBS_MS = 30_000;
-/** Scopes of one flush in work together: while one waits for the disk the encoder has another, and their syncs of the log are one. */
-const FLUSH_SCOPES_AT_ONCE = 4;
 const PRUNE_EVERY_MS = 3_600_000;
 const MIRROR_CHECK_MS = 1000;
 /** From the end of a statement's time to the end of the process that still runs it. */
@@ -167,10 +162,12 @@ interface State {
 }
 
 /** What survives a restart: the state, and the log it is folded from. */
-interface Core extends State {
+export interface Core extends State {
   readonly latches: Latches;
   readonly commit: Commit;
   readonly feed: ChangeFeed;
+  /** What the start found in the log, and the first seq it gave out itself. */
+  readonly start: {readonly found: Seq; readonly began: Seq};
   readonly log: Log;
   readonly files: Files;
   readonly checkpointer: Checkpointer;
@@ -225,7 +222,9 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     },
   });
   const {log, loaded} = await replay(options, commit);
+  const found = commit.watermark;
   await commit.start(log, firstFreeIncarnation(catalog));
+  const start = {found, began: commit.watermark};
   const warn = (text: string) => options.logger.warn(text);
   checkpointer = new Checkpointer({
     ...{disk, directory: `${directory}/checkpoint`, clock, hot, manifests, commit, log, loaded, warn},
@@ -255,7 +254,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
   });
   catalog.onSchema = schema => feed.altered(schema);
   catalog.onDrop = incarnation => feed.dropped(incarnation);
-  return {...state, latches: new Latches(), commit, feed, log, files, checkpointer, memory, mirrors};
+  return {...state, latches: new Latches(), commit, feed, start, log, files, checkpointer, memory, mirrors};
 }
 
 /** The newest whole checkpoint, then the log after it. */
@@ -303,12 +302,15 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   });
   const openSystem = createSystemReader({hot, computed});
   const services = createServices(options, core, streams, {...work, duck, openSystem});
+  const live = openLive({...core, clock, limits: options.live, tables: services.tables, streams});
   await work.jobs.start();
   const stopSchedules = startSchedules(options, core, work, streams);
   return {
     runSql: createRunSql(services),
+    live,
     describeStart: () => describeStart(options, core),
     async close() {
+      live.close();
       const filesStopped = files.stop();
       await stopSchedules();
       await duck.close();
@@ -371,16 +373,6 @@ function openAnalytic({analytic, logger}: DatabaseOptions, storages: Storages): 
   });
 }
 
-function placeOf(storages: Storages, schema: Schema, scope: ScopeKey): SegmentPlace {
-  return {storageId: schema.options.storageId, folder: storages.folder(schema, scope)};
-}
-
-interface Work {
-  readonly jobs: Jobs;
-  readonly flushes: Flushes;
-  readonly compactions: Compactions;
-}
-
 /** What is looked at again and again. Returns what ends it. */
 function startSchedules(options: DatabaseOptions, core: Core, work: Work, streams: Streams): () => Promise<void> {
   const {hot, manifests, files, catalog, memory, mirrors} = core;
@@ -414,75 +406,6 @@ function startSchedules(options: DatabaseOptions, core: Core, work: Work, stream
   return async () => {
     await Promise.all(schedules.map(schedule => schedule.stop()));
   };
-}
-
-async function openJobs(options: DatabaseOptions, core: Core, streams: Streams): Promise<Work> {
-  const {hot, cold, manifests, catalog, storages, latches, commit, files, memory, mirrors} = core;
-  const {clock, ids, logger} = options;
-  const current = (incarnation: Incarnation) => catalog.current(incarnation);
-  const output: OutputOptions = {
-    cold,
-    commit,
-    manifests,
-    clock,
-    mirrors,
-    placeOf: (schema, scope) => placeOf(storages, schema, scope),
-    nextUlid: () => newUlid(clock, ids),
-    current: schema => current(schema.incarnation),
-    files,
-    warn: text => logger.warn(text),
-  };
-  let flushes: Flushes;
-  let compactions: Compactions;
-  const flushKind = flushJob({
-    flush: {...output, hot, latches},
-    clock,
-    current,
-    scopes: (schema, trigger) => flushes.scopes(schema, trigger),
-    isMemoryEnough: () => memory.isEnough(),
-    location: schema => storages.location(schema),
-    scopesAtOnce: options.flushScopesAtOnce ?? FLUSH_SCOPES_AT_ONCE,
-  });
-  const compactKind = compactJob({
-    output,
-    manifests,
-    current,
-    policy: (schema, trigger) => compactions.policy(schema, trigger),
-    sweep: () => files.delete(manifests.takeRemovable()),
-  });
-  const jobs = createJobs({
-    store: openJobStore(hot, commit),
-    clock,
-    ids,
-    ...options.jobs,
-    leaseMs: LEASE_MS,
-    nodeId: 1n,
-    logger,
-    kinds: [flushKind, compactKind, cleanupJob({manifests, files, clock}), streamEvictionJob({streams, current})],
-  });
-  compactions = new Compactions({
-    jobs,
-    manifests,
-    clock,
-    tables: () => catalog.tables(),
-    ...options.compaction,
-    isMemoryShort: () => memory.isShort(),
-    newestSeq: () => commit.watermark,
-  });
-  flushes = new Flushes({
-    jobs,
-    hot,
-    manifests,
-    clock,
-    tables: () => catalog.tables(),
-    files,
-    defaultPolicy: options.flushDefaultPolicy,
-    smallScopeAgeSeconds: options.smallScopeAgeSeconds,
-    memory,
-    warn: text => logger.warn(text),
-    namesAtOnce: options.namesAtOnce,
-  });
-  return {jobs, flushes, compactions};
 }
 
 function newEnv({clock, ids}: DatabaseOptions, commit: Commit, session: Session, params: readonly Param[]): Env {

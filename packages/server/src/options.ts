@@ -173,6 +173,53 @@ export const OPTIONS = {
     range: [0, 1_000_000_000],
     about: 'A scan of one table that reads more flushed rows than this runs on DuckDB.',
   },
+  'live.max_subscriptions': {
+    default: 200_000,
+    range: [0, 10_000_000],
+    about: 'Live queries that may be open at the same time.',
+  },
+  'live.max_subscriptions_per_connection': {
+    default: 100,
+    range: [1, 100_000],
+    about: 'Live queries of one connection.',
+  },
+  'live.max_queued_bytes': {
+    default: MIB,
+    unit: 'bytes',
+    range: [64 * KIB, GIB],
+    about:
+      'Bytes that may wait for one connection; its live queries then fall behind, and catch up when it has taken them.',
+  },
+  'live.slow_connection_seconds': {
+    default: 60,
+    unit: 's',
+    range: [1, 3600],
+    about: 'A connection that takes nothing for so long while changes wait for it is closed; its client can resume.',
+  },
+  'live.batch_timeout_seconds': {
+    default: 300,
+    unit: 's',
+    range: [1, DAY_S],
+    about: 'How long the snapshot of a live query waits for its client to ask for the next batch.',
+  },
+  'live.history_rows': {
+    default: 200_000,
+    unit: 'rows',
+    range: [0, 100_000_000],
+    about:
+      'Changed rows that are remembered, so that clients which were away for a short time resume without a pass over the table.',
+  },
+  'live.history_seconds': {
+    default: 600,
+    unit: 's',
+    range: [1, DAY_S],
+    about: 'How long the changes of a table are remembered after its last live query was closed.',
+  },
+  'rate_limit.max_subscriptions_per_user': {
+    default: 100,
+    range: [1, 10_000_000],
+    about: 'Live queries of one user, over all connections.',
+  },
   'stream.default_max_buffer': {
     default: 10_000,
     unit: 'rows',

@@ -41,6 +41,8 @@ export interface TestDatabase {
   sql(text: string, options?: SqlOptions): Promise<Result>;
   /** As the HTTP edge calls it. */
   readonly runSql: Database['runSql'];
+  /** Of the database that is open now. */
+  readonly live: Database['live'];
   /** Closes and opens again on the same directory. */
   restart(): Promise<void>;
   /** Closes without removing the directory; `restart` opens it again. */
@@ -68,6 +70,10 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
     runSql(request) {
       if (database === undefined) throw new Error('the test database is closed');
       return database.runSql(request);
+    },
+    get live() {
+      if (database === undefined) throw new Error('the test database is closed');
+      return database.live;
     },
     close,
     async restart() {
@@ -127,6 +133,16 @@ export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   compaction: {checkMs: 0, minSegments: 4, deadPercent: 20},
   jobs: {maxConcurrent: 4, maxRetries: 0, retryBackoffMs: 1, keepFinishedDays: 7},
   streams: {scopeRowsMax: 1000, tableBytesMax: 16 * 1024 * 1024, evictMs: 3_600_000},
+  live: {
+    subscriptionsMax: 1_000_000,
+    connectionSubscriptionsMax: 1000,
+    userSubscriptionsMax: 1_000_000,
+    queuedBytesMax: 1024 * 1024,
+    slowMs: 60_000,
+    snapshotIdleMs: 60_000,
+    historyRowsMax: 10_000,
+    historyMs: 60_000,
+  },
   storageCacheBytes: 64 * 1024 * 1024,
   sharedTemplate: '{namespace}/{tableName}',
   userTemplate: '{namespace}/{tableName}/{userId}',

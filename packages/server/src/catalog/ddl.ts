@@ -6,12 +6,14 @@
  * last, column ids are never reused, the primary key stays.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import type {Hot} from '../hot/hot.ts';
 import type {Value} from '../model/datatype.ts';
-import {FIRST_USER_INCARNATION, type Incarnation, type TableName, tableText} from '../model/names.ts';
-import {encodeRow} from '../model/row-codec.ts';
+import {FIRST_USER_INCARNATION, type Incarnation, type Seq, type TableName, tableText} from '../model/names.ts';
+import {encodeRow, rowSeq} from '../model/row-codec.ts';
 import {COLUMNS_MAX, type Column, type Schema, TABLE_KINDS, type TableOptions} from '../model/schema.ts';
 import type {View} from '../model/view.ts';
 import type {Clock} from '../std/clock.ts';
+import {META} from '../system/meta.ts';
 import {NAMESPACES, type NamespaceRecord} from '../system/namespaces.ts';
 import {SCHEMAS} from '../system/schemas.ts';
 import {STORAGES, type StorageRecord} from '../system/storages.ts';
@@ -233,7 +235,10 @@ export class Ddl {
       const versions = this.#catalog.versions(schema.incarnation);
       if (versions.length === 0) return false;
       const leftFiles = await announceFiles();
-      const removes = versions.map(version => ({scope: scopeOf(SCHEMAS.schema), key: schemaKey(version)}));
+      const removes = [
+        ...versions.map(version => ({scope: scopeOf(SCHEMAS.schema), key: schemaKey(version)})),
+        {scope: scopeOf(META.schema), key: textKey(tombstoneMarkKey(schema.incarnation))},
+      ];
       await this.#commit.write({rows: leftFiles(), removes, drop: schema.incarnation, isUrgent: true});
       return true;
     });
@@ -291,6 +296,17 @@ export function scopeOf(schema: Schema): {incarnation: Incarnation; owner: null}
 
 export function textKey(text: string): Uint8Array {
   return Buffer.from(text);
+}
+
+/** Of the row of `system.meta` that goes with the table: see `tombstone-mark.ts`. */
+export function tombstoneMarkKey(incarnation: Incarnation): string {
+  return `tombstones_dropped_through:${incarnation}`;
+}
+
+/** When the version became the current one; 0 for the server's own tables, which are not stored. */
+export function versionSeq(hot: Hot, schema: Schema): Seq {
+  const row = hot.get(scopeOf(SCHEMAS.schema), schemaKey(schema));
+  return row === undefined ? 0n : rowSeq(row);
 }
 
 function schemaRow(schema: Schema): WriteRow {

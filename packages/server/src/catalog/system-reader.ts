@@ -44,6 +44,11 @@ function storedRows(hot: Hot, schema: Schema): (readonly Value[])[] {
   return rows;
 }
 
+/** Has it a column that is never shown as it is stored? */
+export function holdsSecrets(schema: Schema): boolean {
+  return schema.columns.some(({name}) => name === 'config_json' || MASKED.has(name));
+}
+
 function masked(column: string, value: Value): Value {
   if (value === null || value === '') return value;
   if (column === 'config_json') return (value as string).replace(SECRET_MEMBER, `$1"${MASK}"`);

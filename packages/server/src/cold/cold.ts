@@ -6,6 +6,7 @@
  */
 import type {KeyRange} from '../hot/hot.ts';
 import type {Value} from '../model/datatype.ts';
+import type {Seq} from '../model/names.ts';
 import type {Row, RowBytes} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Manifest} from './manifest.ts';
@@ -16,6 +17,7 @@ export interface ColdFilter {
   readonly keys?: KeyRange;
   /** `column op literal` facts that must hold for every wanted row, by column id. */
   readonly bounds?: readonly {columnId: number; min?: Value; max?: Value}[];
+  readonly afterSeq?: Seq;
 }
 
 /** A cold row at a known place. Valid until the iteration moves on. */

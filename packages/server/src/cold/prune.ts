@@ -23,6 +23,7 @@ interface KeyBounds {
 /** Why the segment needs no reading, or undefined. `writer` is the schema version the segment was written with. */
 export function pruneReason(segment: Segment, filter: ColdFilter, reader: Schema, writer: Schema): string | undefined {
   if (isOutside({min: segment.minKey, max: segment.maxKey}, filter)) return 'key range';
+  if (filter.afterSeq !== undefined && segment.maxSeq <= filter.afterSeq) return 'seq';
   for (const bound of filter.bounds ?? []) {
     const column = reader.columns.find(candidate => candidate.id === bound.columnId);
     if (column === undefined) continue;

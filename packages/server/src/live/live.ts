@@ -19,9 +19,10 @@
  * Laws, for each subscription (the rules of docs/spec/live.md):
  * - The snapshot is of one commit. Changes are of later commits, each after it is durable, in strictly ascending seq; none is missing or comes
  *   twice, whatever is written, flushed, compacted or altered meanwhile.
- * - A commit's changes come in one `changes` event: all of them, or none yet. Events come in the order of their commits.
+ * - A commit's changes come in one `changes` event: all of them, or none yet. Events come in the order of their commits. Only what is caught up on
+ *   may come in parts, all but the last of which say `hasMore`.
  * - Rows are told apart by primary key (in a table without one, by `_seq`). `insert` and `update` give the whole row; applying them by key, and
- *   `delete` by key, to the rows held gives the query's answer. A change known by key alone (`catchUp`) may say again what the client knows.
+ *   `delete` by key, to the rows held gives the query's answer. A change known by key alone (`isCatchUp`) may say again what the client knows.
  * - Whoever holds everything up to `resumeFrom` may subscribe `from` there, on any connection, after any restart.
  * - What cannot be kept exactly is refused by `subscribe`, which throws a DbError and leaves nothing behind; `liveCode` is its code on the wire.
  * - Nothing is queued for a sink whose `queuedBytes` is above the limit. Its subscriptions fall behind and catch up by key after `drained`.
@@ -165,6 +166,8 @@ export interface ChangeGroup {
   readonly lastSeq: Seq;
   /** About what the rows take as JSON. */
   readonly bytes: number;
+  /** Part of a catch-up that goes on: after it the rows held are not yet those of one commit. */
+  readonly hasMore: boolean;
   /** For the encoder alone, by its own names of formats. Lives as long as the group, which is one or few turns. */
   readonly encoded: Map<string, unknown>;
 }

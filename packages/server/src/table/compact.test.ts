@@ -19,8 +19,10 @@ import {
 import {createHot} from '../hot/hot-store.ts';
 import {memoryLogState, openMemoryLog} from '../log/memory-log.ts';
 import {compareKeys} from '../model/key-codec.ts';
+import {encodeRow} from '../model/row-codec.ts';
 import type {Schema} from '../model/schema.ts';
 import {SimClock} from '../std/sim-clock.ts';
+import {META} from '../system/meta.ts';
 import {Commit} from './commit.ts';
 import {compactGroup, type GroupRequest} from './compact.ts';
 import {Files} from './files.ts';
@@ -80,6 +82,11 @@ async function openBench(...schemas: [Schema, ...Schema[]]) {
     nextUlid: () => String(++ulids),
     current: () => schemas.at(-1),
     files,
+    tombstoneMark: ({incarnation}, through) => {
+      const key = Buffer.from(`mark ${incarnation}`);
+      const row = encodeRow(META.schema, META.toValues({key: String(incarnation), value: String(through)}), 0);
+      return {scope: {incarnation: META.schema.incarnation, owner: null}, key, row};
+    },
     warn,
   };
   return {options, blob, manifests, cold, announced, schema: schemas.at(-1)!, schemas};

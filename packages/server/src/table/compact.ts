@@ -19,6 +19,7 @@ import type {ScopeKey, Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
 import {encodeRow, FLAG_TOMBSTONE, setRowSeq} from '../model/row-codec.ts';
 import type {Schema} from '../model/schema.ts';
+import type {WriteRow} from './commit.ts';
 import {filesOf} from './manifests.ts';
 import {throwIfOver} from './merge.ts';
 import {droppedMeanwhile, type OutputOptions, SEGMENT_ROWS_MAX, SegmentOutput} from './segment-output.ts';
@@ -69,7 +70,8 @@ export async function compactGroup(
     const merged = await writeMerged(options, schema, request, output, signal);
     const encoded = clock.monotonicMs();
     throwIfOver(signal);
-    await publish(options, schema, manifest, segments, output);
+    const marks = merged.tombstonesDropped > 0 ? [options.tombstoneMark(schema, merged.droppedThrough)] : [];
+    await publish(options, schema, manifest, {replaced: segments, output, marks});
     await options.mirrors.published(scope);
     const rowsRead = segments.reduce((sum, segment) => sum + segment.rowCount, 0);
     return {
@@ -98,8 +100,7 @@ async function publish(
   options: OutputOptions,
   schema: Schema,
   manifest: Manifest,
-  replaced: readonly ListedSegment[],
-  output: SegmentOutput,
+  {replaced, output, marks}: {replaced: readonly ListedSegment[]; output: SegmentOutput; marks: readonly WriteRow[]},
 ): Promise<void> {
   const {scope, version, flushedThrough} = manifest;
   if (options.current(schema) === undefined) throw droppedMeanwhile(schema);
@@ -108,7 +109,7 @@ async function publish(
   const isLast = output.segments.length === 0 && replaced.length === manifest.segmentCount;
   await options.commit.write({
     isUrgent: true,
-    rows: names.announced(isLast ? filesOf(manifest) : replaced),
+    rows: [...names.announced(isLast ? filesOf(manifest) : replaced), ...marks],
     removes: names.struck(output.segments),
     publish: {
       scope,
@@ -127,6 +128,8 @@ interface Merged {
   rows: number;
   tombstonesKept: number;
   tombstonesDropped: number;
+  /** The newest seq among the dropped ones. */
+  droppedThrough: Seq;
 }
 
 async function writeMerged(
@@ -136,7 +139,7 @@ async function writeMerged(
   output: SegmentOutput,
   signal: AbortSignal,
 ): Promise<Merged> {
-  const merged: Merged = {rows: 0, tombstonesKept: 0, tombstonesDropped: 0};
+  const merged: Merged = {rows: 0, tombstonesKept: 0, tombstonesDropped: 0, droppedThrough: 0n};
   let slice: {key: Uint8Array; row: RowBytes}[] = [];
   let bytes = 0;
   let unbroken = 0;
@@ -146,6 +149,7 @@ async function writeMerged(
       if (++unbroken % ROWS_PER_BREATH === 0) await breathe(signal);
       if (found.row.isTombstone && found.row.seq < tombstonesBefore) {
         merged.tombstonesDropped++;
+        if (found.row.seq > merged.droppedThrough) merged.droppedThrough = found.row.seq;
         continue;
       }
       if (found.row.isTombstone) merged.tombstonesKept++;

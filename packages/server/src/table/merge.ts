@@ -85,8 +85,8 @@ function partsOf(schema: Schema, schemaOf: SchemaOf, hot: HotSnapshot, manifest:
   };
 }
 
-function filterOf({keys, bounds}: Pick<ScanRequest, 'keys' | 'bounds'>): ColdFilter {
-  return {keys, ...(bounds === undefined ? {} : {bounds})};
+function filterOf({keys, bounds, afterSeq}: Pick<ScanRequest, 'keys' | 'bounds' | 'afterSeq'>): ColdFilter {
+  return {keys, ...(bounds === undefined ? {} : {bounds}), ...(afterSeq === undefined ? {} : {afterSeq})};
 }
 
 function visible(row: Row, includeTombstones: boolean): Row | undefined {

@@ -9,10 +9,10 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Cold, SegmentSource} from '../cold/cold.ts';
 import type {Manifest} from '../cold/manifest.ts';
 import type {Segment} from '../cold/segment.ts';
-import {type ScopeKey, tableText} from '../model/names.ts';
+import {type ScopeKey, type Seq, tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
-import type {Commit} from './commit.ts';
+import type {Commit, WriteRow} from './commit.ts';
 import type {Files, StoredFile} from './files.ts';
 import type {Manifests} from './manifests.ts';
 import type {Mirrors, SegmentPlace} from './mirrors.ts';
@@ -32,6 +32,8 @@ export interface OutputOptions {
   /** The table's schema now, or undefined once it was dropped. */
   readonly current: (schema: Schema) => Schema | undefined;
   readonly files: Files;
+  /** Goes into the batch that drops tombstones: up to which seq the table's may be gone. */
+  readonly tombstoneMark: (schema: Schema, through: Seq) => WriteRow;
   readonly warn: (text: string) => void;
 }
 

@@ -107,6 +107,17 @@ export class Streams {
     return this.#options.commit.trimVolatile(scope, {through, rowsMax: Number.POSITIVE_INFINITY});
   }
 
+  /** Until the oldest row of the scope is past the TTL; undefined: there is no row. */
+  nextExpiryMs(scope: ScopeKey, schema: Schema): number | undefined {
+    let oldestMs: number | undefined;
+    this.#options.hot.snapshot(scope).scan({}, false, (_, key) => {
+      oldestMs = Number(Buffer.from(key).readBigUInt64BE(0));
+      return false;
+    });
+    // One ms later than the row's last: what is exactly as old as the TTL is still to be seen.
+    return oldestMs === undefined ? undefined : Math.max(0, oldestMs - this.#oldestMs(schema) + 1);
+  }
+
   /** Is there a row past the TTL? */
   hasExpired(schema: Schema): boolean {
     const {hot} = this.#options;

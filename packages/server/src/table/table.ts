@@ -12,6 +12,7 @@
 import type {ColdFilter} from '../cold/cold.ts';
 import type {KeyRange} from '../hot/hot.ts';
 import type {Value} from '../model/datatype.ts';
+import type {Seq} from '../model/names.ts';
 import type {Row, RowBytes} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Scope} from '../model/session.ts';
@@ -26,6 +27,8 @@ export interface ScanRequest {
   /** Column indexes that will be read; undefined = all. */
   readonly columns: readonly number[] | undefined;
   readonly includeTombstones: boolean;
+  /** Rows up to this seq may be left out; the caller still looks at each. */
+  readonly afterSeq?: Seq;
 }
 
 /** One table at one moment. Hold it for one statement. */

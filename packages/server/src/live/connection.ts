@@ -1,0 +1,106 @@
+/**
+ * Connection: the subscriptions of one socket, and what is on its way to it.
+ *
+ *     push ─ outbox ─ (end of the turn) ─ deliver, once
+ *
+ * Laws: what a turn pushes is delivered in one call, in order. The outbox is emptied each turn, so with what the socket says is queued it bounds what a
+ * connection holds: changes beyond that are not pushed (`hasRoom`), and the connection is held until the socket has drained, or for so long that
+ * it is closed. An ack, a batch that was asked for, and an end are pushed always.
+ */
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import type {Session} from '../model/session.ts';
+import type {Timer} from '../std/wheel.ts';
+import type {ConnectOptions, LiveConnection, LiveEvent, LiveSink, SubscribeRequest, Subscription} from './live.ts';
+import type {LiveRoom} from './room.ts';
+import type {LiveSubscription} from './subscription.ts';
+
+export class Connection implements LiveConnection {
+  readonly id: string;
+  readonly session: Session;
+  readonly room: LiveRoom;
+  readonly subscriptions = new Map<string, LiveSubscription>();
+  readonly #sink: LiveSink;
+  #outbox: LiveEvent[] = [];
+  #outboxBytes = 0;
+  #held: Timer | undefined;
+  isClosed = false;
+
+  constructor(room: LiveRoom, {id, session, sink}: ConnectOptions) {
+    this.room = room;
+    this.id = id;
+    this.session = session;
+    this.#sink = sink;
+  }
+
+  subscribe(request: SubscribeRequest): Subscription {
+    return this.room.subscribe(this, request);
+  }
+
+  get(subscriptionId: string): LiveSubscription | undefined {
+    return this.subscriptions.get(subscriptionId);
+  }
+
+  /** May so many bytes more be handed to the socket? Anything may if nothing waits. */
+  hasRoom(bytes: number): boolean {
+    const waiting = this.#outboxBytes + this.#sink.queuedBytes;
+    return waiting === 0 || waiting + bytes <= this.room.limits.queuedBytesMax;
+  }
+
+  push(event: LiveEvent, bytes: number): void {
+    if (this.isClosed) return;
+    if (this.#outbox.length === 0) this.room.scheduleFlush(this);
+    this.#outbox.push(event);
+    this.#outboxBytes += bytes;
+  }
+
+  /** Delivers what the turn has brought; then those that fell behind meanwhile may go on, if there is room. */
+  flush(): void {
+    const events = this.#outbox.filter(
+      ({kind, subscription}) => kind === 'end' || !(subscription as LiveSubscription).isSilent,
+    );
+    this.#outbox = [];
+    this.#outboxBytes = 0;
+    if (this.isClosed) return;
+    if (events.length > 0) this.#sink.deliver(events);
+    for (const {subscription} of events) (subscription as LiveSubscription).delivered();
+    if (this.#held !== undefined && this.#sink.queuedBytes === 0) this.drained();
+  }
+
+  /** Somebody is behind: the socket has so long to drain. */
+  hold(): void {
+    if (this.isClosed) return;
+    this.#held ??= this.room.wheel.after(this.room.limits.slowMs, () => {
+      this.end(
+        new DbError(
+          'SLOW_CONSUMER',
+          `The connection took nothing for ${this.room.limits.slowMs / 1000} s; connect again and resume.`,
+        ),
+      );
+    });
+    // The outbox itself may be what is full.
+    if (this.#outbox.length === 0 && this.#sink.queuedBytes === 0) this.room.scheduleFlush(this);
+  }
+
+  drained(): void {
+    this.#held?.stop();
+    this.#held = undefined;
+    for (const subscription of [...this.subscriptions.values()]) this.room.catchUp(subscription);
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.#held?.stop();
+    this.#outbox = [];
+    for (const subscription of [...this.subscriptions.values()]) subscription.close();
+    this.room.forget(this);
+  }
+
+  /** Ends it from this side. */
+  end(error: DbError): void {
+    if (this.isClosed) return;
+    // While the subscriptions still know how far they came.
+    this.#sink.close(error);
+    this.close();
+  }
+}

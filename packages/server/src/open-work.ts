@@ -1,0 +1,103 @@
+/** Open work: flush, compaction and the other kinds of jobs, wired. */
+
+import type {Storages} from './catalog/storages.ts';
+import {tombstoneMarkRow} from './catalog/tombstone-mark.ts';
+import type {Core, DatabaseOptions} from './database.ts';
+import {Compactions} from './jobs/compactions.ts';
+import {Flushes} from './jobs/flushes.ts';
+import {openJobStore} from './jobs/job-store.ts';
+import {createJobs, type Jobs} from './jobs/jobs.ts';
+import {cleanupJob} from './jobs/kinds/cleanup.ts';
+import {compactJob} from './jobs/kinds/compact.ts';
+import {flushJob} from './jobs/kinds/flush.ts';
+import {streamEvictionJob} from './jobs/kinds/stream-eviction.ts';
+import type {Incarnation, ScopeKey} from './model/names.ts';
+import type {Schema} from './model/schema.ts';
+import {newUlid} from './std/ids.ts';
+import type {SegmentPlace} from './table/mirrors.ts';
+import type {OutputOptions} from './table/segment-output.ts';
+import type {Streams} from './table/streams.ts';
+
+const LEASE_MS = 30_000;
+/** Scopes of one flush in work together: while one waits for the disk the encoder has another, and their syncs of the log are one. */
+const FLUSH_SCOPES_AT_ONCE = 4;
+
+export interface Work {
+  readonly jobs: Jobs;
+  readonly flushes: Flushes;
+  readonly compactions: Compactions;
+}
+
+export async function openJobs(options: DatabaseOptions, core: Core, streams: Streams): Promise<Work> {
+  const {hot, cold, manifests, catalog, storages, latches, commit, files, memory, mirrors} = core;
+  const {clock, ids, logger} = options;
+  const current = (incarnation: Incarnation) => catalog.current(incarnation);
+  const output: OutputOptions = {
+    cold,
+    commit,
+    manifests,
+    clock,
+    mirrors,
+    placeOf: (schema, scope) => placeOf(storages, schema, scope),
+    nextUlid: () => newUlid(clock, ids),
+    current: schema => current(schema.incarnation),
+    files,
+    tombstoneMark: ({incarnation}, through) => tombstoneMarkRow(hot, incarnation, through),
+    warn: text => logger.warn(text),
+  };
+  let flushes: Flushes;
+  let compactions: Compactions;
+  const flushKind = flushJob({
+    flush: {...output, hot, latches},
+    clock,
+    current,
+    scopes: (schema, trigger) => flushes.scopes(schema, trigger),
+    isMemoryEnough: () => memory.isEnough(),
+    location: schema => storages.location(schema),
+    scopesAtOnce: options.flushScopesAtOnce ?? FLUSH_SCOPES_AT_ONCE,
+  });
+  const compactKind = compactJob({
+    output,
+    manifests,
+    current,
+    policy: (schema, trigger) => compactions.policy(schema, trigger),
+    sweep: () => files.delete(manifests.takeRemovable()),
+  });
+  const jobs = createJobs({
+    store: openJobStore(hot, commit),
+    clock,
+    ids,
+    ...options.jobs,
+    leaseMs: LEASE_MS,
+    nodeId: 1n,
+    logger,
+    kinds: [flushKind, compactKind, cleanupJob({manifests, files, clock}), streamEvictionJob({streams, current})],
+  });
+  compactions = new Compactions({
+    jobs,
+    manifests,
+    clock,
+    tables: () => catalog.tables(),
+    ...options.compaction,
+    isMemoryShort: () => memory.isShort(),
+    newestSeq: () => commit.watermark,
+  });
+  flushes = new Flushes({
+    jobs,
+    hot,
+    manifests,
+    clock,
+    tables: () => catalog.tables(),
+    files,
+    defaultPolicy: options.flushDefaultPolicy,
+    smallScopeAgeSeconds: options.smallScopeAgeSeconds,
+    memory,
+    warn: text => logger.warn(text),
+    namesAtOnce: options.namesAtOnce,
+  });
+  return {jobs, flushes, compactions};
+}
+
+export function placeOf(storages: Storages, schema: Schema, scope: ScopeKey): SegmentPlace {
+  return {storageId: schema.options.storageId, folder: storages.folder(schema, scope)};
+}
