@@ -9,12 +9,16 @@ import {enableCompileCache, flushCompileCache} from 'node:module';
 import {fileURLToPath} from 'node:url';
 
 const NODE_MAJOR_MIN = 24;
+/** Calls to the disk at once. A flush keeps several waiting for their syncs, and no sync of the log may wait for a free thread behind them. */
+const DISK_THREADS = 12;
 const CACHE_DIRECTORY = fileURLToPath(new URL('../.cache', import.meta.url));
 
 if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
   process.stderr.write(`KalamDB needs Node.js ${NODE_MAJOR_MIN} or newer; this is ${process.version}.\n`);
   process.exitCode = 1;
 } else {
+  // Before the first of them, which makes the threads.
+  process.env.UV_THREADPOOL_SIZE ??= String(DISK_THREADS);
   enableCompileCache(CACHE_DIRECTORY);
   await import('./server-main.ts');
   // Node would write it at the exit, but a server that is killed has none.

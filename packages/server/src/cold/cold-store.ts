@@ -89,7 +89,7 @@ async function writeSegment(
   signal: AbortSignal,
 ): Promise<Segment> {
   const {schema, name, path, storageId, createdAt} = source;
-  const rows = await packRows(source.rows, signal);
+  const rows = await packRows(source.rows, signal, source.bytesExpected);
   const versions = rows.schemaVersions.map(version => options.schemaOf(schema.incarnation, version));
   const {bytes, facts} = await encoder.encode({schema, versions, rows}, signal);
   signal.throwIfAborted();

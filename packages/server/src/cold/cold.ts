@@ -37,6 +37,8 @@ export interface SegmentSource {
   readonly createdAt: number;
   /** In key order, tombstones included. */
   readonly rows: Iterable<{key: Uint8Array; row: RowBytes}>;
+  /** Of the rows when packed, if the caller can tell. */
+  readonly bytesExpected?: number;
 }
 
 export interface Cold {

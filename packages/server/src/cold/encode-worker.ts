@@ -2,6 +2,7 @@
  * Encoder thread: one segment a message, one answer a message. Errors cross as code and text, since classes do not survive.
  */
 import {flushCompileCache} from 'node:module';
+import {setPriority} from 'node:os';
 import {parentPort} from 'node:worker_threads';
 import {DbError, type ErrorCode} from '@kalamdb/protocol/errors.ts';
 import {type EncodedSegment, encodeSegment, type SegmentInput} from './segment-codec.ts';
@@ -14,6 +15,8 @@ export interface EncodeRequest {
 export type EncodeAnswer =
   | {readonly id: number; readonly encoded: EncodedSegment}
   | {readonly id: number; readonly code: ErrorCode; readonly message: string};
+
+const NICE = 5;
 
 function answerTo({id, input}: EncodeRequest): EncodeAnswer {
   try {
@@ -34,6 +37,9 @@ parentPort?.on('message', (request: EncodeRequest) => {
   const answer = answerTo(request);
   parentPort?.postMessage(answer, 'encoded' in answer ? [answer.encoded.bytes.buffer] : []);
 });
+
+// On Linux this is the priority of this thread alone: where cores are few, statements come first. It still gets a quarter of a core nobody spares.
+setPriority(NICE);
 
 // Node would write it at the exit of the thread, but it is ended from outside.
 flushCompileCache();

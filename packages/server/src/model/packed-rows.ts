@@ -13,6 +13,9 @@ const PACKED_BYTES_MAX = 512 * 1024 * 1024;
 const FIRST_BYTES = 8192;
 const CHUNK_BYTES = 4 * 1024 * 1024;
 const ROWS_PER_SLICE = 4096;
+/** Of work that nobody waits for. */
+const BACKGROUND_ROWS_PER_SLICE = 256;
+/** Of an entry, before its key. */
 const HEAD_BYTES = 8;
 
 export interface PackedRows {
@@ -28,10 +31,17 @@ interface Entry {
   readonly row: RowBytes;
 }
 
-/** Copies the rows, letting the event loop breathe every few thousand. Throws LIMIT_EXCEEDED, or the signal's reason. */
-export async function packRows(rows: Iterable<Entry>, signal: AbortSignal): Promise<PackedRows> {
-  const packer = new Packer(PACKED_BYTES_MAX);
-  const breath = new Breath(signal);
+/**
+ * Copies the rows in the background: the event loop breathes often. `bytesExpected` of entries spare the copies that growing costs; more or fewer
+ * may come. Throws LIMIT_EXCEEDED, or the signal's reason.
+ */
+export async function packRows(
+  rows: Iterable<Entry>,
+  signal: AbortSignal,
+  bytesExpected: number = FIRST_BYTES,
+): Promise<PackedRows> {
+  const packer = new Packer(PACKED_BYTES_MAX, bytesExpected);
+  const breath = new Breath(signal, BACKGROUND_ROWS_PER_SLICE);
   for (const entry of rows) {
     packer.add(entry);
     if (breath.isDue()) await breath.take();
@@ -46,7 +56,7 @@ export async function* packChunks(
   chunkBytes: number = CHUNK_BYTES,
 ): AsyncGenerator<PackedRows> {
   let packer = new Packer(PACKED_BYTES_MAX);
-  const breath = new Breath(signal);
+  const breath = new Breath(signal, ROWS_PER_SLICE);
   for (const entry of rows) {
     packer.add(entry);
     if (breath.isDue()) await breath.take();
@@ -61,11 +71,12 @@ class Packer {
   length = 0;
   readonly #bytesMax: number;
   readonly #versions = new Set<number>();
-  #out = Buffer.allocUnsafeSlow(FIRST_BYTES);
+  #out: Buffer;
   #rowCount = 0;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, bytesExpected: number = FIRST_BYTES) {
     this.#bytesMax = bytesMax;
+    this.#out = Buffer.allocUnsafeSlow(Math.min(bytesMax, bytesExpected));
   }
 
   add({key, row}: Entry): void {
@@ -101,14 +112,16 @@ class Packer {
 
 class Breath {
   readonly #signal: AbortSignal;
+  readonly #rowsPerSlice: number;
   #rows = 0;
 
-  constructor(signal: AbortSignal) {
+  constructor(signal: AbortSignal, rowsPerSlice: number) {
     this.#signal = signal;
+    this.#rowsPerSlice = rowsPerSlice;
   }
 
   isDue(): boolean {
-    return ++this.#rows % ROWS_PER_SLICE === 0;
+    return ++this.#rows % this.#rowsPerSlice === 0;
   }
 
   async take(): Promise<void> {

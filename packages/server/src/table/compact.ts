@@ -158,13 +158,13 @@ async function writeMerged(
       slice.push({key: found.key, row});
       bytes += row.length;
       if (slice.length < SEGMENT_ROWS_MAX && bytes < segmentBytes) continue;
-      await output.write(slice, signal);
+      await output.write({rows: slice}, signal);
       slice = [];
       bytes = 0;
     }
   }
   throwIfOver(signal);
-  if (slice.length > 0) await output.write(slice, signal);
+  if (slice.length > 0) await output.write({rows: slice}, signal);
   return merged;
 }
 

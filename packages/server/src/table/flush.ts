@@ -158,9 +158,10 @@ async function writeSegments(output: SegmentOutput, captured: HotSnapshot, signa
     if ((flags & FLAG_TOMBSTONE) !== 0) written.tombstones++;
     if ((flags & FLAG_COLD_PREDECESSOR) !== 0) written.flaggedKeys.push(key);
   });
-  while (!slices.isAtEnd) {
+  // What the slabs take for a row is what it takes when packed.
+  for (let bytesLeft = captured.bytes; !slices.isAtEnd; bytesLeft = Math.max(0, bytesLeft - SEGMENT_BYTES_MAX)) {
     throwIfOver(signal);
-    await output.write(slices.next(), signal);
+    await output.write({rows: slices.next(), bytesExpected: Math.min(bytesLeft, SEGMENT_BYTES_MAX)}, signal);
   }
   return written;
 }

@@ -60,7 +60,7 @@ export class SegmentOutput {
     return this.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0);
   }
 
-  async write(rows: SegmentSource['rows'], signal: AbortSignal): Promise<void> {
+  async write(source: Pick<SegmentSource, 'rows' | 'bytesExpected'>, signal: AbortSignal): Promise<void> {
     const {placeOf, nextUlid, files, cold, clock} = this.#options;
     const {scope} = this.#manifest;
     const {storageId, folder} = placeOf(this.#schema, scope);
@@ -68,8 +68,8 @@ export class SegmentOutput {
     const path = `${folder}/${name}`;
     await files.announce([{storageId, path}]);
     this.#begun.push({storageId, path});
-    const source = {schema: this.#schema, path, name, storageId, createdAt: clock.nowMs(), rows};
-    this.segments.push(await cold.writeSegment(source, signal));
+    const place = {schema: this.#schema, path, name, storageId, createdAt: clock.nowMs()};
+    this.segments.push(await cold.writeSegment({...source, ...place}, signal));
   }
 
   /** Deletes what was written because of this error, unless its publish may be found in the log by the next start. */

@@ -34,8 +34,11 @@ export interface FlushJobOptions {
 const ERRORS_KEPT = 10;
 /** Encoding has one worker and the disk one head: more at once would only hold more memory. */
 const FLUSHES_AT_ONCE = 2;
-/** Rows in work together, unless one scope alone has more. */
-const BYTES_AT_ONCE = 16 * 1024 * 1024;
+/**
+ * Rows in work together, unless one scope alone has more. Small scopes share syncs; of large ones each sync holds up those of the log, so
+ * they come one by one.
+ */
+const BYTES_AT_ONCE = 1024 * 1024;
 
 type Totals = {
   rows_scanned: number;
