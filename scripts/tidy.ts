@@ -100,7 +100,7 @@ function blockEnd(lines: readonly string[], start: number): number {
 }
 
 const MAY_TOUCH_OUTSIDE =
-  /^(?:scripts|bench|examples)\/|^packages\/[^/]+\/src\/(?:std\/|config\.ts$|(?:[a-z]+-)?main\.ts$)|^packages\/cli\//;
+  /^(?:scripts|bench|examples)\/|^packages\/[^/]+\/src\/(?:std\/|config\.ts$|(?:[a-z]+-)?main\.m?[jt]s$)|^packages\/cli\//;
 const OUTSIDE = /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bprocess\.env\b|\bconsole\.\w+/g;
 
 function outsideWorld(path: string, code: string): string[] {
