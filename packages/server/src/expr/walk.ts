@@ -1,7 +1,19 @@
 /**
  * Walks over syntax trees by an explicit stack, so that no tree is too deep. Queries inside expressions are walked through.
  */
-import type {Delete, Expr, FromItem, Insert, OrderItem, Query, Select, Update, WindowSpec} from '../parser/ast.ts';
+import type {
+  Assignment,
+  Delete,
+  Expr,
+  FromItem,
+  Insert,
+  OrderItem,
+  Query,
+  Select,
+  SelectItem,
+  Update,
+  WindowSpec,
+} from '../parser/ast.ts';
 
 /** What no closure over one row can answer; the query around it does, by `override`, or nobody. */
 export const WIDER_NAMES = {
@@ -108,16 +120,32 @@ export function expressionsOf(statement: Query | Insert | Update | Delete): Expr
       });
       return exprs;
     }
-    case 'insert':
-      if (statement.query !== undefined) return expressionsOf(statement.query);
-      return statement.rows.flatMap(row => row.filter(value => value !== 'default'));
+    case 'insert': {
+      const {query, rows, onConflict, returning} = statement;
+      const values = query === undefined ? rows.flat().filter(value => value !== 'default') : expressionsOf(query);
+      const {set = [], where} = onConflict?.update ?? {};
+      return [...values, ...present(...assigned(set), where), ...shown(returning)];
+    }
     case 'update':
-      return present(...statement.set.map(({value}) => (value === 'default' ? undefined : value)), statement.where);
+      return [...present(...assigned(statement.set)), ...changeExpressions(statement)];
     case 'delete':
-      return present(statement.where);
+      return changeExpressions(statement);
     default:
       return statement satisfies never;
   }
+}
+
+const assigned = (set: readonly Assignment[]) => set.map(({value}) => (value === 'default' ? undefined : value));
+
+const shown = (items: readonly SelectItem[]): Expr[] =>
+  present(...items.map(item => (item.kind === 'expr' ? item.expr : undefined)));
+
+function changeExpressions({from, where, returning}: Update | Delete): Expr[] {
+  const sources: Expr[] = [];
+  eachFromItem(from, item => {
+    if (item.kind === 'query') sources.push(...expressionsOf(item.query));
+  });
+  return [...sources, ...fromExpressions(from), ...present(where), ...shown(returning)];
 }
 
 /** The query and all that stand below its WITH, FROM and set operations; queries inside expressions are not among them. */
@@ -152,15 +180,20 @@ function ownExpressions(query: Query): Expr[] {
 
 function selectExpressions(select: Select): Expr[] {
   const {distinctOn, items, from, where, groupBy, having, windows, qualify} = select;
-  const joins: Expr[] = [];
-  eachFromItem(from, item => {
-    if (item.kind === 'function') joins.push(item.call);
-    else if (item.kind === 'join' && item.on !== undefined) joins.push(item.on);
-  });
-  const shown = items.map(item => (item.kind === 'expr' ? item.expr : undefined));
+  const joins = fromExpressions(from);
   const groups = groupBy.flatMap(item => ('sets' in item ? item.sets.flat() : [item]));
   const specs = windows.flatMap(({spec}) => windowParts(spec));
-  return present(...distinctOn, ...shown, ...joins, where, ...groups, having, ...specs, qualify);
+  return present(...distinctOn, ...shown(items), ...joins, where, ...groups, having, ...specs, qualify);
+}
+
+/** Calls and conditions of joins; queries are walked apart. */
+function fromExpressions(from: readonly FromItem[]): Expr[] {
+  const exprs: Expr[] = [];
+  eachFromItem(from, item => {
+    if (item.kind === 'function') exprs.push(item.call);
+    else if (item.kind === 'join' && item.on !== undefined) exprs.push(item.on);
+  });
+  return exprs;
 }
 
 /** The highest `$n` of a statement: how many parameters it needs. */

@@ -275,30 +275,51 @@ export type GroupItem =
   /** Each set is one step: `ROLLUP (a, (b, c))` has [a] and [b, c]. */
   | (Node & {readonly kind: 'rollup' | 'cube' | 'groupingSets'; readonly sets: readonly (readonly Expr[])[]});
 
+export interface Assignment {
+  readonly column: Name;
+  readonly value: Expr | 'default';
+}
+
 export interface Insert extends Node {
   readonly kind: 'insert';
   readonly table: TableRef;
+  readonly alias: Name | undefined;
   readonly columns: readonly Name[] | undefined;
   /** `'default'` stands for the word DEFAULT. DEFAULT VALUES is one empty row for no columns. Rows may differ in length. */
   readonly rows: readonly (readonly (Expr | 'default')[])[];
   /** INSERT … SELECT: what stands in place of VALUES; then there are no rows. */
   readonly query: Query | undefined;
-  readonly wider: {readonly what: string; readonly start: number} | undefined;
+  readonly onConflict: OnConflict | undefined;
+  /** Empty without RETURNING. */
+  readonly returning: readonly SelectItem[];
+}
+
+export interface OnConflict extends Node {
+  /** The columns in brackets; empty: any key. */
+  readonly target: readonly Name[];
+  /** undefined: DO NOTHING. */
+  readonly update: {readonly set: readonly Assignment[]; readonly where: Expr | undefined} | undefined;
 }
 
 export interface Update extends Node {
   readonly kind: 'update';
   readonly table: TableRef;
   readonly alias: Name | undefined;
-  readonly set: readonly {readonly column: Name; readonly value: Expr | 'default'}[];
+  readonly set: readonly Assignment[];
+  /** Empty without FROM. */
+  readonly from: readonly FromItem[];
   readonly where: Expr | undefined;
+  readonly returning: readonly SelectItem[];
 }
 
 export interface Delete extends Node {
   readonly kind: 'delete';
   readonly table: TableRef;
   readonly alias: Name | undefined;
+  /** What stands behind USING. */
+  readonly from: readonly FromItem[];
   readonly where: Expr | undefined;
+  readonly returning: readonly SelectItem[];
 }
 
 export interface ColumnDef extends Node {

@@ -28,14 +28,35 @@ test('INSERT keeps its rows and the word DEFAULT', () => {
   );
   const empty = whole('INSERT INTO t DEFAULT VALUES', parseInsert);
   assert.deepEqual([empty.columns, empty.rows], [[], [[]]]);
-  for (const [sql, what] of [
-    ['INSERT INTO t SELECT * FROM u RETURNING *', 'RETURNING'],
-    ['INSERT INTO t VALUES (1) UNION SELECT 2', 'ORDER BY, LIMIT and set operations behind the VALUES of INSERT'],
-    ['INSERT INTO t VALUES (1) ON CONFLICT (a) DO NOTHING', 'ON CONFLICT'],
-    ['INSERT INTO t VALUES (1) RETURNING *', 'RETURNING'],
-  ]) {
-    assert.equal(whole(sql!, parseInsert).wider?.what, what);
-  }
+});
+
+test('ON CONFLICT has a target, and what it does', () => {
+  const bare = whole('INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING', parseInsert).onConflict;
+  assert.deepEqual([bare?.target, bare?.update], [[], undefined]);
+  const tree = whole(
+    'INSERT INTO ns.t AS x (a) SELECT 1 FROM u ON CONFLICT (A) DO UPDATE SET b = excluded.b, c = DEFAULT WHERE x.d RETURNING *, a + 1 AS next',
+    parseInsert,
+  );
+  const {alias, query, onConflict, returning} = tree;
+  assert.deepEqual([alias?.name, query?.kind, onConflict?.target.map(({name}) => name)], ['x', 'select', ['a']]);
+  assert.deepEqual(
+    [onConflict?.update?.set.map(({column}) => column.name), onConflict?.update?.where?.kind],
+    [['b', 'c'], 'column'],
+  );
+  assert.deepEqual(
+    returning.map(item => (item.kind === 'star' ? '*' : item.alias?.name)),
+    ['*', 'next'],
+  );
+});
+
+test('UPDATE and DELETE name other tables behind FROM and USING', () => {
+  const update = whole(
+    'UPDATE t SET a = u.a FROM u JOIN v ON u.i = v.i, (SELECT 1) q WHERE t.i = u.i RETURNING a',
+    parseUpdate,
+  );
+  assert.deepEqual([update.from.map(({kind}) => kind), update.returning.length], [['join', 'query'], 1]);
+  const del = whole('DELETE FROM t x USING u, v WHERE x.i = u.i', parseDelete);
+  assert.deepEqual([del.alias?.name, del.from.length, del.returning], ['x', 2, []]);
 });
 
 test('INSERT takes a query in place of VALUES', () => {
@@ -46,8 +67,8 @@ test('INSERT takes a query in place of VALUES', () => {
     ['INSERT INTO t (a) WITH q AS (SELECT 1) SELECT * FROM q UNION VALUES (2) ORDER BY 1 LIMIT 3', 'set'],
     ['INSERT INTO t (VALUES (1))', 'values'],
   ]) {
-    const {query, rows, wider} = whole(sql!, parseInsert);
-    assert.deepEqual([query?.kind, rows, wider], [kind, [], undefined]);
+    const {query, rows} = whole(sql!, parseInsert);
+    assert.deepEqual([query?.kind, rows], [kind, []]);
   }
 });
 
@@ -126,10 +147,45 @@ const REFUSED: [sql: string, parse: (cursor: TokenCursor) => unknown, code: stri
   ],
   ['(a INT NULL NOT NULL)', parseColumnDefs, 'INVALID_SQL', 'Invalid SQL: A column cannot be both NULL and NOT NULL'],
   ['(a INT[])', parseColumnDefs, 'NOT_SUPPORTED', 'Not supported: array types'],
-  ['UPDATE t SET a = 1 RETURNING a', parseUpdate, 'NOT_SUPPORTED', 'Not supported: RETURNING'],
-  ['UPDATE t SET a = 1 FROM u', parseUpdate, 'NOT_SUPPORTED', 'Not supported: UPDATE … FROM'],
+  ['INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (1)', parseInsert, 'NOT_SUPPORTED', 'Not supported: OVERRIDING'],
+  [
+    'INSERT INTO t VALUES (1) UNION SELECT 2',
+    parseInsert,
+    'NOT_SUPPORTED',
+    'Not supported: ORDER BY, LIMIT and set operations behind the VALUES of INSERT',
+  ],
+  [
+    'INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT k DO NOTHING',
+    parseInsert,
+    'NOT_SUPPORTED',
+    'Not supported: ON CONFLICT ON CONSTRAINT; name the primary key in brackets',
+  ],
+  [
+    'INSERT INTO t VALUES (1) ON CONFLICT (a) WHERE b DO NOTHING',
+    parseInsert,
+    'NOT_SUPPORTED',
+    'Not supported: WHERE behind the columns of ON CONFLICT',
+  ],
+  [
+    'INSERT INTO t VALUES (1) ON CONFLICT (lower(a)) DO NOTHING',
+    parseInsert,
+    'NOT_SUPPORTED',
+    'Not supported: ON CONFLICT on more than plain columns',
+  ],
+  [
+    'INSERT INTO t VALUES (1) ON CONFLICT DO DELETE',
+    parseInsert,
+    'INVALID_SQL',
+    "Invalid SQL: Expected NOTHING or UPDATE, found 'DELETE'",
+  ],
+  ['INSERT INTO t (a)', parseInsert, 'INVALID_SQL', 'Invalid SQL: Expected VALUES, found the end of the statement'],
+  [
+    'DELETE FROM t RETURNING',
+    parseDelete,
+    'INVALID_SQL',
+    'Invalid SQL: Expected an expression, found the end of the statement',
+  ],
   ['UPDATE t SET (a, b) = (1, 2)', parseUpdate, 'NOT_SUPPORTED', 'Not supported: SET (a, b) = …'],
-  ['DELETE FROM t USING u', parseDelete, 'NOT_SUPPORTED', 'Not supported: DELETE … USING'],
   ['UPDATE t WHERE a', parseUpdate, 'INVALID_SQL', "Invalid SQL: Expected SET, found 'WHERE'"],
   ['INSERT INTO t VALUES (1,)', parseInsert, 'INVALID_SQL', "Invalid SQL: Expected an expression, found ')'"],
   [

@@ -1,46 +1,52 @@
 /**
  * INSERT, UPDATE and DELETE over one table, as trees.
  *
- * What INSERT may one day take (RETURNING, ON CONFLICT) is named in its `wider` and the tokens behind it are consumed with their
- * brackets balanced: the caller decides whether anybody can run it. UPDATE and DELETE have no wider form and throw NOT_SUPPORTED. WHERE is
- * optional here; that a statement must have one is a rule of the statement.
+ *     INSERT … VALUES | query [ON CONFLICT …] [RETURNING …]
+ *     UPDATE … SET … [FROM …] [WHERE …] [RETURNING …]
+ *     DELETE … [USING …] [WHERE …] [RETURNING …]
+ *
+ * WHERE is optional here; that a statement must have one is a rule of the statement.
  */
-import type {Delete, Expr, Insert, Query, Update} from './ast.ts';
+import type {Assignment, Delete, Expr, Insert, Name, OnConflict, Query, SelectItem, Update} from './ast.ts';
 import {beginsQuery} from './brackets.ts';
 import type {TokenCursor} from './cursor.ts';
 import {parseExpression} from './expression.ts';
-import {columnNames, tableAlias} from './from.ts';
+import {columnNames, parseFrom, tableAlias} from './from.ts';
 import {parseQuery} from './query.ts';
-
-type Assignment = Update['set'][number];
+import {parseSelectItems} from './select.ts';
 
 export function parseInsert(cursor: TokenCursor): Insert {
   const start = cursor.start;
   cursor.expectKeyword('INSERT');
   cursor.expectKeyword('INTO');
   const table = cursor.tableRef();
-  const aliasStart = cursor.start;
-  let wider: Insert['wider'];
-  if (cursor.acceptKeyword('AS')) {
-    cursor.columnName('an alias');
-    wider = {what: 'an alias of the target of INSERT', start: aliasStart};
-  }
+  const alias = cursor.acceptKeyword('AS') ? cursor.columnName('an alias') : undefined;
+  const source = insertSource(cursor);
+  const onConflict = onConflictClause(cursor);
+  const returning = returningClause(cursor);
+  return {kind: 'insert', start, end: cursor.previousEnd, table, alias, ...source, onConflict, returning};
+}
+
+function insertSource(cursor: TokenCursor): Pick<Insert, 'columns' | 'rows' | 'query'> {
   const columns = cursor.isSymbol('(') && !beginsQuery(cursor, 0) ? columnNames(cursor) : undefined;
-  const bodyStart = cursor.start;
-  let query: Query | undefined;
-  if (cursor.isKeyword('OVERRIDING')) wider ??= {what: 'OVERRIDING', start: bodyStart};
-  else if (cursor.isSymbol('(') || ['SELECT', 'WITH', 'TABLE'].some(word => cursor.isKeyword(word))) {
-    if (wider === undefined) query = parseQuery(cursor);
-  } else if (cursor.keywords('DEFAULT', 'VALUES')) {
-    if (columns !== undefined) throw cursor.fail('DEFAULT VALUES takes no column list', bodyStart);
-    wider ??= afterRows(cursor);
-    if (wider === undefined)
-      return {kind: 'insert', start, end: cursor.previousEnd, table, columns: [], rows: [[]], query, wider};
+  const {start} = cursor;
+  if (cursor.isKeyword('OVERRIDING')) throw cursor.notSupported('OVERRIDING');
+  if (cursor.keywords('DEFAULT', 'VALUES')) {
+    if (columns !== undefined) throw cursor.fail('DEFAULT VALUES takes no column list', start);
+    return {columns: [], rows: [[]], query: undefined};
   }
-  const rows = wider === undefined && query === undefined ? valueRows(cursor) : [];
-  wider ??= afterRows(cursor);
-  if (wider !== undefined) skipToEnd(cursor);
-  return {kind: 'insert', start, end: cursor.previousEnd, table, columns, rows, query, wider};
+  if (!cursor.isKeyword('VALUES')) return {columns, rows: [], query: insertQuery(cursor)};
+  const rows = valueRows(cursor);
+  // `VALUES (…) ORDER BY …` makes the rows a query.
+  if (['ORDER', 'LIMIT', 'OFFSET', 'FETCH', 'UNION', 'EXCEPT', 'INTERSECT'].some(word => cursor.isKeyword(word)))
+    throw cursor.notSupported('ORDER BY, LIMIT and set operations behind the VALUES of INSERT');
+  return {columns, rows, query: undefined};
+}
+
+function insertQuery(cursor: TokenCursor): Query {
+  if (!cursor.isSymbol('(') && !['SELECT', 'WITH', 'TABLE'].some(word => cursor.isKeyword(word)))
+    throw cursor.expected('VALUES');
+  return parseQuery(cursor);
 }
 
 function valueRows(cursor: TokenCursor): (Expr | 'default')[][] {
@@ -64,15 +70,35 @@ function value(cursor: TokenCursor): Expr | 'default' {
   return 'default';
 }
 
-function afterRows(cursor: TokenCursor): Insert['wider'] {
-  const start = cursor.start;
-  if (cursor.keywords('ON', 'CONFLICT')) return {what: 'ON CONFLICT', start};
-  if (cursor.acceptKeyword('RETURNING')) return {what: 'RETURNING', start};
-  // `VALUES (…) ORDER BY …` makes the rows a query.
-  if (['ORDER', 'LIMIT', 'OFFSET', 'FETCH', 'UNION', 'EXCEPT', 'INTERSECT'].some(word => cursor.isKeyword(word))) {
-    return {what: 'ORDER BY, LIMIT and set operations behind the VALUES of INSERT', start};
-  }
-  return undefined;
+function onConflictClause(cursor: TokenCursor): OnConflict | undefined {
+  const {start} = cursor;
+  if (!cursor.keywords('ON', 'CONFLICT')) return undefined;
+  const target = conflictTarget(cursor);
+  cursor.expectKeyword('DO');
+  const word = cursor.acceptOneOf('NOTHING', 'UPDATE');
+  if (word === undefined) throw cursor.expected('NOTHING or UPDATE');
+  const update = word === 'UPDATE' ? {set: setClause(cursor), where: whereClause(cursor)} : undefined;
+  return {start, end: cursor.previousEnd, target, update};
+}
+
+function conflictTarget(cursor: TokenCursor): readonly Name[] {
+  if (cursor.isKeyword('ON')) throw cursor.notSupported('ON CONFLICT ON CONSTRAINT; name the primary key in brackets');
+  if (!cursor.acceptSymbol('(')) return [];
+  const target: Name[] = [];
+  do {
+    const {start} = cursor;
+    if (cursor.isSymbol('(')) throw cursor.notSupported('ON CONFLICT on an expression');
+    target.push(cursor.columnName());
+    if (!cursor.isSymbol(',') && !cursor.isSymbol(')'))
+      throw cursor.notSupported('ON CONFLICT on more than plain columns', start);
+  } while (cursor.acceptSymbol(','));
+  cursor.expectSymbol(')');
+  if (cursor.isKeyword('WHERE')) throw cursor.notSupported('WHERE behind the columns of ON CONFLICT');
+  return target;
+}
+
+function returningClause(cursor: TokenCursor): SelectItem[] {
+  return cursor.acceptKeyword('RETURNING') ? parseSelectItems(cursor) : [];
 }
 
 export function parseUpdate(cursor: TokenCursor): Update {
@@ -81,13 +107,19 @@ export function parseUpdate(cursor: TokenCursor): Update {
   if (cursor.isKeyword('ONLY')) throw cursor.notSupported('UPDATE ONLY');
   const table = cursor.tableRef();
   const alias = tableAlias(cursor, 'SET');
+  const set = setClause(cursor);
+  const from = cursor.acceptKeyword('FROM') ? parseFrom(cursor) : [];
+  const where = whereClause(cursor);
+  const returning = returningClause(cursor);
+  return {kind: 'update', start, end: cursor.previousEnd, table, alias, set, from, where, returning};
+}
+
+function setClause(cursor: TokenCursor): Assignment[] {
   cursor.expectKeyword('SET');
   const set: Assignment[] = [];
   do set.push(assignment(cursor));
   while (cursor.acceptSymbol(','));
-  if (cursor.isKeyword('FROM')) throw cursor.notSupported('UPDATE … FROM');
-  const where = whereClause(cursor);
-  return {kind: 'update', start, end: cursor.previousEnd, table, alias, set, where};
+  return set;
 }
 
 function assignment(cursor: TokenCursor): Assignment {
@@ -105,18 +137,12 @@ export function parseDelete(cursor: TokenCursor): Delete {
   if (cursor.isKeyword('ONLY')) throw cursor.notSupported('DELETE FROM ONLY');
   const table = cursor.tableRef();
   const alias = tableAlias(cursor);
-  if (cursor.isKeyword('USING')) throw cursor.notSupported('DELETE … USING');
+  const from = cursor.acceptKeyword('USING') ? parseFrom(cursor) : [];
   const where = whereClause(cursor);
-  return {kind: 'delete', start, end: cursor.previousEnd, table, alias, where};
+  const returning = returningClause(cursor);
+  return {kind: 'delete', start, end: cursor.previousEnd, table, alias, from, where, returning};
 }
 
 function whereClause(cursor: TokenCursor): Expr | undefined {
-  const where = cursor.acceptKeyword('WHERE') ? parseExpression(cursor) : undefined;
-  if (cursor.isKeyword('RETURNING')) throw cursor.notSupported('RETURNING');
-  return where;
-}
-
-/** Whatever stands behind something wider. */
-function skipToEnd(cursor: TokenCursor): void {
-  while (!cursor.atEnd()) cursor.skipBalanced();
+  return cursor.acceptKeyword('WHERE') ? parseExpression(cursor) : undefined;
 }

@@ -57,7 +57,7 @@ test('a mutant is accepted by both or rejected by both', () => {
     const sql = tokens.join(' ');
     const expected = oracle(sql);
     const {verdict: actual, isPartial} = judge(sql);
-    // Behind a wider construct we only balance brackets, so there is nothing to compare.
+    // Nothing is read behind what is refused by name, so there is nothing to compare.
     if (isPartial || DIFFERENCES.some(([, pattern]) => pattern.test(`${sql}\n${actual}`))) continue;
     compared += 1;
     const verdicts = `PostgreSQL: ${expected ?? 'accepted'}; ours: ${actual ?? 'accepted'}`;
@@ -120,9 +120,9 @@ function oracle(sql: string): string | undefined {
 function judge(sql: string): {verdict: string | undefined; isPartial: boolean} {
   try {
     const cursor = new TokenCursor(splitStatements(sql)[0]!);
-    const tree = parseByHead(cursor);
+    parseByHead(cursor);
     cursor.expectEnd();
-    return {verdict: undefined, isPartial: /"wider":\{/.test(JSON.stringify(tree))};
+    return {verdict: undefined, isPartial: false};
   } catch (error) {
     assert.ok(error instanceof DbError, `${sql} threw ${error}`);
     const isPartial = error.code === 'NOT_SUPPORTED';

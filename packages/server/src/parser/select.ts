@@ -39,9 +39,7 @@ export function parseSelect(cursor: TokenCursor): Select {
   const select = newSelect(cursor.start);
   cursor.expectKeyword('SELECT');
   distinctClause(cursor, select);
-  const items = [selectItem(cursor)];
-  while (cursor.acceptSymbol(',')) items.push(selectItem(cursor));
-  select.items = items;
+  select.items = parseSelectItems(cursor);
   if (cursor.isKeyword('INTO')) throw cursor.notSupported('SELECT … INTO');
   if (cursor.acceptKeyword('FROM')) select.from = parseFrom(cursor);
   if (cursor.acceptKeyword('WHERE')) select.where = parseExpression(cursor);
@@ -63,6 +61,13 @@ function distinctClause(cursor: TokenCursor, select: Draft<Select>): void {
   cursor.expectSymbol('(');
   select.distinctOn = parseExpressions(cursor);
   cursor.expectSymbol(')');
+}
+
+/** The list behind SELECT or RETURNING. */
+export function parseSelectItems(cursor: TokenCursor): SelectItem[] {
+  const items = [selectItem(cursor)];
+  while (cursor.acceptSymbol(',')) items.push(selectItem(cursor));
+  return items;
 }
 
 function selectItem(cursor: TokenCursor): SelectItem {

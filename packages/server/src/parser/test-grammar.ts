@@ -374,25 +374,38 @@ const row: Make = (random, depth) => [
   ')',
 ];
 
+const setClause: Make = (random, depth) => [
+  'SET',
+  ...listOf(random, () => [pick(random, COLUMNS), '=', ...(random(4) === 0 ? ['DEFAULT'] : expression(random, depth))]),
+];
+
+const conflict: Make = (random, depth) => {
+  if (random(2) === 0) return [];
+  const target = maybe(random, '(', 'a', ')');
+  // Without a target PostgreSQL refuses DO UPDATE.
+  if (target.length === 0 || random(2) === 0) return ['ON', 'CONFLICT', ...target, 'DO', 'NOTHING'];
+  const where = random(2) === 0 ? ['WHERE', ...expression(random, depth)] : [];
+  return ['ON', 'CONFLICT', ...target, 'DO', 'UPDATE', ...setClause(random, depth), ...where];
+};
+
 const STATEMENT_KINDS: readonly Make[] = [
   query,
   query,
   query,
   (random, depth) => [
     ...['INSERT', 'INTO', ...table(random, 0), ...maybe(random, '(', 'a', ',', '"b"', ')')],
-    ...['VALUES', ...listOf(random, () => row(random, depth)), ...maybe(random, 'RETURNING', '*')],
+    ...['VALUES', ...listOf(random, () => row(random, depth)), ...conflict(random, depth)],
+    ...maybe(random, 'RETURNING', '*'),
   ],
   (random, depth) => [
-    ...['UPDATE', ...table(random, 0), ...maybe(random, 'x'), 'SET'],
-    ...listOf(random, () => [
-      pick(random, COLUMNS),
-      '=',
-      ...(random(4) === 0 ? ['DEFAULT'] : expression(random, depth)),
-    ]),
+    ...['UPDATE', ...table(random, 0), ...maybe(random, 'x'), ...setClause(random, depth)],
+    ...(random(3) === 0 ? ['FROM', ...table(random, 0), ...maybe(random, 'y')] : []),
     ...(random(2) === 0 ? ['WHERE', ...expression(random, depth)] : []),
+    ...maybe(random, 'RETURNING', '*', ',', 'a', 'AS', 'b'),
   ],
   (random, depth) => [
     ...['DELETE', 'FROM', ...table(random, 0), ...maybe(random, 'AS', 'x')],
+    ...(random(3) === 0 ? ['USING', ...table(random, 0), ...maybe(random, 'y')] : []),
     ...(random(2) === 0 ? ['WHERE', ...expression(random, depth)] : []),
   ],
   random => [

@@ -216,7 +216,7 @@ function makeSink(plan: SelectPlan, env: Env, window: Window, options: RunOption
   const inner = order.length === 0 ? streamSink(window) : sortSink(order, env, window);
   if (!plan.isDistinct) return {add: row => inner.add(row, write), finish: inner.finish};
   const seen = new Set<string>();
-  const budget = new Budget();
+  const budget = new Budget('add a LIMIT');
   return {
     add: row => {
       const json = write(row);
@@ -248,7 +248,7 @@ function implicitKeys(plan: SelectPlan, wanted: {column: string; isDescending: b
 }
 
 /** Writes one row as a JSON array. */
-function rowWriter(outputs: readonly TypedExpr[], env: Env, isPlain: boolean): (row: Row) => string {
+export function rowWriter(outputs: readonly TypedExpr[], env: Env, isPlain: boolean): (row: Row) => string {
   const writers = outputs.map(({eval: evaluate, type, column}): ((row: Row) => string) => {
     if (!isPlain || column === undefined) return row => toJson(type, evaluate(row, env));
     if (column === SEQ_INDEX) return row => `"${row.seq}"`;
@@ -262,15 +262,21 @@ function rowWriter(outputs: readonly TypedExpr[], env: Env, isPlain: boolean): (
   };
 }
 
-class Budget {
+/** What one answer may hold. */
+export class Budget {
+  readonly #remedy: string;
   #rows = 0;
   #bytes = 0;
+
+  constructor(remedy: string) {
+    this.#remedy = remedy;
+  }
+
   take(bytes: number): void {
     this.#bytes += bytes;
-    if (++this.#rows > ROWS_MAX)
-      throw new DbError('LIMIT_EXCEEDED', `The query holds more than ${ROWS_MAX} rows in memory; add a LIMIT.`);
-    if (this.#bytes > BYTES_MAX)
-      throw new DbError('LIMIT_EXCEEDED', 'The query holds more than 256 MB in memory; add a LIMIT.');
+    if (++this.#rows <= ROWS_MAX && this.#bytes <= BYTES_MAX) return;
+    const what = this.#rows > ROWS_MAX ? `${ROWS_MAX} rows` : '256 MB';
+    throw new DbError('LIMIT_EXCEEDED', `The query holds more than ${what} in memory; ${this.#remedy}.`);
   }
 }
 
@@ -281,7 +287,7 @@ interface InnerSink {
 
 function streamSink({skip, take, isCapped}: Window): InnerSink {
   const rows: string[] = [];
-  const budget = new Budget();
+  const budget = new Budget('add a LIMIT');
   let skipped = 0;
   let isTruncated = false;
   return {
@@ -315,7 +321,7 @@ function sortSink(order: readonly OrderKey[], env: Env, {skip, take, isCapped}: 
   const kept: Sorted[] = [];
   const size = skip + take;
   const isHeap = size <= ROWS_MAX;
-  const budget = new Budget();
+  const budget = new Budget('add a LIMIT');
   let place = 0;
   return {
     add: (row, write) => {

@@ -1,11 +1,12 @@
 /**
- * DML queries: what INSERT … SELECT, and UPDATE and DELETE with queries in their expressions, ask before they write.
+ * DML queries: what INSERT … SELECT, and UPDATE and DELETE with FROM, USING or queries in their expressions, ask before they write.
  *
  *     INSERT … query        rows = query                                            → insert
- *     UPDATE, DELETE        rows = SELECT key, _seq, what SET says FROM t WHERE …   → change those keys, if they still are those versions
+ *     UPDATE, DELETE        rows = SELECT key, _seq, what SET says FROM t, … WHERE …   → change those keys, if they still are those versions
  *
  * Laws: everything is decided at one moment, by one query. A row is written only while the version that was decided on is its newest; else all is
- * decided again. Who was not among the rows of the query is left alone, as by a WHERE without queries.
+ * decided again. Who was not among the rows of the query is left alone, as by a WHERE without queries. A row that FROM joins to several others is
+ * changed once, by the first of what SET says for it: in the order of those values, column by column, NULL last.
  */
 import type {DbError} from '@kalamdb/protocol/errors.ts';
 import {fail} from '@kalamdb/protocol/errors.ts';
@@ -15,14 +16,26 @@ import {someExpr, walk} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {encodeKey} from '../model/key-codec.ts';
 import {type Schema, SEQ_COLUMN} from '../model/schema.ts';
+import {compareValues} from '../model/values.ts';
 import type {Delete, Expr, Insert, Name, Node, Query, Select, Update} from '../parser/ast.ts';
 import type {Change} from '../table/table.ts';
 import {hasAggregate} from './bind-group.ts';
 import {completion, defaultOf, insertTargets, updated, updateTarget} from './dml.ts';
 import type {PlanOptions} from './plan.ts';
+import {NO_CLAUSES, selectOf} from './trees.ts';
 
-/** Does a query stand in the expressions? */
-export function hasQuery(exprs: Iterable<Expr>): boolean {
+/** Does the statement need the answer of a query before it knows what to write? */
+export function asksFirst(tree: Insert | Update | Delete): boolean {
+  if (tree.kind === 'insert') return tree.query !== undefined || hasQuery(given(tree.rows.flat()));
+  const set = tree.kind === 'update' ? given(tree.set.map(({value}) => value)) : [];
+  return tree.from.length > 0 || hasQuery(tree.where === undefined ? set : [...set, tree.where]);
+}
+
+function given(values: readonly (Expr | 'default')[]): Expr[] {
+  return values.filter(value => value !== 'default');
+}
+
+function hasQuery(exprs: Iterable<Expr>): boolean {
   return someExpr(exprs, ({kind}) => ['subquery', 'exists', 'inQuery', 'quantified'].includes(kind));
 }
 
@@ -33,7 +46,6 @@ export interface InsertQuery {
 }
 
 export function planInsertQuery(insert: Insert, schema: Schema, {text = ''}: PlanOptions): InsertQuery {
-  if (insert.wider !== undefined) throw notSupportedAt({text}, insert.wider.start, insert.wider.what);
   const targets = insertTargets(insert, schema);
   const complete = completion(schema, targets);
   return {
@@ -77,32 +89,55 @@ export function planChangeQuery(tree: Update | Delete, schema: Schema, {text = '
   const verb = tree.kind.toUpperCase();
   if (tree.where === undefined) throw fail.invalidOperation(`${verb} requires a WHERE clause`);
   if (schema.kind === 'stream')
-    throw notSupportedAt({text}, tree.where.start, `subqueries in ${verb} of a STREAM table`);
+    throw notSupportedAt({text}, tree.where.start, `subqueries and USING in ${verb} of a STREAM table`);
   const key = schema.columns[schema.primaryKey]!;
   const sets = tree.kind === 'update' ? setsOf(tree, schema, text) : [];
-  const given = sets.filter(set => 'expr' in set);
+  const asked = sets.filter(set => 'expr' in set);
+  const askedTypes = asked.map(({index}) => schema.columns[index]!.type);
   const {type} = key;
   return {
     query: changedRows(
       tree,
       [key.name, SEQ_COLUMN],
-      given.map(set => set.expr),
+      asked.map(set => set.expr),
     ),
-    types: [type, {name: 'bigint'}, ...given.map(({index}) => schema.columns[index]!.type)],
+    types: [type, {name: 'bigint'}, ...askedTypes],
     decide(found, env, stale) {
-      const bySeq = new Map(found.map(row => [row[1] as bigint, row]));
+      const bySeq = firstOfEach(found, askedTypes);
       const change: Change = row => {
         if (row.isTombstone) return undefined;
         const values = bySeq.get(row.seq);
         if (values === undefined) throw stale;
         if (tree.kind === 'delete') return 'delete';
         return updated(row, schema, sets, set =>
-          'expr' in set ? values[2 + given.indexOf(set)]! : set.eval(NO_ROW, env),
+          'expr' in set ? values[2 + asked.indexOf(set)]! : set.eval(NO_ROW, env),
         );
       };
-      return {keys: found.map(row => encodeKey(type, row[0]!)), change};
+      return {keys: [...bySeq.values()].map(row => encodeKey(type, row[0]!)), change};
     },
   };
+}
+
+/** By the version it was found in, the first row for it. */
+function firstOfEach(found: readonly (readonly Value[])[], types: readonly DataType[]): Map<bigint, readonly Value[]> {
+  const first = new Map<bigint, readonly Value[]>();
+  for (const row of found) {
+    const seq = row[1] as bigint;
+    const known = first.get(seq);
+    if (known === undefined || isBefore(row, known, types)) first.set(seq, row);
+  }
+  return first;
+}
+
+function isBefore(a: readonly Value[], b: readonly Value[], types: readonly DataType[]): boolean {
+  for (const [i, type] of types.entries()) {
+    const [x, y] = [a[2 + i]!, b[2 + i]!];
+    if (x === null && y === null) continue;
+    if (x === null || y === null) return y === null;
+    const order = compareValues(type, x, y);
+    if (order !== 0) return order < 0;
+  }
+  return false;
 }
 
 type SetValue = {readonly index: number} & ({readonly expr: Expr} | {readonly eval: Eval});
@@ -127,27 +162,16 @@ function hasWindow(value: Expr): boolean {
   return isFound;
 }
 
-const NO_CLAUSES = {with: undefined, orderBy: [], limit: undefined, offset: undefined, isWithTies: false} as const;
-
-/** The columns, and what SET says, of the rows that WHERE wants. */
+/** The columns, and what SET says, of the rows that WHERE wants: one for each row of FROM or USING that is joined to them. */
 function changedRows(tree: Update | Delete, columns: readonly string[], sets: readonly Expr[]): Select {
-  const {start, end, table, alias, where} = tree;
+  const {start, end, table, alias, from, where} = tree;
   const node: Node = {start, end};
   const named = (name: string): Name => ({...node, name, text: name, isQuoted: true});
   const qualifier = [alias ?? table.table];
   const keys = columns.map((name): Expr => ({...node, kind: 'column', qualifier, column: named(name)}));
-  return {
-    ...node,
-    ...NO_CLAUSES,
-    kind: 'select',
-    isDistinct: false,
-    distinctOn: [],
+  return selectOf(node, {
     items: [...keys, ...sets].map(expr => ({...node, kind: 'expr', expr, alias: undefined})),
-    from: [{...node, kind: 'table', table, alias, columnAliases: []}],
+    from: [{...node, kind: 'table', table, alias, columnAliases: []}, ...from],
     where,
-    groupBy: [],
-    having: undefined,
-    windows: [],
-    qualify: undefined,
-  };
+  });
 }

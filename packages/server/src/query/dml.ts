@@ -5,7 +5,7 @@
  * assigned by UPDATE. `change` is pure: `table/` may call it again on a newer version of the same row.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
-import {castTo, located, NO_ENV, NO_ROW, notSupportedAt, settledRoot} from '../expr/coerce.ts';
+import {castTo, located, NO_ENV, NO_ROW, settledRoot} from '../expr/coerce.ts';
 import {compileCondition, compileOpen} from '../expr/compile.ts';
 import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
 import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
@@ -33,7 +33,6 @@ export interface ChangePlan {
 
 export function planInsert(insert: Insert, schema: Schema, options: PlanOptions = {}): InsertPlan {
   const scope = scopeOf(undefined, undefined, options);
-  if (insert.wider !== undefined) throw notSupportedAt(scope, insert.wider.start, insert.wider.what);
   const targets = insertTargets(insert, schema);
   const rows = insert.rows.map((row, rowIndex) => {
     if (row.length !== targets.length) {
@@ -92,7 +91,7 @@ function refuseSystemColumn(name: string): void {
 }
 
 /** The value of a column as the statement gives it, in the column's type. */
-function assigned(value: Expr | 'default', column: Column, scope: ColumnScope): Eval {
+export function assigned(value: Expr | 'default', column: Column, scope: ColumnScope): Eval {
   if (value === 'default') return defaultOf(column);
   const target = {column, value, scope};
   const source = settledRoot(compileOpen(value, scope), value, scope);
@@ -208,17 +207,17 @@ export function planUpdate(update: Update, schema: Schema, options: PlanOptions 
   };
 }
 
-/** The row with some values set; undefined if they are what it has. */
+/** The row with some values set; 'keep' if they are what it has. */
 export function updated<Assigned extends {readonly index: number}>(
   row: Row,
   schema: Schema,
   sets: readonly Assigned[],
   newValue: (set: Assigned) => Value,
-): Value[] | undefined {
+): Value[] | 'keep' {
   const old = schema.columns.map((_, i) => row.value(i));
   const values = [...old];
   for (const set of sets) values[set.index] = newValue(set);
-  if (sets.every(({index}) => isSame(old[index]!, values[index]!, schema.columns[index]!))) return undefined;
+  if (sets.every(({index}) => isSame(old[index]!, values[index]!, schema.columns[index]!))) return 'keep';
   checkNotNull(values, schema, 0, undefined);
   return values;
 }

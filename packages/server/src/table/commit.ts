@@ -36,11 +36,22 @@ export interface WriteBatch {
   readonly removes?: readonly {scope: ScopeKey; key: Uint8Array}[];
   readonly publish?: ManifestDelta;
   readonly drop?: Incarnation;
+  /** Called when the rows have their seqs; what it throws is thrown, and nothing is appended. */
+  readonly beforeAppend?: () => void;
   /** May use the spare log space that is kept for a full disk: publish, delete and job records. */
   readonly isUrgent?: boolean;
 }
 
 type RowRecord = Extract<LogRecord, {kind: 'row'}>;
+
+/** Rows of one scope that no log keeps. */
+export interface VolatileRows {
+  readonly scope: ScopeKey;
+  readonly rows: readonly Buffer[];
+  readonly keyOf: (seq: Seq) => Uint8Array;
+  /** Shown each row with its seq, before any is to be seen; what it throws makes nothing of all. */
+  readonly beforeApply: (row: RowBytes) => void;
+}
 
 /** Called for each applied record, after hot and manifests know it, in order; also during replay. Must not throw. */
 export type RecordListener = (record: LogRecord) => void;
@@ -119,7 +130,6 @@ export class Commit {
   /** Appends in this very turn: what the caller checked before the call without waiting still holds. Resolves when visible. */
   write(batch: WriteBatch): Promise<Seq> {
     if (this.#isOfEndedLife(batch)) return Promise.reject(endedLife());
-    if (batch.drop !== undefined) this.#ended.add(batch.drop);
     const writer = new RecordWriter(estimate(batch));
     let lastSeq = 0n;
     for (const {scope, key, row} of batch.rows ?? []) {
@@ -127,6 +137,8 @@ export class Commit {
       setRowSeq(row, 0, lastSeq);
       writer.row(scope, key, {buffer: row, offset: 0, length: row.length});
     }
+    batch.beforeAppend?.();
+    if (batch.drop !== undefined) this.#ended.add(batch.drop);
     for (const {scope, key} of batch.removes ?? []) writer.remove(scope, key);
     // What is removed has a seq of its own, so that who watches can tell it from the rows of the batch.
     if (batch.removes !== undefined && batch.removes.length > 0) lastSeq = this.#seqs.next();
@@ -146,16 +158,20 @@ export class Commit {
    * Rows of a table that promises nothing across a restart: visible and told to listeners in this turn, never in the log. They take their seqs
    * from the one counter and leave the watermark where it is, so they have an order of their own beside what still waits for the disk.
    */
-  writeVolatile(scope: ScopeKey, rows: readonly Buffer[], keyOf: (seq: Seq) => Uint8Array): void {
+  writeVolatile({scope, rows, keyOf, beforeApply}: VolatileRows): void {
     this.#refuseEnded(scope);
     const nowMs = this.#clock.nowMs();
-    for (const row of rows) {
+    const records = rows.map(buffer => {
       const seq = this.nextId();
-      setRowSeq(row, 0, seq);
-      const record = {kind: 'row', scope, key: keyOf(seq), row: {buffer: row, offset: 0, length: row.length}} as const;
+      setRowSeq(buffer, 0, seq);
+      const row = {buffer, offset: 0, length: buffer.length};
+      beforeApply(row);
+      return {kind: 'row', scope, key: keyOf(seq), row} as const;
+    });
+    for (const record of records) {
       this.#hot.put(record, nowMs);
       this.#listener(record);
-      this.#feed?.row({...scope, key: record.key, seq, before: null, after: record.row});
+      this.#feed?.row({...scope, key: record.key, seq: rowSeq(record.row), before: null, after: record.row});
     }
     this.#feed?.committed();
   }

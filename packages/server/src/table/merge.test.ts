@@ -29,10 +29,9 @@ function snapshotOf(count: number): TableSnapshot {
   }
   const manifest = emptyManifest(SCOPE);
   return openSnapshot({
-    scope: SCOPE,
     schema: SCHEMA,
     schemaOf: () => SCHEMA,
-    hot,
+    hot: hot.snapshot(SCOPE),
     cold: NO_COLD,
     manifest,
     release() {},

@@ -11,9 +11,8 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Cold, ColdFilter} from '../cold/cold.ts';
 import type {Manifest} from '../cold/manifest.ts';
 import {pruneReason} from '../cold/prune.ts';
-import type {Hot, HotSnapshot, KeyRange} from '../hot/hot.ts';
+import type {HotSnapshot, KeyRange} from '../hot/hot.ts';
 import {compareKeys} from '../model/key-codec.ts';
-import type {ScopeKey} from '../model/names.ts';
 import type {Row, RowBytes} from '../model/row.ts';
 import {RowView} from '../model/row-codec.ts';
 import type {Schema} from '../model/schema.ts';
@@ -26,16 +25,14 @@ const HOT_BLOCK_ROWS = 512;
 export type SchemaOf = (version: number) => Schema;
 
 export function openSnapshot(options: {
-  scope: ScopeKey;
   schema: Schema;
   schemaOf: SchemaOf;
-  hot: Hot;
+  hot: HotSnapshot;
   cold: Cold;
   manifest: Manifest;
   release: () => void;
 }): TableSnapshot {
-  const {schema, schemaOf, cold, manifest} = options;
-  const hot = options.hot.snapshot(options.scope);
+  const {schema, schemaOf, hot, cold, manifest} = options;
   const view = new RowView(schema, schemaOf);
   return {
     schema,

@@ -3,65 +3,44 @@
  *
  *     write:  latch the keys ─ newest version of each, hot else cold ─ decide ─ [ check the manifest again ─ append ] ─ durable ─ unlatch
  *                                                                             └ one synchronous turn ┘
- * Laws: a version written over a row that is (or, by an open flush, will be) in a segment carries `hasColdPredecessor`, so that its own
- * flush can mark that row dead; a false yes costs a look-up, a missed one would resurrect rows. What was read from segments is valid only
- * until the next flush of the scope publishes; else it is read again. A compaction in between moves rows and changes none. Whoever read three times in
- * vain takes the scope latch, without which no flush publishes: nobody starves beside flushes, or is refused because of them.
- * The signal is looked at in the turn of the append: nobody hears that it was too late and finds the write made nevertheless.
+ * Laws: what was read from segments is valid only until the next flush of the scope publishes; else it is read again. A compaction in between moves
+ * rows and changes none. Whoever read three times in vain takes the scope latch, without which no flush publishes: nobody starves beside flushes, or is
+ * refused because of them. The signal is looked at in the turn of the append: nobody hears that it was too late and finds the write made nevertheless.
+ * RETURNING is answered in that turn too, when rows have their seqs: what it throws makes nothing of the write.
  */
-import {DbError, fail} from '@kalamdb/protocol/errors.ts';
-import type {Cold} from '../cold/cold.ts';
 import type {Manifest} from '../cold/manifest.ts';
-import type {Hot} from '../hot/hot.ts';
-import type {MemoryBudget} from '../hot/memory-budget.ts';
 import type {Value} from '../model/datatype.ts';
 import {encodeKey} from '../model/key-codec.ts';
-import {type Incarnation, type ScopeKey, scopeId, tableText} from '../model/names.ts';
+import {type ScopeKey, scopeId} from '../model/names.ts';
 import type {Row, RowBytes} from '../model/row.ts';
-import {
-  encodeRow,
-  FLAG_COLD_PREDECESSOR,
-  FLAG_TOMBSTONE,
-  RowView,
-  rowFlags,
-  rowSeq,
-  setRowFlags,
-  setRowSeq,
-} from '../model/row-codec.ts';
+import {encodeRow, FLAG_TOMBSTONE, rowFlags, setRowFlags} from '../model/row-codec.ts';
 import {type Schema, TABLE_KINDS} from '../model/schema.ts';
 import type {Scope} from '../model/session.ts';
-import {valueText} from '../model/values.ts';
-import type {Commit, WriteRow} from './commit.ts';
-import type {Latches} from './latches.ts';
-import type {Manifests} from './manifests.ts';
+import type {WriteRow} from './commit.ts';
+import {
+  type Asked,
+  type Decided,
+  decideChange,
+  decideInsert,
+  isLive,
+  keyRepeated,
+  keyTaken,
+  latchIds,
+  type Visit,
+  whole,
+} from './decide.ts';
 import {openSnapshot, throwIfOver} from './merge.ts';
-import type {Streams} from './streams.ts';
-import type {Change, ScanRequest, TableSnapshot, Tables} from './table.ts';
+import {checkCurrent, held, predecessorFlag, type RowsOptions, viewOf, visitNewest} from './newest.ts';
+import type {Change, InsertOptions, ScanRequest, TableSnapshot, Tables, WriteOptions} from './table.ts';
 
 /** So often a write reads segments beside flushes that publish; then they wait for it. */
 const READS_BESIDE_FLUSHES = 3;
-const KEYS_PER_BREATH = 4096;
-
-export interface RowsOptions {
-  readonly hot: Hot;
-  readonly cold: Cold;
-  readonly commit: Commit;
-  readonly manifests: Manifests;
-  readonly latches: Latches;
-  readonly schemaOf: (incarnation: Incarnation, version: number) => Schema;
-  /** The schema of a living table, or undefined. */
-  readonly current: (incarnation: Incarnation) => Schema | undefined;
-  readonly memory: MemoryBudget;
-  readonly streams: Streams;
-  /** Is somebody told of the changes of this table life, and of the rows they replace? */
-  readonly isWatched: (incarnation: Incarnation) => boolean;
-}
 
 export function createTables(options: RowsOptions): Tables {
   return {
     snapshot: (scope, schema) => snapshot(options, scope, schema),
-    insert: (scope, schema, rows, signal) => insert(options, scope, schema, rows, signal),
-    change: (scope, schema, request, change, signal) => changeRows(options, scope, schema, request, change, signal),
+    insert: (scope, schema, rows, how) => insert(options, scope, schema, rows, how),
+    change: (scope, schema, request, change, how) => changeRows(options, scope, schema, request, change, how),
   };
 }
 
@@ -69,10 +48,9 @@ function snapshot(options: RowsOptions, scope: Scope, schema: Schema): TableSnap
   checkCurrent(options, schema);
   if (!TABLE_KINDS[schema.kind].isDurable) return options.streams.snapshot(scope, schema);
   return openSnapshot({
-    scope,
     schema,
     schemaOf: version => options.schemaOf(schema.incarnation, version),
-    hot: options.hot,
+    hot: options.hot.snapshot(scope),
     cold: options.cold,
     manifest: options.manifests.get(scope),
     release: options.manifests.hold(),
@@ -84,17 +62,18 @@ async function insert(
   scope: Scope,
   schema: Schema,
   rows: readonly (readonly Value[])[],
-  signal: AbortSignal,
+  how: InsertOptions,
 ): Promise<number> {
   if (rows.length === 0) return 0;
   if (!TABLE_KINDS[schema.kind].isDurable) {
     checkCurrent(options, schema);
     options.memory.check();
-    return options.streams.insert(scope, schema, rows);
+    return options.streams.insert(scope, schema, rows, how.returning);
   }
   const key = schema.columns[schema.primaryKey]!;
   const keys = rows.map(row => encodeKey(key.type, row[schema.primaryKey]!));
   const ids = latchIds(keys);
+  if (how.onConflict !== undefined) return upsert(options, scope, schema, {rows, keys, ids}, how);
   if (rows.length > 1) checkDistinct(schema, rows, ids);
   const acquired = options.latches.acquire(scopeId(scope), ids);
   const release = typeof acquired === 'function' ? acquired : await acquired;
@@ -104,16 +83,105 @@ async function insert(
         ? NOTHING_COLD
         : held(options, () => lookUpCold(options, scope, schema, manifest, keys));
     return await onceSettled(options, scope, lookUp, async cold => {
-      throwIfOver(signal);
+      throwIfOver(how.signal);
       checkCurrent(options, schema);
       options.memory.check();
       const batch = rows.map((values, i) => newRow(options, scope, schema, values, keys[i]!, cold.get(i)));
-      await options.commit.write({rows: batch});
+      const images = how.returning === undefined ? [] : batch.map(({row}) => whole(row));
+      await options.commit.write({rows: batch, beforeAppend: () => show(options, schema, images, how)});
       return rows.length;
     });
   } finally {
     release();
   }
+}
+
+interface Proposed {
+  readonly rows: readonly (readonly Value[])[];
+  readonly keys: readonly Uint8Array[];
+  readonly ids: readonly string[];
+}
+
+/** INSERT … ON CONFLICT: keys may be taken, so their rows are read as those of a change are. */
+function upsert(
+  options: RowsOptions,
+  scope: Scope,
+  schema: Schema,
+  {rows, keys, ids}: Proposed,
+  how: InsertOptions,
+): Promise<number> {
+  const decide = (visit: Visit) => decideInsert(askedOf(options, schema, keys, how), rows, how.onConflict, visit);
+  return writeDecided(options, scope, schema, [...new Set(ids)], decide, how);
+}
+
+function askedOf(options: RowsOptions, schema: Schema, keys: readonly Uint8Array[], {returning}: WriteOptions): Asked {
+  return {schema, keys, wantsImages: returning !== undefined, isWatched: options.isWatched(schema.incarnation)};
+}
+
+/** Latches the keys, decides on their newest versions, and writes that. `ids` are distinct. */
+async function writeDecided(
+  options: RowsOptions,
+  scope: Scope,
+  schema: Schema,
+  ids: string[],
+  decide: (visit: Visit) => Promise<Decided[]>,
+  how: WriteOptions,
+): Promise<number> {
+  const acquired = options.latches.acquire(scopeId(scope), ids);
+  const release = typeof acquired === 'function' ? acquired : await acquired;
+  try {
+    throwIfOver(how.signal);
+    const hot = {get: (key: Uint8Array) => options.hot.get(scope, key)};
+    const read = (manifest: Manifest) =>
+      decide((keys, offer) =>
+        visitNewest(options, schema, {hot, manifest}, keys, (row, keyIndex, bytes) => {
+          throwIfOver(how.signal);
+          offer(row, keyIndex, bytes);
+        }),
+      );
+    return await onceSettled(options, scope, read, decided => append(options, scope, schema, decided, how));
+  } finally {
+    release();
+  }
+}
+
+async function append(
+  options: RowsOptions,
+  scope: Scope,
+  schema: Schema,
+  decided: readonly Decided[],
+  how: WriteOptions,
+): Promise<number> {
+  throwIfOver(how.signal);
+  checkCurrent(options, schema);
+  const batch = settled(options, scope, decided);
+  const images = decided.flatMap(({image}) => image ?? []);
+  if (batch.length === 0) {
+    options.commit.checkWritable();
+    show(options, schema, images, how);
+    return 0;
+  }
+  if (batch.some(({row}) => isLive(row))) options.memory.check();
+  await options.commit.write({rows: batch, beforeAppend: () => show(options, schema, images, how)});
+  return batch.length;
+}
+
+function show(options: RowsOptions, schema: Schema, images: readonly RowBytes[], {returning}: WriteOptions): void {
+  if (returning === undefined) return;
+  const view = viewOf(options, schema);
+  for (const image of images) returning(view.at(image));
+}
+
+/** In the turn of the append: a flush boundary may have opened while a row was read from disk. */
+function settled(options: RowsOptions, scope: ScopeKey, decided: readonly Decided[]): WriteRow[] {
+  const batch: WriteRow[] = [];
+  for (const {key, row, before, isCold} of decided) {
+    if (row === undefined) continue;
+    const flags = rowFlags(whole(row)) | predecessorFlag(options, scope, options.hot.get(scope, key), isCold);
+    setRowFlags(row, 0, flags);
+    batch.push({scope, key, row, ...(before === undefined ? {} : {before})});
+  }
+  return batch;
 }
 
 /** Calls `append` with what `read` found in segments, in a turn in which that still holds unless the table is gone. */
@@ -133,16 +201,6 @@ async function onceSettled<T>(
   const release = await latches.acquireScope(scope);
   try {
     return await append(await read(manifests.get(scope)));
-  } finally {
-    release();
-  }
-}
-
-/** A write reads segments as a reader does: what is replaced meanwhile keeps its files until it has read them. */
-async function held<T>({manifests}: RowsOptions, read: () => Promise<T>): Promise<T> {
-  const release = manifests.hold();
-  try {
-    return await read();
   } finally {
     release();
   }
@@ -186,19 +244,10 @@ function newRow(
   const isTaken = hot === undefined ? cold === 'live' : (rowFlags(hot) & FLAG_TOMBSTONE) === 0;
   if (isTaken) {
     options.commit.checkWritable();
-    const column = schema.columns[schema.primaryKey]!;
-    const text = valueText(column.type, values[schema.primaryKey]!);
-    throw fail.alreadyExists(`Primary key violation: value '${text}' already exists in column '${column.name}'`);
+    throw keyTaken(schema, values);
   }
   const flags = predecessorFlag(options, scope, hot, cold !== undefined);
   return {scope, key, row: encodeRow(schema, values, flags), before: null};
-}
-
-function predecessorFlag(options: RowsOptions, scope: ScopeKey, hot: ReturnType<Hot['get']>, isCold: boolean): number {
-  if (hot === undefined) return isCold ? FLAG_COLD_PREDECESSOR : 0;
-  const boundary = options.manifests.boundary(scope);
-  const willBeCold = boundary !== undefined && rowSeq(hot) <= boundary;
-  return willBeCold ? FLAG_COLD_PREDECESSOR : rowFlags(hot) & FLAG_COLD_PREDECESSOR;
 }
 
 async function changeRows(
@@ -207,38 +256,16 @@ async function changeRows(
   schema: Schema,
   request: ScanRequest,
   change: Change,
-  signal: AbortSignal,
+  how: WriteOptions,
 ): Promise<number> {
   if (!TABLE_KINDS[schema.kind].isDurable) {
     checkCurrent(options, schema);
-    return options.streams.remove(scope, schema, change, signal);
+    return options.streams.remove(scope, schema, change, how);
   }
-  const keys = [...(request.points ?? (await candidates(options, scope, schema, request, change, signal)))];
+  const keys = [...(request.points ?? (await candidates(options, scope, schema, request, change, how)))];
   if (keys.length === 0) return 0;
-  const acquired = options.latches.acquire(scopeId(scope), latchIds(keys));
-  const release = typeof acquired === 'function' ? acquired : await acquired;
-  try {
-    throwIfOver(signal);
-    const timely: Change = row => {
-      throwIfOver(signal);
-      return change(row);
-    };
-    const read = (manifest: Manifest) => held(options, () => decide(options, scope, schema, manifest, keys, timely));
-    return await onceSettled(options, scope, read, async batch => {
-      throwIfOver(signal);
-      checkCurrent(options, schema);
-      if (batch.length === 0) {
-        options.commit.checkWritable();
-        return 0;
-      }
-      if (batch.some(isLive)) options.memory.check();
-      settleFlags(options, scope, batch);
-      await options.commit.write({rows: batch});
-      return batch.length;
-    });
-  } finally {
-    release();
-  }
+  const decide = (visit: Visit) => decideChange(askedOf(options, schema, keys, how), change, visit);
+  return writeDecided(options, scope, schema, latchIds(keys), decide, how);
 }
 
 /** Keys of the rows that the change would touch at this moment. They are decided again under their latches. */
@@ -248,7 +275,7 @@ async function candidates(
   schema: Schema,
   request: ScanRequest,
   change: Change,
-  signal: AbortSignal,
+  {signal, returning}: WriteOptions,
 ): Promise<Uint8Array[]> {
   const {from, to} = request.keys;
   // No snapshot for one key: it would make the next writes to its scope copy what it froze.
@@ -258,7 +285,9 @@ async function candidates(
     const key = schema.columns[schema.primaryKey]!;
     const keys: Uint8Array[] = [];
     const collect = (row: Row): boolean => {
-      if (change(row) !== undefined) keys.push(encodeKey(key.type, row.value(schema.primaryKey)));
+      const result = change(row);
+      const isMeant = result !== undefined && (result !== 'keep' || returning !== undefined);
+      if (isMeant) keys.push(encodeKey(key.type, row.value(schema.primaryKey)));
       return true;
     };
     await table.scan(request, collect, signal);
@@ -268,96 +297,12 @@ async function candidates(
   }
 }
 
-/** Offers the newest version of each key to `change`. No waiting for keys that are hot or were never flushed. */
-async function decide(
-  options: RowsOptions,
-  scope: ScopeKey,
-  schema: Schema,
-  manifest: Manifest,
-  keys: readonly Uint8Array[],
-  change: Change,
-): Promise<WriteRow[]> {
-  const view = new RowView(schema, version => options.schemaOf(schema.incarnation, version));
-  const batch: (WriteRow | undefined)[] = keys.map(() => undefined);
-  const isWatched = options.isWatched(schema.incarnation);
-  const offer = (row: Row, keyIndex: number, hot?: RowBytes): void => {
-    const changed = row.isTombstone ? undefined : change(row);
-    if (changed === undefined) return;
-    const isDelete = changed === 'delete';
-    const values = isDelete ? schema.columns.map((_, i) => row.value(i)) : changed;
-    const bytes = encodeRow(schema, values, isDelete ? FLAG_TOMBSTONE : 0);
-    const before = hot ?? (isWatched ? copyOf(schema, row) : undefined);
-    batch[keyIndex] = {scope, key: keys[keyIndex]!, row: bytes, ...(before === undefined ? {} : {before})};
-  };
-  const cold: number[] = [];
-  for (const [keyIndex, key] of keys.entries()) {
-    // The keys are latched, so nothing that was decided changes while others have their turn.
-    if (keyIndex % KEYS_PER_BREATH === KEYS_PER_BREATH - 1) await new Promise(resolve => setImmediate(resolve));
-    const hot = options.hot.get(scope, key);
-    if (hot !== undefined) offer(view.at(hot), keyIndex, hot);
-    else cold.push(keyIndex);
-  }
-  if (cold.length > 0 && manifest.segmentCount > 0) {
-    const coldKeys = cold.map(keyIndex => keys[keyIndex]!);
-    await options.cold.visit(schema, manifest, coldKeys, (i, {row}) => offer(row, cold[i]!));
-  }
-  return batch.filter(row => row !== undefined);
-}
-
-/** A row of a segment, as memory would hold it. */
-function copyOf(schema: Schema, row: Row): RowBytes {
-  const values = schema.columns.map((_, i) => row.value(i));
-  const buffer = encodeRow(schema, values, 0);
-  setRowSeq(buffer, 0, row.seq);
-  return {buffer, offset: 0, length: buffer.length};
-}
-
-/** In the turn of the append: a flush boundary may have opened while a row was read from disk. */
-function settleFlags(options: RowsOptions, scope: ScopeKey, batch: readonly WriteRow[]): void {
-  for (const {key, row} of batch) {
-    const hot = options.hot.get(scope, key);
-    const flags = rowFlags({buffer: row, offset: 0, length: row.length});
-    setRowFlags(row, 0, flags | predecessorFlag(options, scope, hot, true));
-  }
-}
-
-function latchIds(keys: readonly Uint8Array[]): string[] {
-  return keys.map(key => {
-    const bytes = key instanceof Buffer ? key : Buffer.from(key.buffer, key.byteOffset, key.length);
-    return bytes.toString('latin1');
-  });
-}
-
 function checkDistinct(schema: Schema, rows: readonly (readonly Value[])[], ids: readonly string[]): void {
   // Generated keys, and those of most loads, ascend.
   if (ids.every((id, i) => i === 0 || ids[i - 1]! < id)) return;
   const seen = new Set<string>();
   for (const [i, id] of ids.entries()) {
-    if (!seen.has(id)) {
-      seen.add(id);
-      continue;
-    }
-    const column = schema.columns[schema.primaryKey]!;
-    const text = valueText(column.type, rows[i]![schema.primaryKey]!);
-    throw fail.alreadyExists(
-      `Primary key violation: value '${text}' appears multiple times in the insert batch for column '${column.name}'`,
-    );
+    if (seen.has(id)) throw keyRepeated(schema, rows[i]!);
+    seen.add(id);
   }
-}
-
-function checkCurrent(options: RowsOptions, schema: Schema): void {
-  const current = options.current(schema.incarnation);
-  if (current === undefined)
-    throw fail.tableNotFound(`table '${tableText(schema.name)}' was dropped while the statement ran`);
-  if (current.version !== schema.version) {
-    throw new DbError(
-      'WRITE_CONFLICT',
-      `Table '${tableText(schema.name)}' was altered while the statement ran; try again.`,
-    );
-  }
-}
-
-/** Deletes go on at the hard limit: they are how people make room. */
-function isLive({row}: WriteRow): boolean {
-  return (rowFlags({buffer: row, offset: 0, length: row.length}) & FLAG_TOMBSTONE) === 0;
 }

@@ -19,7 +19,7 @@ import type {Schema} from '../model/schema.ts';
 import type {Clock} from '../std/clock.ts';
 import type {Commit} from './commit.ts';
 import {openSnapshot, throwIfOver} from './merge.ts';
-import type {Change, TableSnapshot} from './table.ts';
+import type {Change, TableSnapshot, WriteOptions} from './table.ts';
 
 const KEY_BYTES = 16;
 const NO_KEY = new Uint8Array(KEY_BYTES);
@@ -45,10 +45,9 @@ export class Streams {
   snapshot(scope: ScopeKey, schema: Schema): TableSnapshot {
     const {hot, cold, schemaOf} = this.#options;
     const whole = openSnapshot({
-      scope,
       schema,
       schemaOf: version => schemaOf(schema.incarnation, version),
-      hot,
+      hot: hot.snapshot(scope),
       cold,
       manifest: emptyManifest(scope),
       release() {},
@@ -64,26 +63,41 @@ export class Streams {
     };
   }
 
-  insert(scope: ScopeKey, schema: Schema, rows: readonly (readonly Value[])[]): number {
+  insert(
+    scope: ScopeKey,
+    schema: Schema,
+    rows: readonly (readonly Value[])[],
+    returning: WriteOptions['returning'],
+  ): number {
     const {commit, clock, scopeRowsMax} = this.#options;
     commit.trimVolatile(scope, {through: boundaryAt(this.#oldestMs(schema)), rowsMax: scopeRowsMax});
     this.#checkBytes(schema);
     this.#newestMs = Math.max(this.#newestMs, clock.nowMs());
     const ms = this.#newestMs;
     const encoded = rows.map(values => encodeRow(schema, values, 0));
-    commit.writeVolatile(scope, encoded, seq => keyOf(ms, seq));
+    const view = this.#view(schema);
+    commit.writeVolatile({
+      scope,
+      rows: encoded,
+      keyOf: seq => keyOf(ms, seq),
+      beforeApply(row) {
+        returning?.(view.at(row));
+      },
+    });
     commit.trimVolatile(scope, {through: NO_KEY, rowsMax: scopeRowsMax});
     return rows.length;
   }
 
   /** Removes the rows for which `change` says 'delete'. */
-  async remove(scope: ScopeKey, schema: Schema, change: Change, signal: AbortSignal): Promise<number> {
-    const {hot, commit, schemaOf} = this.#options;
-    const view = new RowView(schema, version => schemaOf(schema.incarnation, version));
+  async remove(scope: ScopeKey, schema: Schema, change: Change, {signal, returning}: WriteOptions): Promise<number> {
+    const {hot, commit} = this.#options;
+    const view = this.#view(schema);
     const keys: Uint8Array[] = [];
     throwIfOver(signal);
     hot.snapshot(scope).scan({from: boundaryAt(this.#oldestMs(schema))}, false, (row, key) => {
-      if (change(view.at(row)) === 'delete') keys.push(Uint8Array.from(key));
+      if (change(view.at(row)) !== 'delete') return true;
+      keys.push(Uint8Array.from(key));
+      returning?.(view);
       return true;
     });
     commit.removeVolatile(scope, keys);
@@ -126,6 +140,10 @@ export class Streams {
       if (hot.has(scope, range)) return true;
     }
     return false;
+  }
+
+  #view(schema: Schema): RowView {
+    return new RowView(schema, version => this.#options.schemaOf(schema.incarnation, version));
   }
 
   /** Clock ms of the oldest row that is still to be seen. */

@@ -2,7 +2,7 @@
  * Table: the query doors to rows. Everything above speaks to user rows through these and only with a `Scope`.
  *
  *     read    snapshot() ─ point(), scan()      hot over cold at one moment, newest version per key
- *     write   insert(), update(), remove()      latch keys → check → append → durable → visible → answer
+ *     write   insert(), change()                latch keys → check → append → durable → visible → answer
  *
  * Laws: one statement reads one moment. A version is visible only once durable. Per key and scope there is at most one live row, under
  * any concurrency, over hot ∪ cold. Either all rows of a call are written or none. A key's writers queue until the one before them is
@@ -80,17 +80,42 @@ export interface SegmentPart {
   readonly dead: Uint32Array;
 }
 
-/** What an UPDATE or DELETE decides for one newest row: new values in column order, 'delete', or undefined = leave. */
-export type Change = (row: Row) => readonly Value[] | 'delete' | undefined;
+/**
+ * What an UPDATE or DELETE decides for one newest row: new values in column order, 'delete', 'keep' = it is meant and stays as it is, undefined = it is
+ * not meant.
+ */
+export type Change = (row: Row) => readonly Value[] | 'delete' | 'keep' | undefined;
+
+/**
+ * What becomes of a row that an INSERT proposes and whose key is taken: nothing, or what DO UPDATE makes of the row that has it; undefined = it stays,
+ * as its WHERE does not hold. It may be asked again, so it must be pure.
+ */
+export type OnConflict =
+  | 'nothing'
+  | ((existing: Row, proposed: readonly Value[]) => readonly Value[] | 'keep' | undefined);
+
+export interface WriteOptions {
+  readonly signal: AbortSignal;
+  /**
+   * Shown each row that was meant, in order, before any of it is durable: its new version, the old one if it is deleted or stays. What it throws makes
+   * nothing of the write. The row is good during the call alone.
+   */
+  readonly returning?: ((row: Row) => void) | undefined;
+}
+
+export interface InsertOptions extends WriteOptions {
+  /** undefined: a taken key is an error. */
+  readonly onConflict?: OnConflict | undefined;
+}
 
 export interface Tables {
   /** Throws SQL_EXECUTION_ERROR if the table was dropped meanwhile. */
   snapshot(scope: Scope, schema: Schema): TableSnapshot;
   /** Values in column order of `schema`, already of the right type. Throws Already exists on a taken key. Returns the rows written. */
-  insert(scope: Scope, schema: Schema, rows: readonly (readonly Value[])[], signal: AbortSignal): Promise<number>;
+  insert(scope: Scope, schema: Schema, rows: readonly (readonly Value[])[], options: InsertOptions): Promise<number>;
   /**
    * Scans `request`, offers each live row to `change`, and writes what it returns. `change` is called again on the newest version under
    * the key's latch, so it must be pure. Returns the number of rows written; a new version equal to the old is not written.
    */
-  change(scope: Scope, schema: Schema, request: ScanRequest, change: Change, signal: AbortSignal): Promise<number>;
+  change(scope: Scope, schema: Schema, request: ScanRequest, change: Change, options: WriteOptions): Promise<number>;
 }

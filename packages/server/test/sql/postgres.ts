@@ -25,7 +25,7 @@ export function postgresEngine(): Engine {
 
 function execute(sql: string): Outcome {
   const text = translated(sql);
-  if (!/^\s*(?:select|with|values|\()/i.test(text)) {
+  if (!/^\s*(?:select|with|values|\()|\breturning\b/i.test(text)) {
     const {output, error} = psql(`${text};`);
     if (error !== undefined) return {kind: 'error', message: error};
     return {kind: 'done', count: Number(/^(?:INSERT 0|UPDATE|DELETE) (\d+)$/m.exec(output)?.[1] ?? 0)};
@@ -34,7 +34,9 @@ function execute(sql: string): Outcome {
   if (error !== undefined) return {kind: 'error', message: error};
   const [described = '', answer = ''] = output.split(`${MARK}\n`);
   const columns = described.split('\n').slice(0, -1).map(describedColumn);
-  const lines = answer === '' ? [] : answer.slice(0, -1).split('\n');
+  // Behind the rows of RETURNING stands what was done.
+  const tagless = answer.replace(/(?:INSERT 0|UPDATE|DELETE) \d+\n$/, '');
+  const lines = tagless === '' ? [] : tagless.slice(0, -1).split('\n');
   return {kind: 'rows', columns, rows: lines.map(line => cellsOf(line, columns))};
 }
 

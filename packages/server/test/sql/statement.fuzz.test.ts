@@ -112,9 +112,8 @@ function ours(sql: string): Verdict {
   try {
     for (const each of splitStatements(sql)) {
       const cursor = new TokenCursor(each);
-      const tree = matchHead(cursor).parse(cursor);
+      matchHead(cursor).parse(cursor);
       cursor.expectEnd();
-      if (/"wider":\{/.test(JSON.stringify(tree))) return {refusal: undefined, isPartial: true};
     }
     return {refusal: undefined, isPartial: false};
   } catch (error) {

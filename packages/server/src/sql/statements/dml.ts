@@ -1,17 +1,17 @@
 /** INSERT, UPDATE, DELETE. */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
-import type {Env} from '../../expr/expr.ts';
-import {expressionsOf} from '../../expr/walk.ts';
-import type {Value} from '../../model/datatype.ts';
 import {tableText} from '../../model/names.ts';
 import type {Schema} from '../../model/schema.ts';
 import type {Scope} from '../../model/session.ts';
 import type {Delete, Insert, TableRef, Update} from '../../parser/ast.ts';
 import {parseDelete, parseInsert, parseUpdate} from '../../parser/dml.ts';
 import {planDelete, planInsert, planUpdate} from '../../query/dml.ts';
-import {hasQuery, planChangeQuery, planInsertQuery} from '../../query/dml-query.ts';
+import {asksFirst, type ChangeQuery, planChangeQuery, planInsertQuery} from '../../query/dml-query.ts';
+import {planOnConflict} from '../../query/on-conflict.ts';
 import type {PlanOptions} from '../../query/plan.ts';
-import {defineStatement, type StatementContext} from '../define.ts';
+import {planReturning} from '../../query/returning.ts';
+import type {WriteOptions} from '../../table/table.ts';
+import {defineStatement, type StatementContext, type StatementResult} from '../define.ts';
 import {planOnce} from '../plan-memo.ts';
 import {findTable, readValues} from '../read.ts';
 
@@ -22,21 +22,27 @@ export const insertRows = defineStatement<Insert>({
   takesParams: true,
   doc: {
     topic: 'Rows',
-    syntax: ['INSERT INTO table [(column, …)] {VALUES (expr, …), … | query}'],
-    about: 'Adds rows, all or none. A column that is left out takes its default, or NULL.',
+    syntax: [
+      'INSERT INTO table [AS alias] [(column, …)] {VALUES (expr, …), … | query | DEFAULT VALUES} [RETURNING …]',
+      'INSERT … ON CONFLICT [(key)] DO NOTHING [RETURNING …]',
+      'INSERT … ON CONFLICT [(key)] DO UPDATE SET column = expr, … [WHERE condition] [RETURNING …]',
+    ],
+    about:
+      'Adds rows, all or none. A column that is left out takes its default, or NULL. A row whose key is taken is an error, unless ON CONFLICT leaves it out or changes the row that is there; `excluded` names the row that was proposed. RETURNING answers the rows that were written, like a SELECT.',
     example: "INSERT INTO shop.items (id, name, price) VALUES (3, 'plum', 0.25), (4, 'fig', 0.9)",
   },
   parse: cursor => parseInsert(cursor),
   async run(tree, context) {
     const {schema, scope} = target(context, tree.table, 'insert');
-    const {services, session, params} = context;
+    const {services, session, params, signal} = context;
+    const {source, onConflict, returning} = planOnce(tree, schema, context, planInsertion);
     const env = services.newEnv(session, params);
-    const isQuery = tree.query !== undefined || (tree.wider === undefined && holdsQuery(tree));
-    const rows = isQuery
-      ? await insertedRows(tree, schema, env, context)
-      : planOnce(tree, schema, context, planInsert).rows(env);
-    const count = await services.tables.insert(scope, schema, rows, context.signal);
-    return {rowCount: count, message: `Inserted ${count} row(s)`, asUser: session.userId};
+    const rows =
+      'query' in source ? source.rows(await readValues(source.query, source.types, context), env) : source.rows(env);
+    const returned = returning?.collect(env);
+    const options = {signal, onConflict: onConflict?.(env), returning: returned?.add};
+    const count = await services.tables.insert(scope, schema, rows, options);
+    return returned?.answer(session) ?? done(context, 'Inserted', count);
   },
 });
 
@@ -47,8 +53,9 @@ export const updateRows = defineStatement<Update>({
   takesParams: true,
   doc: {
     topic: 'Rows',
-    syntax: 'UPDATE table [AS alias] SET column = expr, … WHERE condition',
-    about: 'Writes a new version of each row that matches; the key stays as it is. The WHERE must be there.',
+    syntax: 'UPDATE table [AS alias] SET column = expr, … [FROM table, …] WHERE condition [RETURNING expr, …]',
+    about:
+      'Writes a new version of each row that matches; the key stays as it is. The WHERE must be there. A row that FROM joins to several others is changed once, by the lowest of what SET says. RETURNING answers the new versions.',
     example: "UPDATE shop.items SET price = price * 1.1 WHERE name = 'apple'",
   },
   parse: cursor => parseUpdate(cursor),
@@ -56,8 +63,7 @@ export const updateRows = defineStatement<Update>({
     if (findTable(context, tree.table).kind === 'stream') {
       throw new DbError('SQL_EXECUTION_ERROR', 'Error during planning: UPDATE not supported for STREAM tables');
     }
-    const count = await change(context, tree, tree.table, planUpdate, 'update');
-    return {rowCount: count, message: `Updated ${count} row(s)`, asUser: context.session.userId};
+    return change(context, tree, 'Updated');
   },
 });
 
@@ -68,69 +74,76 @@ export const deleteRows = defineStatement<Delete>({
   takesParams: true,
   doc: {
     topic: 'Rows',
-    syntax: 'DELETE FROM table [AS alias] WHERE condition',
-    about: 'Deletes the rows that match. The WHERE must be there.',
+    syntax: 'DELETE FROM table [AS alias] [USING table, …] WHERE condition [RETURNING expr, …]',
+    about: 'Deletes the rows that match. The WHERE must be there. RETURNING answers the rows as they were.',
     example: 'DELETE FROM shop.items WHERE id = 2',
   },
   parse: cursor => parseDelete(cursor),
-  async run(tree, context) {
-    const count = await change(context, tree, tree.table, planDelete, 'delete');
-    return {rowCount: count, message: `Deleted ${count} row(s)`, asUser: context.session.userId};
-  },
+  run: (tree, context) => change(context, tree, 'Deleted'),
 });
 
-async function insertedRows(tree: Insert, schema: Schema, env: Env, context: StatementContext): Promise<Value[][]> {
-  const plan = planOnce(tree, schema, context, planInsertQuery);
-  return plan.rows(await readValues(plan.query, plan.types, context), env);
+function planInsertion(tree: Insert, schema: Schema, options: PlanOptions) {
+  return {
+    source: asksFirst(tree) ? planInsertQuery(tree, schema, options) : planInsert(tree, schema, options),
+    onConflict: planOnConflict(tree, schema, options),
+    returning: planReturning(tree, schema, options),
+  };
 }
 
-/** Trees are looked through once: most are run again and again, and hold none. */
-const withQuery = new WeakMap<object, boolean>();
+function planOfChange(tree: Update | Delete, schema: Schema, options: PlanOptions) {
+  const direct = () => (tree.kind === 'update' ? planUpdate(tree, schema, options) : planDelete(tree, schema, options));
+  return {
+    how: asksFirst(tree) ? planChangeQuery(tree, schema, options) : direct(),
+    returning: planReturning(tree, schema, options),
+  };
+}
 
-function holdsQuery(tree: Insert | Update | Delete): boolean {
-  let answer = withQuery.get(tree);
-  if (answer === undefined) {
-    answer = hasQuery(expressionsOf(tree));
-    withQuery.set(tree, answer);
-  }
-  return answer;
+async function change(
+  context: StatementContext,
+  tree: Update | Delete,
+  verb: 'Updated' | 'Deleted',
+): Promise<StatementResult> {
+  const {schema, scope} = target(context, tree.table, tree.kind);
+  const {services, session, params, signal} = context;
+  const {how, returning} = planOnce(tree, schema, context, planOfChange);
+  const env = services.newEnv(session, params);
+  const returned = returning?.collect(env);
+  const options = {signal, returning: returned?.add};
+  const count =
+    'query' in how
+      ? await changeByQuery(context, {schema, scope}, how, options)
+      : await services.tables.change(scope, schema, how.request(env), how.change(env), options);
+  return returned?.answer(session) ?? done(context, verb, count);
 }
 
 /** So often a change is decided again because rows changed between its query and its writing. */
 const DECISIONS_MAX = 5;
 
-async function changeByQuery(tree: Update | Delete, verb: string, context: StatementContext): Promise<number> {
-  const {schema, scope} = target(context, tree.table, verb);
-  const {services, session, params, signal} = context;
-  const {query, types, decide} = planOnce(tree, schema, context, planChangeQuery);
+async function changeByQuery(
+  context: StatementContext,
+  {schema, scope}: {schema: Schema; scope: Scope},
+  {query, types, decide}: ChangeQuery,
+  options: WriteOptions,
+): Promise<number> {
+  const {services, session, params} = context;
   const stale = new DbError(
     'WRITE_CONFLICT',
-    `Rows of '${tableText(schema.name)}' kept changing between the queries of the ${verb.toUpperCase()} and its writing; try again.`,
+    `Rows of '${tableText(schema.name)}' kept changing between the queries of the statement and its writing; try again.`,
   );
   for (let decisions = 1; ; decisions++) {
     const found = await readValues(query, () => types, context);
-    const {keys: points, change} = decide(found, services.newEnv(session, params), stale);
+    const {keys: points, change: decided} = decide(found, services.newEnv(session, params), stale);
     const request = {keys: {}, isReverse: false, bounds: [], columns: undefined, includeTombstones: false, points};
     try {
-      return await services.tables.change(scope, schema, request, change, signal);
+      return await services.tables.change(scope, schema, request, decided, options);
     } catch (error) {
       if (error !== stale || decisions === DECISIONS_MAX) throw error;
     }
   }
 }
 
-async function change<Tree extends Update | Delete>(
-  context: StatementContext,
-  tree: Tree,
-  ref: TableRef,
-  plan: (tree: Tree, schema: Schema, options: PlanOptions) => ReturnType<typeof planUpdate>,
-  verb: string,
-): Promise<number> {
-  if (holdsQuery(tree)) return changeByQuery(tree, verb, context);
-  const {schema, scope} = target(context, ref, verb);
-  const planned = planOnce(tree, schema, context, plan);
-  const env = context.services.newEnv(context.session, context.params);
-  return context.services.tables.change(scope, schema, planned.request(env), planned.change(env), context.signal);
+function done({session}: StatementContext, verb: string, count: number): StatementResult {
+  return {rowCount: count, message: `${verb} ${count} row(s)`, asUser: session.userId};
 }
 
 function target(context: StatementContext, ref: TableRef, verb: string): {schema: Schema; scope: Scope} {
