@@ -7,10 +7,10 @@ import {Cors} from './http/cors.ts';
 import type {HttpServerOptions} from './http/server.ts';
 
 /** Throws INVALID_INPUT naming the setting. */
-export function httpOptions(config: Config): Pick<HttpServerOptions, 'limits' | 'cors' | 'trustedProxies'> {
+export function httpOptions(config: Config): Pick<HttpServerOptions, 'limits' | 'rates' | 'cors' | 'trustedProxies'> {
   return {
     limits: {
-      bodyBytesMax: config['security.max_request_body_size'],
+      bodyBytesMax: Math.min(config['security.max_request_body_size'], config['rate_limit.request_body_limit_bytes']),
       parametersMax: config['execution.max_parameters'],
       parameterBytesMax: config['execution.max_parameter_size_bytes'],
       handlerTimeoutMs: config['execution.handler_timeout_seconds'] * 1000,
@@ -18,6 +18,21 @@ export function httpOptions(config: Config): Pick<HttpServerOptions, 'limits' | 
       keepAliveMs: config['performance.keepalive_timeout'] * 1000,
       directRequests: config['server.direct_requests'] === 'on',
       connectionsMax: config['performance.max_connections'],
+      headersMs: config['performance.client_request_timeout'] * 1000,
+      requestMs: config['performance.request_timeout'] * 1000,
+      headerBytesMax: config['performance.max_header_size'],
+    },
+    rates: {
+      isOn: config['rate_limit.enable_connection_protection'],
+      isLocalExempt: config['rate_limit.exempt_loopback'],
+      requestsPerSecond: config['rate_limit.max_requests_per_ip_per_sec'],
+      signInsPerSecond: config['rate_limit.max_auth_requests_per_ip_per_sec'],
+      queriesPerSecond: config['rate_limit.max_queries_per_sec'],
+      connectionsPerAddress: config['rate_limit.max_connections_per_ip'],
+      banMs: config['rate_limit.ban_duration_seconds'] * 1000,
+      banAfter: config['rate_limit.ban_after_violations'],
+      forgetMs: config['rate_limit.cache_ttl_seconds'] * 1000,
+      rememberedMax: config['rate_limit.cache_max_entries'],
     },
     cors: new Cors({
       allowedOrigins: config['security.cors.allowed_origins'],

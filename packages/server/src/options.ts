@@ -308,6 +308,81 @@ export const OPTIONS = {
     about: 'Idle time after which a connection is closed.',
   },
   'performance.max_connections': {default: 25_000, range: [1, 1_000_000], about: 'Connections at once.'},
+  'performance.client_request_timeout': {
+    default: 5,
+    unit: 's',
+    range: [1, 600],
+    about: 'Time for the headers of a request to come, from their first byte; of a new connection from its start.',
+  },
+  'performance.request_timeout': {
+    default: 60,
+    unit: 's',
+    range: [1, 3600],
+    about: 'Time for a whole request to come, its body included.',
+  },
+  'performance.max_header_size': {
+    default: 16 * KIB,
+    unit: 'bytes',
+    range: [KIB, 256 * KIB],
+    about: 'Largest head of a request; it has at most 100 headers.',
+  },
+  'rate_limit.enable_connection_protection': {
+    default: true,
+    about: 'Whether requests, statements, sign-ins and connections are limited by address and user.',
+  },
+  'rate_limit.exempt_loopback': {
+    default: true,
+    about: 'Whether programs of this machine, asking without a proxy, are exempt from these limits.',
+  },
+  'rate_limit.max_requests_per_ip_per_sec': {
+    default: 200,
+    range: [1, 1_000_000],
+    about: 'Requests of one address in a second.',
+  },
+  'rate_limit.max_queries_per_sec': {
+    default: 100,
+    range: [1, 1_000_000],
+    about: 'Requests to the SQL route of one user in a second.',
+  },
+  'rate_limit.max_auth_requests_per_ip_per_sec': {
+    env: 'KALAMDB_RATE_LIMIT_AUTH_REQUESTS_PER_IP_PER_SEC',
+    default: 20,
+    range: [1, 1_000_000],
+    about: 'Requests to the sign-in routes of one address in a second.',
+  },
+  'rate_limit.max_connections_per_ip': {
+    default: 100,
+    range: [1, 1_000_000],
+    about: 'Connections of one address at once; trusted proxies are not counted.',
+  },
+  'rate_limit.request_body_limit_bytes': {
+    default: 10 * MIB,
+    unit: 'bytes',
+    range: [KIB, 256 * MIB],
+    about: 'Largest body of any request, those of this machine included.',
+  },
+  'rate_limit.ban_after_violations': {
+    default: 10,
+    range: [0, 1_000_000],
+    about: 'Requests refused by the limit of an address that make a ban; 0 = nobody is banned.',
+  },
+  'rate_limit.ban_duration_seconds': {
+    default: 300,
+    unit: 's',
+    range: [1, DAY_S],
+    about: 'Length of the first ban; that of the second is double, up to six times.',
+  },
+  'rate_limit.cache_ttl_seconds': {
+    default: 600,
+    unit: 's',
+    range: [1, DAY_S],
+    about: 'Violations of an address are forgotten after so long without another.',
+  },
+  'rate_limit.cache_max_entries': {
+    default: 65_536,
+    range: [1000, 10_000_000],
+    about: 'Addresses, and users, whose use is remembered.',
+  },
   'retention.default_deleted_retention_hours': {
     default: 168,
     unit: 'h',

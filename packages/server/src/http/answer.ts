@@ -87,6 +87,11 @@ function milliseconds(ms: number): number {
 
 export type Headers = Readonly<Record<string, string>>;
 
+/** Of every answer: it is what its type says, and nobody in between keeps it. */
+export const SAFE_HEADERS: Headers = {'x-content-type-options': 'nosniff', 'cache-control': 'no-store'};
+/** Of every 429 in the envelope of the SQL route. */
+export const RETRY_HEADERS: Headers = {'retry-after': '1'};
+
 /** As a text, which Node joins with the head: one write of one piece. Headers set before `writeHead` would be checked and stored twice. */
 export function sendJson(response: ServerResponse, status: number, text: string, headers: Headers): void {
   response.writeHead(status, {

@@ -9,6 +9,7 @@ import {systemClock} from '../std/system-clock.ts';
 import {BodyBudget} from './body.ts';
 import {DirectConnections} from './direct.ts';
 import type {SqlRequest, StatementResult} from './engine.ts';
+import {RateLimits} from './rate-limits.ts';
 import type {ServerState} from './server.ts';
 
 const PAGE_BYTES = 60_000;
@@ -21,6 +22,7 @@ class Pair {
   readonly seen: string[] = [];
   run: (request: SqlRequest) => StatementResult[] | Promise<StatementResult[]> = () => rows(1);
   isClosing = false;
+  rates = http.rates;
   handedOver = 0;
   text = '';
   near!: Socket;
@@ -99,6 +101,7 @@ class Pair {
         clock: systemClock,
       },
       bodies: new BodyBudget(0),
+      rates: new RateLimits(this.rates, () => performance.now()),
       startMs: 0,
       isClosing: () => this.isClosing,
       newRequestId: () => 'id',

@@ -13,13 +13,17 @@
  */
 import {STATUS_CODES} from 'node:http';
 import type {Socket} from 'node:net';
-import {drained, STALLED_MS} from './answer.ts';
+import {drained, type Headers, RETRY_HEADERS, SAFE_HEADERS, STALLED_MS} from './answer.ts';
 import {decodeBody} from './body.ts';
 import {type Client, clientOf} from './client.ts';
 import type {Exchange} from './exchange.ts';
+import type {AddressLimit} from './rate-limits.ts';
 import {readUsualRequest, type UsualRequest} from './request-head.ts';
 import type {ServerState} from './server.ts';
 import {answerSql} from './sql-route.ts';
+
+const SAFE_LINES = linesOf(SAFE_HEADERS);
+const RETRY_LINE = linesOf(RETRY_HEADERS);
 
 export interface DirectOptions {
   readonly state: ServerState;
@@ -89,6 +93,8 @@ class DirectConnection {
   readonly #all: DirectConnections;
   readonly #socket: Socket;
   readonly client: Client;
+  /** Undefined: nothing is counted. */
+  readonly #limit: AddressLimit | undefined;
   #exchange: DirectExchange | undefined;
   #isInTurn = false;
   /** An answer that waits for the end of the turn. */
@@ -103,6 +109,7 @@ class DirectConnection {
     this.#socket = socket;
     // Whoever passes requests on says so in headers, and those go to node:http.
     this.client = clientOf(socket.remoteAddress ?? '', {}, all.options.state.options.trustedProxies);
+    this.#limit = all.options.state.rates.of(this.client);
     socket.setTimeout(all.options.headersMs);
     socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose);
     socket.on('timeout', this.#onTimeout).on('error', ignore);
@@ -168,7 +175,11 @@ class DirectConnection {
     }
     const {state, idleMs} = this.#all.options;
     const request = readUsualRequest(bytes);
-    if (request === undefined || bytes.length - request.bodyAt > state.options.limits.bodyBytesMax) {
+    const isServed =
+      request !== undefined &&
+      bytes.length - request.bodyAt <= state.options.limits.bodyBytesMax &&
+      this.#limit?.tryRequest(state.options.clock.monotonicMs()) !== false;
+    if (!isServed) {
       this.#release(bytes);
       return;
     }
@@ -286,7 +297,8 @@ class DirectExchange implements Exchange {
   }
 
   #head(status: number, length: string): string {
-    return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n${length}x-request-id: ${this.requestId}\r\n`;
+    const retry = status === 429 ? RETRY_LINE : '';
+    return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\ncontent-type: application/json\r\n${length}${retry}x-request-id: ${this.requestId}\r\n${SAFE_LINES}`;
   }
 }
 
@@ -308,6 +320,12 @@ class HttpDate {
     }
     return this.#text;
   }
+}
+
+function linesOf(headers: Headers): string {
+  return Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
 }
 
 function ignore(): void {}

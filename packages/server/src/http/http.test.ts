@@ -8,7 +8,9 @@ import {httpOptions} from '../http-options.ts';
 import type {RunSql, SqlRequest, StatementResult} from './engine.ts';
 import {createHttpServer, type HttpLimits, type HttpServer} from './server.ts';
 
+const SHIPPED = httpOptions(readConfig({env: {}}).config);
 const LIMITS: HttpLimits = {
+  ...SHIPPED.limits,
   bodyBytesMax: 2 * 1024 * 1024,
   parametersMax: 3,
   parameterBytesMax: 1000,
@@ -71,7 +73,7 @@ function newServer(): HttpServer {
     runSql,
     host: '127.0.0.1',
     port: 0,
-    ...httpOptions(readConfig({env: {}}).config),
+    ...SHIPPED,
     limits: LIMITS,
     logger,
     version: '1.2.3',

@@ -2,7 +2,7 @@
  * Node exchange: a request for the SQL route as node:http read it.
  */
 import type {IncomingHttpHeaders, IncomingMessage, ServerResponse} from 'node:http';
-import {sendJson, sendSlices} from './answer.ts';
+import {RETRY_HEADERS, sendJson, sendSlices} from './answer.ts';
 import {type BodyBudget, type BodyLimits, discardRest, readBody} from './body.ts';
 import {type Client, clientOf} from './client.ts';
 import type {Exchange, RequestHead} from './exchange.ts';
@@ -57,7 +57,8 @@ export class NodeExchange implements Exchange {
   }
 
   sendJson(status: number, text: string): void {
-    sendJson(this.#response, status, text, this.#answerHeaders);
+    const retry = status === 429 ? RETRY_HEADERS : undefined;
+    sendJson(this.#response, status, text, {...retry, ...this.#answerHeaders});
   }
 
   sendSlices(texts: Iterable<string>): Promise<void> {

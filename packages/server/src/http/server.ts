@@ -13,22 +13,31 @@ import type {AddressInfo, Socket} from 'node:net';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {assert} from '../std/assert.ts';
 import type {Clock} from '../std/clock.ts';
-import {errorJson, sendJson, statusOf} from './answer.ts';
-import {BodyBudget, type BodyLimits} from './body.ts';
+import {Admission} from './admission.ts';
+import {errorJson, type Headers, SAFE_HEADERS, STALLED_MS, sendJson, statusOf} from './answer.ts';
+import {BodyBudget, type BodyLimits, discardRest} from './body.ts';
 import type {AddressRanges} from './client.ts';
 import type {Cors} from './cors.ts';
 import {DirectConnections} from './direct.ts';
 import type {Logger, RunSql} from './engine.ts';
 import {checkLocal, checkOrigin} from './guard.ts';
 import {headOf} from './node-exchange.ts';
-import {findRoute, type RouteContext} from './routes.ts';
-import {expected} from './sql-route.ts';
+import {type RateLimitOptions, RateLimits} from './rate-limits.ts';
+import {type Refusal, sendRefusal} from './refusal.ts';
+import {brokenRule} from './request-rules.ts';
+import {findRoute, type RouteContext, SQL_PATH} from './routes.ts';
+import {expected, KILL_MS} from './sql-route.ts';
 
 export interface HttpLimits extends BodyLimits {
   readonly handlerTimeoutMs: number;
   readonly slowQueryMs: number;
   readonly keepAliveMs: number;
   readonly connectionsMax: number;
+  /** For the head of a request to come. */
+  readonly headersMs: number;
+  /** For a whole request to come. */
+  readonly requestMs: number;
+  readonly headerBytesMax: number;
   /** False: `node:http` reads every request. Default: true. */
   readonly directRequests?: boolean;
 }
@@ -39,6 +48,7 @@ export interface HttpServerOptions {
   /** 0 = any free one. */
   readonly port: number;
   readonly limits: HttpLimits;
+  readonly rates: RateLimitOptions;
   readonly cors: Cors;
   /** Addresses and ranges of proxies whose X-Forwarded-For is believed; this machine is one of them. */
   readonly trustedProxies: AddressRanges;
@@ -59,20 +69,20 @@ export interface HttpServer {
 export interface ServerState {
   readonly options: HttpServerOptions;
   readonly bodies: BodyBudget;
+  readonly rates: RateLimits;
   readonly startMs: number;
   isClosing(): boolean;
   newRequestId(): string;
 }
 
-const HEADERS_MS = 5000;
-const REQUEST_MS = 60_000;
-const HEADER_BYTES_MAX = 16_384;
+const HEADERS_MAX = 100;
 const BACKLOG = 4096;
 const BODIES_BYTES_MAX = 256 * 1024 * 1024;
 /** Unanswered requests of one connection; who sends more without reading is cut off. */
 const PIPELINED_MAX = 1000;
 const DRAIN_MS = 10_000;
 const IDLE_SWEEP_MS = 50;
+const WARN_EVERY_MS = 1000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const {clock, logger, limits} = options;
@@ -82,6 +92,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const state: ServerState = {
     options,
     bodies: new BodyBudget(BODIES_BYTES_MAX),
+    rates: new RateLimits(options.rates, () => clock.monotonicMs()),
     startMs: clock.monotonicMs(),
     isClosing: () => closing,
     newRequestId: () => idPrefix + ++requestCount,
@@ -90,30 +101,41 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const requestId = requestIdOf(request) ?? state.newRequestId();
-    const headers = {'x-request-id': requestId, ...(closing ? {connection: 'close'} : undefined)};
+    const headers = {'x-request-id': requestId, ...SAFE_HEADERS, ...(closing ? {connection: 'close'} : undefined)};
     options.cors.nameOrigin(request, response);
-    pipeline.run(request.socket, () => answer(request, response, {...state, requestId, headers}));
+    pipeline.run(request.socket, () => {
+      const rule = brokenRule(request);
+      if (rule === undefined) return answer(request, response, {...state, requestId, headers});
+      pipeline.end(request.socket);
+      return refuseBroken(rule, request, response, headers);
+    });
   };
 
   const server = createServer(
     {
       keepAliveTimeout: limits.keepAliveMs,
-      headersTimeout: HEADERS_MS,
-      requestTimeout: REQUEST_MS,
+      headersTimeout: Math.min(limits.headersMs, limits.requestMs),
+      requestTimeout: limits.requestMs,
       connectionsCheckingInterval: 1000,
-      maxHeaderSize: HEADER_BYTES_MAX,
+      maxHeaderSize: limits.headerBytesMax,
       noDelay: true,
     },
     onRequest,
   );
   server.maxConnections = limits.connectionsMax;
+  server.maxHeadersCount = HEADERS_MAX;
+  // No statement is silent for longer; whoever takes nothing of an answer is.
+  server.timeout = limits.handlerTimeoutMs + KILL_MS + STALLED_MS;
   server.on('checkContinue', onRequest);
-  server.on('clientError', refuseMalformed);
+  server.on('clientError', (error: {code?: string}, socket: Socket) => {
+    if (pipeline.hasEnded(socket)) socket.destroySoon();
+    else refuseMalformed(error, socket);
+  });
+  const warn = new SteadyWarning(clock, logger);
   server.on('drop', () =>
-    logger.warn({connectionsMax: limits.connectionsMax}, 'A connection was dropped: there are too many.'),
+    warn.tell({connectionsMax: limits.connectionsMax}, 'A connection was dropped: there are too many.'),
   );
-
-  const direct = readDirectly(server, state);
+  const direct = takeConnections(server, state, warn);
 
   return {
     listen: () => listen(server, options),
@@ -124,35 +146,85 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   };
 }
 
-/** New connections begin at `direct.ts`; node:http gets them from there. */
-function readDirectly(server: Server, state: ServerState): DirectConnections | undefined {
-  if (state.options.limits.directRequests === false) return undefined;
-  const [serve, ...others] = server.listeners('connection');
-  assert(serve !== undefined && others.length === 0, 'node:http listens for connections, and nobody else');
-  server.off('connection', serve as () => void);
-  const direct = new DirectConnections({
-    state,
-    headersMs: HEADERS_MS,
-    keepAliveMs: server.keepAliveTimeout,
-    idleMs: server.keepAliveTimeout + server.keepAliveTimeoutBuffer,
-    handOver: socket => serve.call(server, socket),
-    refuseSlow: socket => refuseMalformed({code: 'ERR_HTTP_REQUEST_TIMEOUT'}, socket),
+/** New connections are admitted, and begin at `direct.ts`; node:http gets them from there. */
+function takeConnections(server: Server, state: ServerState, warn: SteadyWarning): DirectConnections | undefined {
+  const {limits, trustedProxies, clock} = state.options;
+  const [listener, ...others] = server.listeners('connection');
+  assert(listener !== undefined && others.length === 0, 'node:http listens for connections, and nobody else');
+  server.off('connection', listener as () => void);
+  const serve = (socket: Socket) => listener.call(server, socket);
+  const admission = new Admission({
+    limits: state.rates,
+    trustedProxies,
+    nowMs: () => clock.monotonicMs(),
+    onRefused: ({code}) => warn.tell({code}, 'A connection was refused.'),
   });
-  server.on('connection', (socket: Socket) => direct.take(socket));
+  const direct =
+    limits.directRequests === false
+      ? undefined
+      : new DirectConnections({
+          state,
+          headersMs: limits.headersMs,
+          keepAliveMs: server.keepAliveTimeout,
+          idleMs: server.keepAliveTimeout + server.keepAliveTimeoutBuffer,
+          handOver: serve,
+          refuseSlow: socket => refuseMalformed({code: 'ERR_HTTP_REQUEST_TIMEOUT'}, socket),
+        });
+  server.on('connection', (socket: Socket) => {
+    if (!admission.admit(socket)) return;
+    if (direct === undefined) serve(socket);
+    else direct.take(socket);
+  });
   return direct;
+}
+
+/** One line a second, with the number of those it stands for: strangers do not fill the log. */
+class SteadyWarning {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #toldMs = Number.NEGATIVE_INFINITY;
+  #untold = 0;
+
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock;
+    this.#logger = logger;
+  }
+
+  tell(facts: object, text: string): void {
+    this.#untold++;
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#toldMs < WARN_EVERY_MS) return;
+    this.#logger.warn({...facts, times: this.#untold}, text);
+    this.#toldMs = nowMs;
+    this.#untold = 0;
+  }
 }
 
 /** The requests of each connection that are not answered yet. */
 class Pipeline {
   readonly #waiting = new WeakMap<Socket, {count: number; last: Promise<void>}>();
+  readonly #ended = new WeakSet<Socket>();
 
-  run(socket: Socket, work: () => Promise<void>): void {
+  /** Whatever came behind the request under way is not run, nor what comes. */
+  end(socket: Socket): void {
+    this.#ended.add(socket);
+  }
+
+  hasEnded(socket: Socket): boolean {
+    return this.#ended.has(socket);
+  }
+
+  run(socket: Socket, request: () => Promise<void> | void): void {
+    if (this.#ended.has(socket)) return;
+    const work = async () => {
+      if (!socket.destroyed && !this.#ended.has(socket)) await request();
+    };
     const line = this.#waiting.get(socket);
     if (line !== undefined && line.count >= PIPELINED_MAX) {
       socket.destroy();
       return;
     }
-    const last = line === undefined ? work() : line.last.then(() => (socket.destroyed ? undefined : work()));
+    const last = line === undefined ? work() : line.last.then(work);
     const next = line ?? {count: 0, last};
     next.count++;
     next.last = last;
@@ -165,6 +237,12 @@ class Pipeline {
 
 async function answer(request: IncomingMessage, response: ServerResponse, context: RouteContext): Promise<void> {
   try {
+    const refusal = refusalOf(request, context);
+    if (refusal !== undefined) {
+      sendRefusal(response, refusal, context.headers);
+      if (!request.complete) discardRest(request);
+      return;
+    }
     const found = findRoute(request.method ?? '', request.url ?? '');
     if (typeof found === 'function') await found(request, response, context);
     else if (found === undefined) response.writeHead(404, {'content-length': 0, ...context.headers}).end();
@@ -182,6 +260,25 @@ async function answer(request: IncomingMessage, response: ServerResponse, contex
     if (response.headersSent) response.destroy();
     else sendJson(response, statusOf(error), errorJson(error, undefined, 0), context.headers);
   }
+}
+
+/** Preflights are answered before any limit. */
+function refusalOf(request: IncomingMessage, context: RouteContext): Refusal | undefined {
+  if (request.method === 'OPTIONS') return undefined;
+  const {client} = headOf(request, context);
+  const refusal = context.rates.of(client)?.takeRequest(context.options.clock.monotonicMs());
+  if (refusal !== undefined) return refusal;
+  const {bodyBytesMax} = context.options.limits;
+  const bytes = Number(request.headers['content-length'] ?? 0);
+  // The SQL route says it in its own envelope.
+  if (bytes <= bodyBytesMax || request.url?.startsWith(SQL_PATH)) return undefined;
+  return {code: 'BODY_TOO_LARGE', bytes, bytesMax: bodyBytesMax};
+}
+
+function refuseBroken(rule: string, request: IncomingMessage, response: ServerResponse, headers: Headers): void {
+  const error = new DbError('INVALID_INPUT', `The request is refused: ${rule}.`);
+  sendJson(response, statusOf(error), errorJson(error, undefined, 0), {...headers, connection: 'close'});
+  if (!request.complete) discardRest(request);
 }
 
 /** The caller's own id, if it is short and harmless to log. */

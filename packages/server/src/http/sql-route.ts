@@ -16,10 +16,11 @@ import {errorJson, statusOf, successJson} from './answer.ts';
 import {parseSqlBody, type SqlBody} from './body.ts';
 import type {Logger, RunSql, StatementResult} from './engine.ts';
 import type {Exchange} from './exchange.ts';
-import {checkJson, checkLocal, signIn} from './guard.ts';
+import {checkJson, checkLocal, checkOrigin, signIn} from './guard.ts';
 import type {ServerState} from './server.ts';
 
-const KILL_MS = 1000;
+/** From the end of a request's time to its answer at the latest. */
+export const KILL_MS = 1000;
 const LOGGED_SQL_LENGTH = 1000;
 
 /** Never throws or rejects. Without a promise if the results were there at once. */
@@ -52,8 +53,12 @@ class SqlCall {
 
   open(): string | Promise<string> {
     checkLocal(this.#exchange);
+    checkOrigin(this.#exchange, this.#state.options.cors);
     checkJson(this.#exchange);
     this.#session = signIn(this.#exchange);
+    if (!this.#state.rates.takeQuery(this.#session.userId, this.#exchange.client)) {
+      throw new DbError('RATE_LIMIT_EXCEEDED', 'Too many queries per second. Please slow down.');
+    }
     if (this.#state.isClosing()) throw new DbError('SHUTTING_DOWN', 'The server is stopping.');
     return this.#exchange.body();
   }

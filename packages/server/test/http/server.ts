@@ -3,12 +3,12 @@
  */
 import {request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders} from 'node:http';
 import {readConfig} from '../../src/config.ts';
-import {createHttpServer, type HttpLimits} from '../../src/http/server.ts';
+import {createHttpServer, type HttpLimits, type HttpServerOptions} from '../../src/http/server.ts';
 import {httpOptions} from '../../src/http-options.ts';
 import {systemClock} from '../../src/std/system-clock.ts';
 import {openTestDatabase, type TestDatabase} from '../test-database.ts';
 
-const SHIPPED = httpOptions(readConfig({env: {}}).config);
+export const SHIPPED = httpOptions(readConfig({env: {}}).config);
 
 export const LIMITS: HttpLimits = {...SHIPPED.limits, slowQueryMs: 60_000, keepAliveMs: 5000};
 
@@ -20,7 +20,10 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-export async function startServer(limits: Partial<HttpLimits> = {}): Promise<TestServer> {
+export async function startServer(
+  limits: Partial<HttpLimits> = {},
+  changes: Partial<HttpServerOptions> = {},
+): Promise<TestServer> {
   const database = await openTestDatabase({defaultRows: 50, maxRows: 1000});
   const bugs: string[] = [];
   const quiet = () => {};
@@ -40,6 +43,7 @@ export async function startServer(limits: Partial<HttpLimits> = {}): Promise<Tes
     version: '0.0.0',
     buildDate: 'today',
     clock: systemClock,
+    ...changes,
   });
   const {port} = await server.listen();
   return {
