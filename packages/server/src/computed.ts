@@ -15,7 +15,10 @@ import type {Hot} from './hot/hot.ts';
 import type {Flushes} from './jobs/flushes.ts';
 import type {Jobs} from './jobs/jobs.ts';
 import type {Log} from './log/log.ts';
+import type {UserId} from './model/names.ts';
 import {RowView} from './model/row-codec.ts';
+import {type Schema, TABLE_KINDS} from './model/schema.ts';
+import type {TableCounts} from './sql/define.ts';
 import type {ComputedTables} from './system/index.ts';
 import {SETTINGS, type SettingRecord} from './system/settings.ts';
 import {STATS} from './system/stats.ts';
@@ -70,6 +73,27 @@ export function storedStorages(hot: Hot): StorageRecord[] {
     return true;
   });
   return records;
+}
+
+/** Of the scopes of a table, or of one user's. O(scopes). */
+export function tableCounts(
+  {hot, manifests}: Pick<ComputedOptions, 'hot' | 'manifests'>,
+  {incarnation, kind}: Schema,
+  ofUser: UserId | undefined,
+): TableCounts {
+  const owner = TABLE_KINDS[kind].isScoped ? ofUser : undefined;
+  const inMemory =
+    owner === undefined
+      ? {rowCount: hot.tableRows(incarnation), bytes: hot.tableBytes(incarnation)}
+      : (hot.scopeStats({incarnation, owner}) ?? {rowCount: 0, bytes: 0});
+  const flushed = owner === undefined ? manifests.of(incarnation) : [manifests.get({incarnation, owner})];
+  let rows = inMemory.rowCount;
+  let segments = 0;
+  for (const manifest of flushed) {
+    rows += manifest.rowCount - manifest.deadCount;
+    segments += manifest.segmentCount;
+  }
+  return {rows, segments, memoryBytes: inMemory.bytes};
 }
 
 function stats(options: ComputedOptions): Record<string, string | number | bigint> {

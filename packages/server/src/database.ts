@@ -20,7 +20,7 @@ import {LOCAL_STORAGE, Storages} from './catalog/storages.ts';
 import {createSystemReader} from './catalog/system-reader.ts';
 import type {Cold} from './cold/cold.ts';
 import {createCold} from './cold/cold-store.ts';
-import {computedTables, storedStorages} from './computed.ts';
+import {computedTables, storedStorages, tableCounts} from './computed.ts';
 import {checkFormat} from './data-format.ts';
 import {type Duck, type DuckOptions, openDuck} from './duck/duck.ts';
 import type {Env, Param} from './expr/expr.ts';
@@ -344,6 +344,7 @@ function createServices(
     }),
     storages,
     openStorage: core.openStorage,
+    tableCounts: (schema, ofUser) => tableCounts(core, schema, ofUser),
     storageRecord: id => storedStorages(hot).find(record => record.storage_id === id),
     waitingFiles: id => announcedFiles(hot).filter(file => file.storageId === id).length,
     diskSpace: path => options.disk.space(path),

@@ -12,7 +12,7 @@ import type {SelectPlan} from './plan.ts';
 import type {RelationReads} from './relations.ts';
 
 export interface ExplainLine {
-  readonly plan_type: 'logical_plan' | 'physical_plan' | 'generated_sql';
+  readonly plan_type: 'logical_plan' | 'physical_plan' | 'generated_sql' | 'analysis';
   readonly plan: string;
 }
 

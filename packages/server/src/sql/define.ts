@@ -4,7 +4,7 @@
  * Law: everything that cuts across statements (authorising, naming in logs, retrying) reads these facts in `run.ts`; no statement file repeats it.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
-import type {ResultColumn} from '@kalamdb/protocol/values.ts';
+import type {DataTypeJson, ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {LocalFile} from '../blob/blob.ts';
 import type {Catalog} from '../catalog/catalog.ts';
 import type {Ddl} from '../catalog/ddl.ts';
@@ -15,18 +15,21 @@ import type {Env, Param} from '../expr/expr.ts';
 import type {Compactions} from '../jobs/compactions.ts';
 import type {Flushes} from '../jobs/flushes.ts';
 import type {Jobs} from '../jobs/jobs.ts';
-import type {TableName} from '../model/names.ts';
+import type {TableName, UserId} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Scope, Session} from '../model/session.ts';
 import type {Node} from '../parser/ast.ts';
 import type {TokenCursor} from '../parser/cursor.ts';
 import {positionAt} from '../parser/tokenizer.ts';
 import type {Clock} from '../std/clock.ts';
-import {SYSTEM_NAMESPACE} from '../system/define.ts';
+import {SYSTEM_NAMESPACE, type SystemColumn, type SystemRecord, type SystemTableOf} from '../system/define.ts';
 import {SystemTable} from '../system/index.ts';
 import type {StorageRecord} from '../system/storages.ts';
 import type {TableSnapshot, Tables} from '../table/table.ts';
 import type {StatementDoc} from './statement-doc.ts';
+
+/** The catalog's name in answers, as clients know it. */
+export const CATALOG = 'kalam';
 
 export interface StatementResult {
   readonly columns?: readonly ResultColumn[];
@@ -36,6 +39,15 @@ export interface StatementResult {
   readonly message?: string;
   readonly asUser: string;
   readonly isTruncated?: boolean;
+  /** Later statements of the request find unqualified names here. */
+  readonly namespace?: string;
+}
+
+export interface TableCounts {
+  /** Live rows of segments and rows in memory: a row that was written again since its flush is in both. */
+  readonly rows: number;
+  readonly segments: number;
+  readonly memoryBytes: number;
 }
 
 /** What the statements work with; made once by `database.ts`. */
@@ -59,6 +71,8 @@ export interface Services {
   readonly jobs: Jobs;
   readonly flushes: Flushes;
   readonly compactions: Compactions;
+  /** Of all scopes, or of one user's. */
+  readonly tableCounts: (schema: Schema, ofUser: UserId | undefined) => TableCounts;
   /** Rows of a system table at this moment. */
   readonly openSystem: (schema: Schema) => TableSnapshot;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read' | 'write') => Scope;
@@ -114,6 +128,53 @@ export function defineStatement<Tree>(kind: StatementKind<Tree>): StatementKind 
 
 export function done(context: StatementContext, message: string): StatementResult {
   return {rowCount: 0, message, asUser: context.session.userId};
+}
+
+/** An answer of rows, each one JSON array text. */
+export function listed(
+  context: StatementContext,
+  columns: readonly ResultColumn[],
+  rows: readonly string[],
+): StatementResult {
+  const shown = rows.slice(0, LISTED_MAX);
+  const result = {columns, rows: shown, rowCount: shown.length, asUser: context.session.userId};
+  return shown.length < rows.length ? {...result, isTruncated: true} : result;
+}
+
+const LISTED_MAX = 10_000;
+
+export function resultColumns(types: Readonly<Record<string, DataTypeJson>>): ResultColumn[] {
+  return Object.entries(types).map(([name, data_type], index) => ({name, data_type, index}));
+}
+
+/** Rows of a system table by column names, for statements that are open to more roles than the table. */
+export function systemRecords<Name extends string, Columns extends readonly SystemColumn[]>(
+  context: StatementContext,
+  table: SystemTableOf<Name, 'stored' | 'computed', Columns>,
+): SystemRecord<Columns>[] {
+  const records: SystemRecord<Columns>[] = [];
+  const snapshot = context.services.openSystem(table.schema);
+  const whole = {keys: {}, isReverse: false, bounds: [], columns: undefined, includeTombstones: false};
+  void snapshot.scan(
+    whole,
+    row => {
+      records.push(table.fromRow(row));
+      return true;
+    },
+    context.signal,
+  );
+  return records;
+}
+
+/** Does the session have the right to read the table? */
+export function mayRead({services, session}: StatementContext, schema: Schema): boolean {
+  try {
+    services.scopeFor(session, schema, 'read');
+    return true;
+  } catch (error) {
+    if (error instanceof DbError && error.code === 'PERMISSION_DENIED') return false;
+    throw error;
+  }
 }
 
 /** `otherwise` is what a session without the role is told. */

@@ -8,19 +8,16 @@
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
 import {paramTypes} from '../expr/coerce.ts';
-import type {Env} from '../expr/expr.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import {sqlName} from '../model/type-table.ts';
 import {fromJson, jsonFragments} from '../model/values.ts';
 import type {Query, TableRef} from '../parser/ast.ts';
-import {type AnalyticPlan, openTables, planAnalytic, runAnalytic} from '../query/analytic.ts';
+import {type AnalyticPlan, planAnalytic, runAnalytic} from '../query/analytic.ts';
 import type {TableOf} from '../query/bound.ts';
 import {isLargeScan, type RunOptions, runSelect, type SelectResult, UNFINISHED} from '../query/direct.ts';
-import {type ExplainLine, explainAnalytic, explainText} from '../query/explain.ts';
 import {planSelect, type SelectPlan} from '../query/plan.ts';
-import {DuckSqlWriter} from '../query/sql-writer.ts';
 import {type DirectSelect, widerThanDirect} from '../query/wider.ts';
 import {JOBS} from '../system/jobs.ts';
 import type {TableSnapshot} from '../table/table.ts';
@@ -99,7 +96,7 @@ async function runWide(tree: Query, context: StatementContext, open: OpenTable):
   return resultOf(await runAnalytic(plan, env, {duck, fileOf, open}, options), context);
 }
 
-function optionsOf({services, signal, executor}: StatementContext, schemas: readonly Schema[]): RunOptions {
+export function optionsOf({services, signal, executor}: StatementContext, schemas: readonly Schema[]): RunOptions {
   const {limits} = services;
   const isSystem = schemas.length > 0 && schemas.every(schema => schema.kind === 'system');
   const isJobs = schemas.length === 1 && schemas[0]!.incarnation === JOBS.schema.incarnation;
@@ -117,32 +114,16 @@ function resultOf({columns, rows, isTruncated}: SelectResult, {session}: Stateme
   return isTruncated ? {...result, isTruncated} : result;
 }
 
-/** What `runQuery` would do. */
-export function explainQuery(tree: Query, context: StatementContext): ExplainLine[] {
-  const env = context.services.newEnv(context.session, context.params);
-  if (!isDirect(tree)) return explainWide(tree, context, env, widerThanDirect(tree)!.what);
-  if (namesView(tree, context)) return explainWide(tree, context, env, 'a view');
-  const {schema, plan} = directPlan(tree, context);
-  const snapshot = schema === undefined ? undefined : openTable(context, schema);
-  try {
-    const isLarge = snapshot !== undefined && isLargeScan(plan, snapshot, env, optionsOf(context, [snapshot.schema]));
-    if (isLarge) return explainWide(tree, context, env, 'many flushed rows');
-    return explainText(plan, snapshot, env);
-  } finally {
-    snapshot?.close();
-  }
+/** Why the query is not for the direct executor; undefined: it is. */
+export function widerReason(tree: Query, context: StatementContext): string | undefined {
+  if (!isDirect(tree)) return widerThanDirect(tree)!.what;
+  return namesView(tree, context) ? 'a view' : undefined;
 }
 
-function explainWide(tree: Query, context: StatementContext, env: Env, reason: string): ExplainLine[] {
-  const plan = widePlan(tree, context);
-  const out = new DuckSqlWriter(env);
-  const sql = plan.query.sql(out, plan.types);
-  const {tables, close} = openTables(plan, env, {open: schema => openTable(context, schema)});
-  close();
-  return explainAnalytic(tables, reason, sql);
-}
-
-function directPlan(tree: DirectSelect, context: StatementContext): {schema: Schema | undefined; plan: SelectPlan} {
+export function directPlan(
+  tree: DirectSelect,
+  context: StatementContext,
+): {schema: Schema | undefined; plan: SelectPlan} {
   const schema = tree.from.length === 0 ? undefined : findTable(context, tree.from[0].table);
   return {schema, plan: planOnce(tree, schema, context, planSelect)};
 }
@@ -165,7 +146,7 @@ export async function readValues(
   return rows.map(row => jsonFragments(row).map((fragment, i) => fromJson(plan.types[i]!, fragment)));
 }
 
-function widePlan(tree: Query, context: StatementContext): AnalyticPlan {
+export function widePlan(tree: Query, context: StatementContext): AnalyticPlan {
   const said = paramTypes(context.params);
   const types = said.map(type => (type === undefined ? '' : sqlName(type))).join();
   const known = widePlans.get(tree);
@@ -196,7 +177,7 @@ export function tableFor(context: StatementContext): TableOf {
 }
 
 /** The rows this session may read, at this moment. */
-function openTable(context: StatementContext, schema: Schema): TableSnapshot {
+export function openTable(context: StatementContext, schema: Schema): TableSnapshot {
   const {services, session} = context;
   const scope = services.scopeFor(session, schema, 'read');
   return schema.kind === 'system' ? services.openSystem(schema) : services.tables.snapshot(scope, schema);

@@ -71,9 +71,12 @@ async function executeAll(
   statements: readonly Parsed[],
 ): Promise<StatementResult[]> {
   const results: StatementResult[] = [];
+  let {namespace} = request;
   for (const [i, statement] of statements.entries()) {
     throwIfOver(request.signal);
-    results.push(await execute(services, request, statement, i));
+    const result = await execute(services, {...request, namespace}, statement, i);
+    namespace = result.namespace ?? namespace;
+    results.push(result);
   }
   return results;
 }

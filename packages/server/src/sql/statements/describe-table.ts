@@ -1,26 +1,24 @@
-/** DESCRIBE TABLE [HISTORY]: columns in CREATE TABLE order, system columns last. */
+/** DESCRIBE TABLE [HISTORY], DESCRIBE, SHOW COLUMNS: the columns of a table or view, system columns last. */
 import {fail} from '@kalamdb/protocol/errors.ts';
-import type {ResultColumn} from '@kalamdb/protocol/values.ts';
-import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../../model/schema.ts';
+import {type ShownColumn, shownColumns} from '../../catalog/shown-columns.ts';
+import type {Schema} from '../../model/schema.ts';
 import {sqlName} from '../../model/type-table.ts';
-import {valueText} from '../../model/values.ts';
 import type {View} from '../../model/view.ts';
 import type {TableRef} from '../../parser/ast.ts';
-import {defineStatement, resolveName} from '../define.ts';
+import type {TokenCursor} from '../../parser/cursor.ts';
+import {CATALOG, defineStatement, listed, resolveName, resultColumns, type StatementContext} from '../define.ts';
 
-const COLUMNS: readonly ResultColumn[] = (
-  [
-    ['column_name', 'Text'],
-    ['ordinal_position', 'Int'],
-    ['column_id', 'BigInt'],
-    ['data_type', 'Text'],
-    ['is_nullable', 'Boolean'],
-    ['is_primary_key', 'Boolean'],
-    ['column_default', 'Text'],
-    ['column_comment', 'Text'],
-    ['schema_version', 'Int'],
-  ] as const
-).map(([name, data_type], index) => ({name, data_type, index}));
+const TABLE_COLUMNS = resultColumns({
+  column_name: 'Text',
+  ordinal_position: 'Int',
+  column_id: 'BigInt',
+  data_type: 'Text',
+  is_nullable: 'Boolean',
+  is_primary_key: 'Boolean',
+  column_default: 'Text',
+  column_comment: 'Text',
+  schema_version: 'Int',
+});
 
 export const describeTable = defineStatement<{ref: TableRef; isHistory: boolean}>({
   name: 'DESCRIBE TABLE',
@@ -31,7 +29,7 @@ export const describeTable = defineStatement<{ref: TableRef; isHistory: boolean}
   doc: {
     topic: 'Tables',
     syntax: '{DESCRIBE | DESC} TABLE table [HISTORY]',
-    about: 'The columns of a table; with HISTORY those of every version of its schema.',
+    about: 'The columns of a table or view; with HISTORY those of every version of the schema of a table.',
     example: 'DESCRIBE TABLE shop.items',
   },
   parse(cursor) {
@@ -41,82 +39,90 @@ export const describeTable = defineStatement<{ref: TableRef; isHistory: boolean}
     return {ref, isHistory: cursor.acceptKeyword('HISTORY')};
   },
   run({ref, isHistory}, context) {
-    const {catalog} = context.services;
-    const name = resolveName(context, ref);
-    const schema = catalog.find(name);
-    const view = schema === undefined ? catalog.view(name) : undefined;
-    if (view !== undefined) {
-      const rows = describeView(view);
-      return {columns: COLUMNS, rows, rowCount: rows.length, asUser: context.session.userId};
-    }
-    if (schema === undefined) throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
-    const versions = isHistory ? catalog.versions(schema.incarnation) : [schema];
-    const rows = versions.flatMap(describe);
-    return {columns: COLUMNS, rows, rowCount: rows.length, asUser: context.session.userId};
+    const table = tableOrView(context, ref);
+    const isOne = table.kind === 'view' || !isHistory;
+    const versions = isOne ? [table] : context.services.catalog.versions(table.incarnation);
+    const rows = versions.flatMap(one => shownColumns(one).map(column => describedRow(column, one)));
+    return listed(context, TABLE_COLUMNS, rows);
   },
 });
 
-function describe(schema: Schema): string[] {
-  const rows = schema.columns.map((column, i) =>
-    row(
-      column.name,
-      i + 1,
-      column.id,
-      sqlName(column.type),
-      column.isNullable,
-      i === schema.primaryKey,
-      defaultText(column),
-      schema,
-      column.comment,
-    ),
-  );
-  if (schema.kind === 'system') return rows;
-  const nextId = Math.max(...schema.columns.map(column => column.id)) + 1;
-  rows.push(row(SEQ_COLUMN, rows.length + 1, nextId, 'BIGINT', false, false, null, schema));
-  if (schema.kind !== 'stream')
-    rows.push(row(DELETED_COLUMN, rows.length + 1, nextId + 1, 'BOOLEAN', false, false, 'false', schema));
-  return rows;
-}
-
-function describeView({columns}: View): string[] {
-  return columns.map(({name, type}, i) =>
-    JSON.stringify([name, i + 1, String(i + 1), sqlName(type), true, false, null, null, 1]),
-  );
-}
-
-function row(
-  name: string,
-  ordinal: number,
-  id: number,
-  type: string,
-  isNullable: boolean,
-  isKey: boolean,
-  defaults: string | null,
-  schema: Schema,
-  comment?: string,
-): string {
+function describedRow(column: ShownColumn, table: Schema | View): string {
+  const version = table.kind === 'view' ? 1 : table.version;
   return JSON.stringify([
-    name,
-    ordinal,
-    String(id),
-    type,
-    isNullable,
-    isKey,
-    defaults,
-    comment ?? null,
-    schema.version,
+    ...[column.name, column.ordinal, String(column.id), sqlName(column.type), column.isNullable, column.isPrimaryKey],
+    ...[column.default, column.comment, version],
   ]);
 }
 
-function defaultText(column: Column): string | null {
-  switch (column.default.kind) {
-    case 'none':
-      return null;
-    case 'function':
-      return `${column.default.name}()`;
-    case 'literal':
-      return column.default.value === null ? 'NULL' : valueText(column.type, column.default.value);
-    default:
-      return column.default satisfies never;
-  }
+export const describe = defineStatement<TableRef>({
+  name: 'DESCRIBE',
+  heads: ['DESCRIBE', 'DESC'],
+  access: {admin: 'DESCRIBE'},
+  takesParams: false,
+  isReadOnly: true,
+  doc: {
+    topic: 'Tables',
+    syntax: '{DESCRIBE | DESC} table',
+    about: 'The names and types of the columns of a table or view.',
+    example: 'DESCRIBE shop.items',
+  },
+  parse(cursor) {
+    if (!cursor.acceptKeyword('DESC')) cursor.expectKeywords('DESCRIBE');
+    return cursor.tableRef();
+  },
+  run(ref, context) {
+    const rows = shownColumns(tableOrView(context, ref)).map(column =>
+      JSON.stringify([column.name, sqlName(column.type), yesOrNo(column.isNullable)]),
+    );
+    return listed(context, resultColumns({column_name: 'Text', data_type: 'Text', is_nullable: 'Text'}), rows);
+  },
+});
+
+const SHOWN_COLUMNS = resultColumns({
+  table_catalog: 'Text',
+  table_schema: 'Text',
+  table_name: 'Text',
+  column_name: 'Text',
+  data_type: 'Text',
+  is_nullable: 'Text',
+});
+
+export const showColumns = defineStatement<TableRef>({
+  name: 'SHOW COLUMNS',
+  heads: ['SHOW COLUMNS'],
+  access: {admin: 'SHOW COLUMNS'},
+  takesParams: false,
+  isReadOnly: true,
+  doc: {
+    topic: 'Tables',
+    syntax: 'SHOW COLUMNS {FROM | IN} table',
+    about: 'The columns of a table or view, as `information_schema.columns` names them.',
+    example: 'SHOW COLUMNS FROM shop.items',
+  },
+  parse(cursor: TokenCursor) {
+    cursor.expectKeywords('SHOW', 'COLUMNS');
+    cursor.expectOneOf('FROM', 'IN');
+    return cursor.tableRef();
+  },
+  run(ref, context) {
+    const table = tableOrView(context, ref);
+    const {namespace, table: name} = table.name;
+    const rows = shownColumns(table).map(column =>
+      JSON.stringify([CATALOG, namespace, name, column.name, sqlName(column.type), yesOrNo(column.isNullable)]),
+    );
+    return listed(context, SHOWN_COLUMNS, rows);
+  },
+});
+
+function yesOrNo(fact: boolean): string {
+  return fact ? 'YES' : 'NO';
+}
+
+function tableOrView(context: StatementContext, ref: TableRef): Schema | View {
+  const {catalog} = context.services;
+  const name = resolveName(context, ref);
+  const table = catalog.find(name) ?? catalog.view(name);
+  if (table === undefined) throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
+  return table;
 }

@@ -1,15 +1,13 @@
-/** EXPLAIN SELECT: which executor, which access path, which segments are read and why others are not. */
-import type {ResultColumn} from '@kalamdb/protocol/values.ts';
+/** EXPLAIN: which executor, which access path, which segments are read and why others are not; ANALYZE also runs the query and tells what it did. */
 import type {Query} from '../../parser/ast.ts';
 import {beginsQuery} from '../../parser/brackets.ts';
+import type {TokenCursor} from '../../parser/cursor.ts';
 import {parseQuery} from '../../parser/query.ts';
-import {defineStatement} from '../define.ts';
-import {explainQuery} from '../read.ts';
+import type {ExplainLine} from '../../query/explain.ts';
+import {defineStatement, listed, resultColumns} from '../define.ts';
+import {analyzeQuery, explainQuery} from '../explain.ts';
 
-const COLUMNS: readonly ResultColumn[] = [
-  {name: 'plan_type', data_type: 'Text', index: 0},
-  {name: 'plan', data_type: 'Text', index: 1},
-];
+const COLUMNS = resultColumns({plan_type: 'Text', plan: 'Text'});
 
 export const explain = defineStatement<Query>({
   name: 'EXPLAIN',
@@ -25,14 +23,39 @@ export const explain = defineStatement<Query>({
   },
   parse(cursor) {
     cursor.expectKeywords('EXPLAIN');
-    for (const word of ['INSERT', 'UPDATE', 'DELETE']) {
-      if (cursor.isKeyword(word)) throw cursor.notSupported(`EXPLAIN of ${word}`);
-    }
-    if (cursor.isSymbol('(') && !beginsQuery(cursor, 0)) throw cursor.notSupported('options of EXPLAIN');
-    return parseQuery(cursor);
+    return explained(cursor, 'EXPLAIN');
   },
-  run(tree, context) {
-    const rows = explainQuery(tree, context).map(line => JSON.stringify([line.plan_type, line.plan]));
-    return {columns: COLUMNS, rows, rowCount: rows.length, asUser: context.session.userId};
-  },
+  run: (tree, context) => listed(context, COLUMNS, explainQuery(tree, context).map(rowOf)),
 });
+
+export const explainAnalyze = defineStatement<Query>({
+  name: 'EXPLAIN ANALYZE',
+  heads: ['EXPLAIN ANALYZE'],
+  access: {admin: 'EXPLAIN commands'},
+  takesParams: true,
+  isReadOnly: true,
+  doc: {
+    topic: 'Queries',
+    syntax: 'EXPLAIN ANALYZE query',
+    about:
+      'Runs the query, within its limits, and tells what EXPLAIN does and then what happened: rows at each step, rows answered, and times. Statements that change rows are refused.',
+    example: 'EXPLAIN ANALYZE SELECT name FROM shop.items WHERE price > 0.5',
+  },
+  parse(cursor) {
+    cursor.expectKeywords('EXPLAIN', 'ANALYZE');
+    return explained(cursor, 'EXPLAIN ANALYZE');
+  },
+  run: async (tree, context) => listed(context, COLUMNS, (await analyzeQuery(tree, context)).map(rowOf)),
+});
+
+function explained(cursor: TokenCursor, statement: string): Query {
+  for (const word of ['INSERT', 'UPDATE', 'DELETE']) {
+    if (cursor.isKeyword(word)) throw cursor.notSupported(`${statement} of ${word}`);
+  }
+  if (cursor.isSymbol('(') && !beginsQuery(cursor, 0)) throw cursor.notSupported('options of EXPLAIN');
+  return parseQuery(cursor);
+}
+
+function rowOf(line: ExplainLine): string {
+  return JSON.stringify([line.plan_type, line.plan]);
+}

@@ -3,16 +3,18 @@ import type {StatementKind} from '../define.ts';
 import {alterTable} from './alter-table.ts';
 import {storageCompactAll, storageCompactTable} from './compact.ts';
 import {createTable} from './create-table.ts';
-import {describeTable} from './describe-table.ts';
+import {describe, describeTable, showColumns} from './describe-table.ts';
 import {deleteRows, insertRows, updateRows} from './dml.ts';
 import {dropTable} from './drop-table.ts';
-import {explain} from './explain.ts';
+import {explain, explainAnalyze} from './explain.ts';
 import {flushAllTables, flushTable, storageFlushAll, storageFlushTable} from './flush.ts';
 import {killJob} from './kill-job.ts';
-import {createNamespace, dropNamespace, showNamespaces} from './namespaces.ts';
+import {alterNamespace, createNamespace, dropNamespace, showNamespaces} from './namespaces.ts';
 import {select} from './select.ts';
-import {showTables} from './show-tables.ts';
+import {setOption, showAll, showSetting} from './settings.ts';
+import {showManifest, showStats, showTables} from './show-tables.ts';
 import {alterStorage, createStorage, dropStorage, showStorages, storageCheck} from './storages.ts';
+import {useNamespace} from './use.ts';
 import {createView, dropView} from './views.ts';
 
 export const STATEMENTS: readonly StatementKind[] = [
@@ -21,9 +23,12 @@ export const STATEMENTS: readonly StatementKind[] = [
   updateRows,
   deleteRows,
   explain,
+  explainAnalyze,
   createNamespace,
+  alterNamespace,
   dropNamespace,
   showNamespaces,
+  useNamespace,
   createTable,
   dropTable,
   alterTable,
@@ -31,6 +36,10 @@ export const STATEMENTS: readonly StatementKind[] = [
   dropView,
   showTables,
   describeTable,
+  describe,
+  showColumns,
+  showStats,
+  showManifest,
   flushTable,
   flushAllTables,
   storageFlushTable,
@@ -43,4 +52,7 @@ export const STATEMENTS: readonly StatementKind[] = [
   storageCompactTable,
   storageCompactAll,
   killJob,
+  setOption,
+  showSetting,
+  showAll,
 ];

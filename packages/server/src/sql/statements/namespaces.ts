@@ -1,6 +1,7 @@
-/** CREATE NAMESPACE, DROP NAMESPACE, SHOW NAMESPACES. */
+/** CREATE, ALTER, DROP and SHOW NAMESPACE(S). */
 import {fail} from '@kalamdb/protocol/errors.ts';
 import {checkName, RESERVED_NAMESPACES} from '../../model/names.ts';
+import type {TokenCursor} from '../../parser/cursor.ts';
 import {defineStatement, done, type StatementContext} from '../define.ts';
 import {selectFixed} from './select.ts';
 
@@ -31,6 +32,65 @@ export const createNamespace = defineStatement<{name: string; ifNotExists: boole
     return done(context, isNew ? `Namespace '${name}' created successfully` : `Namespace '${name}' already exists`);
   },
 });
+
+type OptionValue = string | number | boolean | null;
+
+export const alterNamespace = defineStatement<{name: string; options: Record<string, OptionValue>}>({
+  name: 'ALTER NAMESPACE',
+  heads: ['ALTER NAMESPACE'],
+  access: {admin: 'namespace operations'},
+  takesParams: false,
+  doc: {
+    topic: 'Namespaces',
+    syntax: "ALTER NAMESPACE name SET OPTIONS (key = {'text' | number | TRUE | FALSE | NULL}, …)",
+    about:
+      'Puts options beside those the namespace has; one of the same key takes its place. They are notes: nothing in the server reads them.',
+    example: "ALTER NAMESPACE shop SET OPTIONS (owner = 'ana', level = 3, open = TRUE)",
+  },
+  parse(cursor) {
+    cursor.expectKeywords('ALTER', 'NAMESPACE');
+    if (cursor.atEnd() || cursor.isKeyword('SET')) throw cursor.fail('Namespace name is required');
+    const {name} = cursor.name('a namespace name');
+    if (!cursor.keywords('SET', 'OPTIONS')) throw cursor.fail('Expected SET OPTIONS clause');
+    return {name, options: parseOptions(cursor)};
+  },
+  async run({name, options}, context) {
+    if (!(await context.services.ddl.alterNamespace(name, options)))
+      throw fail.notFound(`Namespace '${name}' not found`);
+    return done(context, `Namespace '${name}' altered successfully`);
+  },
+});
+
+const OPTIONS_MAX = 100;
+
+/** Keys as they are written. */
+function parseOptions(cursor: TokenCursor): Record<string, OptionValue> {
+  if (!cursor.acceptSymbol('(')) throw cursor.fail('Options must be enclosed in parentheses');
+  const options: [string, OptionValue][] = [];
+  while (!cursor.acceptSymbol(')')) {
+    if (cursor.atEnd()) throw cursor.fail('Options must be enclosed in parentheses');
+    if (options.length > 0) cursor.expectSymbol(',');
+    if (options.length === OPTIONS_MAX) throw cursor.limitExceeded(`Too many options (maximum ${OPTIONS_MAX})`);
+    const key = cursor.label('an option name').text;
+    if (!cursor.acceptSymbol('=')) throw cursor.fail(`Invalid option format: ${key}`);
+    options.push([key, optionValue(cursor)]);
+  }
+  return Object.fromEntries(options);
+}
+
+function optionValue(cursor: TokenCursor): OptionValue {
+  if (cursor.isString()) return cursor.string();
+  const word = cursor.acceptOneOf('TRUE', 'FALSE', 'NULL');
+  if (word !== undefined) return word === 'NULL' ? null : word === 'TRUE';
+  const isNegative = cursor.acceptSymbol('-');
+  const text = cursor.raw;
+  const value = Number(text);
+  // A number that JSON would give back as another one is refused.
+  const isExact = /^\d+(?:\.\d+)?$/.test(text) && text.length <= 15;
+  if (!isExact) throw cursor.fail(`Invalid value format: ${text.slice(0, 40)}`);
+  cursor.next();
+  return isNegative ? -value : value;
+}
 
 export const dropNamespace = defineStatement<{name: string; ifExists: boolean; isCascade: boolean}>({
   name: 'DROP NAMESPACE',

@@ -6,16 +6,7 @@ import {defineStatement, type StatementKind} from '../define.ts';
 
 /** Canonical names; those that begin otherwise list their heads. */
 const NAMES: readonly (string | readonly [name: string, ...heads: string[]])[] = [
-  'ALTER NAMESPACE',
-  ['USE NAMESPACE', 'USE', 'SET NAMESPACE'],
   ['MATERIALIZED VIEWS', 'CREATE MATERIALIZED VIEW', 'CREATE OR REPLACE MATERIALIZED VIEW'],
-  'SHOW STATS',
-  'SHOW MANIFEST',
-  'SHOW ALL',
-  'SHOW COLUMNS',
-  ['DESCRIBE without the word TABLE', 'DESCRIBE', 'DESC'],
-  'SET',
-  'EXPLAIN ANALYZE',
   'KILL LIVE QUERY',
   ['BACKUP DATABASE', 'BACKUP'],
   ['RESTORE DATABASE', 'RESTORE'],

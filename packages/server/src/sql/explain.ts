@@ -1,0 +1,128 @@
+/**
+ * Explain: what a query would do, and, when it is run for it, what it did.
+ *
+ * Law: a query that is analysed runs as it would alone, with its limits and its rights; only its rows are not answered.
+ */
+import type {Env} from '../expr/expr.ts';
+import type {Schema} from '../model/schema.ts';
+import type {Query} from '../parser/ast.ts';
+import {openTables, runAnalytic} from '../query/analytic.ts';
+import {isLargeScan, runSelect, type SelectResult} from '../query/direct.ts';
+import {type ExplainLine, explainAnalytic, explainText} from '../query/explain.ts';
+import type {SelectPlan} from '../query/plan.ts';
+import {DuckSqlWriter} from '../query/sql-writer.ts';
+import type {DirectSelect} from '../query/wider.ts';
+import type {StatementContext} from './define.ts';
+import {directPlan, openTable, optionsOf, widePlan, widerReason} from './read.ts';
+
+const MANY_ROWS = 'many flushed rows';
+
+/** What the query would do. */
+export function explainQuery(tree: Query, context: StatementContext): ExplainLine[] {
+  const reason = widerReason(tree, context);
+  if (reason !== undefined) return explainWide(tree, context, reason);
+  const {schema, plan} = directPlan(tree as DirectSelect, context);
+  const env = envOf(context);
+  const snapshot = schema === undefined ? undefined : openTable(context, schema);
+  try {
+    const isLarge = snapshot !== undefined && isLargeScan(plan, snapshot, env, optionsOf(context, [snapshot.schema]));
+    return isLarge ? explainWide(tree, context, MANY_ROWS) : explainText(plan, snapshot, env);
+  } finally {
+    snapshot?.close();
+  }
+}
+
+function explainWide(tree: Query, context: StatementContext, reason: string): ExplainLine[] {
+  const env = envOf(context);
+  const plan = widePlan(tree, context);
+  const out = new DuckSqlWriter(env);
+  const sql = plan.query.sql(out, plan.types);
+  const {tables, close} = openTables(plan, env, {open: schema => openTable(context, schema)});
+  close();
+  return explainAnalytic(tables, reason, sql);
+}
+
+/** The same with what happened: rows at each step, and the time of planning and of running. */
+export async function analyzeQuery(tree: Query, context: StatementContext): Promise<ExplainLine[]> {
+  const {clock} = context.services;
+  const startMs = clock.monotonicMs();
+  const reason = widerReason(tree, context);
+  if (reason !== undefined) return await analyzeWide(tree, context, reason, startMs);
+  const {schema, plan} = directPlan(tree as DirectSelect, context);
+  const env = envOf(context);
+  const options = optionsOf(context, schema === undefined ? [] : [schema]);
+  const snapshot = schema === undefined ? undefined : openTable(context, schema);
+  try {
+    const plannedMs = clock.monotonicMs();
+    const {counted, counts} = counting(plan);
+    const isLarge = snapshot !== undefined && isLargeScan(plan, snapshot, env, options);
+    const result = isLarge ? undefined : await runSelect(counted, snapshot, env, options);
+    if (result === undefined || result.isUnfinished === true)
+      return await analyzeWide(tree, context, MANY_ROWS, startMs);
+    const steps = snapshot === undefined ? [] : [`rows read: ${counts.read}`, `rows kept by WHERE: ${counts.kept}`];
+    if (plan.group !== undefined) steps.push(`groups kept by HAVING: ${counts.groups}`);
+    const times = timesText(plannedMs - startMs, clock.monotonicMs() - plannedMs);
+    return [...explainText(plan, snapshot, env), analysis([...steps, answerText(result), ...times])];
+  } finally {
+    snapshot?.close();
+  }
+}
+
+async function analyzeWide(
+  tree: Query,
+  context: StatementContext,
+  reason: string,
+  startMs: number,
+): Promise<ExplainLine[]> {
+  const {clock, duck, fileOf} = context.services;
+  const lines = explainWide(tree, context, reason);
+  const plan = widePlan(tree, context);
+  const plannedMs = clock.monotonicMs();
+  const open = (schema: Schema) => openTable(context, schema);
+  const options = optionsOf(
+    context,
+    plan.uses.map(use => use.schema),
+  );
+  const result = await runAnalytic(plan, envOf(context), {duck, fileOf, open}, options);
+  const times = timesText(plannedMs - startMs, clock.monotonicMs() - plannedMs);
+  return [...lines, analysis([answerText(result), ...times])];
+}
+
+/** The plan with its WHERE and HAVING counting what they see. */
+function counting(plan: SelectPlan): {counted: SelectPlan; counts: {read: number; kept: number; groups: number}} {
+  const counts = {read: 0, kept: 0, groups: 0};
+  const {where, group} = plan;
+  const counted: SelectPlan = {
+    ...plan,
+    where: (row, env) => {
+      counts.read++;
+      const answer = where === undefined ? true : where(row, env);
+      if (answer === true) counts.kept++;
+      return answer;
+    },
+  };
+  if (group === undefined) return {counted, counts};
+  const {having} = group;
+  const countedHaving: NonNullable<typeof having> = (row, env) => {
+    const answer = having === undefined ? true : having(row, env);
+    if (answer === true) counts.groups++;
+    return answer;
+  };
+  return {counted: {...counted, group: {...group, having: countedHaving}}, counts};
+}
+
+function envOf({services, session, params}: StatementContext): Env {
+  return services.newEnv(session, params);
+}
+
+function answerText({rows, isTruncated}: SelectResult): string {
+  return `rows answered: ${rows.length}${isTruncated ? ', cut by the limit' : ''}`;
+}
+
+function timesText(planMs: number, runMs: number): string[] {
+  return [`time to plan: ${planMs.toFixed(3)} ms`, `time to run: ${runMs.toFixed(3)} ms`];
+}
+
+function analysis(lines: readonly string[]): ExplainLine {
+  return {plan_type: 'analysis', plan: lines.join('\n')};
+}

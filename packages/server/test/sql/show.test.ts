@@ -1,0 +1,135 @@
+/** SHOW and EXPLAIN ANALYZE: who sees what, and that what is counted is what there is. */
+import assert from 'node:assert/strict';
+import {after, before, describe, test} from 'node:test';
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import {checkUserId} from '../../src/model/names.ts';
+import type {Role} from '../../src/model/session.ts';
+import {flush, openTestDatabase, type TestDatabase} from '../test-database.ts';
+
+describe('show', () => {
+  let database: TestDatabase;
+  before(async () => {
+    const settings = [{name: 'limits.max_query_limit', value: '1000', description: 'Most rows.', category: 'limits'}];
+    database = await openTestDatabase({settings, defaultRows: 2});
+    await database.sql(`
+      CREATE NAMESPACE app;
+      CREATE USER TABLE app.notes (id INT PRIMARY KEY, body TEXT);
+      CREATE SHARED TABLE app.news (id INT PRIMARY KEY, body TEXT) WITH (ACCESS_LEVEL = 'public');
+      CREATE SHARED TABLE app.secret (id INT PRIMARY KEY) WITH (ACCESS_LEVEL = 'dba');
+      INSERT INTO app.notes VALUES (1, 'root'), (2, 'root');
+      INSERT INTO app.news VALUES (1, 'a'), (2, 'b'), (3, 'c'), (4, 'd');
+      INSERT INTO app.secret VALUES (1)`);
+    await as('ana', 'user', "INSERT INTO app.notes VALUES (1, 'ana')");
+    for (const table of ['app.notes', 'app.news', 'app.secret']) await flush(database, table);
+  });
+  after(() => database.stop());
+
+  const as = async (user: string, role: Role, sql: string) => {
+    const session = {userId: checkUserId(user), role};
+    const signal = new AbortController().signal;
+    const results = await database.runSql({sql, params: [], namespace: undefined, session, signal});
+    const {columns = [], rows = []} = results.at(-1)!;
+    return rows.map(row =>
+      Object.fromEntries((JSON.parse(row) as unknown[]).map((value, i) => [columns[i]!.name, value])),
+    );
+  };
+  const refused = (promise: Promise<unknown>, code: string) =>
+    assert.rejects(promise, (error: unknown) => error instanceof DbError && error.code === code);
+
+  test('SHOW TABLES lists what the session may read', async () => {
+    const names = async (role: Role) => (await as('ana', role, 'SHOW TABLES')).map(row => row['table_name']);
+    assert.deepEqual(await names('user'), ['news', 'notes']);
+    assert.ok((await names('dba')).includes('secret'));
+    assert.ok((await names('dba')).includes('jobs'));
+  });
+
+  test('SHOW STATS counts the scopes that the session may read', async () => {
+    const stats = async (role: Role, table: string) =>
+      (await as('ana', role, `SHOW STATS FOR TABLE ${table}`)).map(row => [
+        row['logical_rows'],
+        row['flushed_segments'],
+      ]);
+    assert.deepEqual(await stats('user', 'app.notes'), [['1', '1']]);
+    assert.deepEqual(await stats('dba', 'app.notes'), [['3', '2']]);
+    assert.deepEqual(await stats('user', 'app.news'), [['4', '1']]);
+    await refused(stats('user', 'app.secret'), 'PERMISSION_DENIED');
+    await as('ana', 'user', "INSERT INTO app.notes VALUES (2, 'hot')");
+    assert.deepEqual(await stats('user', 'app.notes'), [['2', '1']]);
+    await as('ana', 'user', 'DELETE FROM app.notes WHERE id = 2');
+    const [hot] = await as('ana', 'user', 'SHOW STATS FOR TABLE app.notes');
+    assert.ok(Number(hot!['memory_bytes']) > 0);
+  });
+
+  test('SHOW MANIFEST shows admins all, others their own scopes and shared tables', async () => {
+    const scopes = async (role: Role) =>
+      (await as('ana', role, 'SHOW MANIFEST')).map(row => `${row['table_name']} ${row['scope']}`).sort();
+    assert.deepEqual(await scopes('user'), ['news shared', 'notes ana']);
+    assert.deepEqual(await scopes('dba'), ['news shared', 'notes ana', 'notes root', 'secret shared']);
+  });
+
+  test('settings are for admins', async () => {
+    assert.deepEqual(await as('ana', 'dba', 'SHOW limits.max_query_limit'), [
+      {name: 'limits.max_query_limit', value: '1000'},
+    ]);
+    const all = await as('ana', 'dba', 'SHOW ALL');
+    assert.deepEqual(
+      all.map(row => row['name']),
+      ['limits.max_query_limit', 'search_path', 'timezone'],
+    );
+    await assert.rejects(as('ana', 'dba', 'SHOW max_query_limit'), /Did you mean limits.max_query_limit\?/);
+    await assert.rejects(
+      as('ana', 'dba', 'SET limits.max_query_limit = 1'),
+      /is the server's: it is set in server.toml/,
+    );
+    for (const sql of [
+      'SHOW ALL',
+      'SHOW timezone',
+      'SET timezone = UTC',
+      'SHOW COLUMNS FROM app.news',
+      'DESC app.news',
+    ])
+      await refused(as('ana', 'user', sql), 'PERMISSION_DENIED');
+  });
+
+  const analysis = async (sql: string) => {
+    const rows = await as('root', 'system', `EXPLAIN ANALYZE ${sql}`);
+    return String(rows.find(row => row['plan_type'] === 'analysis')!['plan']).split('\n');
+  };
+  const cases: [why: string, sql: string, steps: string[]][] = [
+    [
+      'a range of keys, its end among them',
+      'SELECT * FROM app.news WHERE id > 2',
+      ['rows read: 3', 'rows kept by WHERE: 2', 'rows answered: 2'],
+    ],
+    [
+      'the limit of the server ends the scan',
+      "SELECT * FROM app.news WHERE body <> 'a'",
+      ['rows read: 4', 'rows kept by WHERE: 3', 'rows answered: 2, cut by the limit'],
+    ],
+    [
+      'groups',
+      "SELECT body, COUNT(*) FROM app.news GROUP BY body HAVING body <> 'b' LIMIT 1",
+      ['rows read: 4', 'rows kept by WHERE: 4', 'groups kept by HAVING: 1', 'rows answered: 1'],
+    ],
+    ['one key', 'SELECT * FROM app.news WHERE id = 3', ['rows read: 1', 'rows kept by WHERE: 1', 'rows answered: 1']],
+    ['no table', 'SELECT 1', ['rows answered: 1']],
+    ['DuckDB', 'SELECT a.id FROM app.news a JOIN app.news b ON a.id = b.id LIMIT 1', ['rows answered: 1']],
+  ];
+  for (const [why, sql, steps] of cases) {
+    test(`EXPLAIN ANALYZE runs and counts: ${why}`, async () => {
+      const lines = await analysis(sql);
+      assert.deepEqual(lines.slice(0, -2), steps);
+      assert.match(lines.at(-2)!, /^time to plan: \d+\.\d{3} ms$/);
+      assert.match(lines.at(-1)!, /^time to run: \d+\.\d{3} ms$/);
+    });
+  }
+
+  test('EXPLAIN ANALYZE has the errors and the rights of its query, and changes nothing', async () => {
+    await assert.rejects(analysis('SELECT 1 / 0'), /division by zero/i);
+    await assert.rejects(
+      analysis('UPDATE app.news SET id = 1 WHERE id = 2'),
+      /Not supported: EXPLAIN ANALYZE of UPDATE/,
+    );
+    await refused(as('ana', 'user', 'EXPLAIN ANALYZE SELECT * FROM app.news'), 'PERMISSION_DENIED');
+  });
+});
