@@ -65,10 +65,6 @@ for (const [sql, name] of served) {
 }
 
 const later: [sql: string, named: string][] = [
-  ["ALTER NAMESPACE app SET OPTIONS (a = 'b')", 'ALTER NAMESPACE'],
-  ['USE app', 'USE NAMESPACE'],
-  ['USE NAMESPACE app', 'USE NAMESPACE'],
-  ['SET NAMESPACE app', 'USE NAMESPACE'],
   ['CREATE MATERIALIZED VIEW a.v AS SELECT 1', 'MATERIALIZED VIEWS'],
   ['KILL LIVE QUERY ana-1-2', 'KILL LIVE QUERY'],
   ["BACKUP DATABASE TO '/b'", 'BACKUP DATABASE'],
