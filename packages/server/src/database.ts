@@ -337,7 +337,7 @@ function createServices(
   return {
     ...made,
     catalog,
-    ddl: new Ddl({catalog, storages, commit, latches, clock}),
+    ddl: new Ddl({catalog, storages, commit, latches, clock, rows: {hot, cold, commit, manifests, schemaOf}}),
     tables: createTables({
       ...{hot, cold, commit, manifests, latches, schemaOf, current, memory, streams},
       isWatched: incarnation => core.feed.isWatched(incarnation),

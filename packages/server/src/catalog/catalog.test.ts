@@ -6,9 +6,13 @@ import {COLUMNS_MAX, type Column, type Schema} from '../model/schema.ts';
 import {SYSTEM_TABLES} from '../system/index.ts';
 import type {Commit, WriteBatch} from '../table/commit.ts';
 import {Latches} from '../table/latches.ts';
+import type {RowCheckOptions} from '../table/row-check.ts';
+import {addColumn, dropColumn} from './alterations.ts';
 import {Catalog} from './catalog.ts';
 import {Ddl} from './ddl.ts';
 import {Storages} from './storages.ts';
+
+const {signal} = new AbortController();
 
 const column = (id: number): Column => ({
   id,
@@ -36,7 +40,8 @@ function version(number: number, ids: readonly number[]): Schema {
 function ddlOf(catalog: Catalog, written: WriteBatch[]): Ddl {
   const commit = {write: (batch: WriteBatch) => Promise.resolve(void written.push(batch))} as unknown as Commit;
   const clock = {nowMs: () => 0, monotonicMs: () => 0, sleep: () => Promise.resolve()};
-  return new Ddl({catalog, storages: new Storages(), commit, latches: new Latches(), clock});
+  const rows = {} as RowCheckOptions;
+  return new Ddl({catalog, storages: new Storages(), commit, latches: new Latches(), clock, rows});
 }
 
 test('hidden system tables have versions and no name', () => {
@@ -74,7 +79,11 @@ test('a wide table with a long history is altered like any other', async () => {
   for (let number = 1; number <= 500; number++) catalog.putSchema({...version(number, []), columns});
   const {id, ...added} = column(COLUMNS_MAX + 5);
   const written: WriteBatch[] = [];
-  const {schema, isChanged} = await ddlOf(catalog, written).addColumn(version(500, ids), added, false);
+  const {schema, isChanged} = await ddlOf(catalog, written).alterTable(
+    version(500, ids),
+    addColumn(added, false),
+    signal,
+  );
   assert.ok(isChanged);
   assert.deepEqual([schema.version, schema.columns.length, schema.columns.at(-1)?.id], [501, COLUMNS_MAX, COLUMNS_MAX]);
   assert.equal(written.length, 1);
@@ -99,7 +108,7 @@ for (const [why, newest, message] of limits) {
     const written: WriteBatch[] = [];
     const {id, ...added} = column(COLUMNS_MAX + 5);
     await assert.rejects(
-      ddlOf(catalog, written).addColumn(newest, added, false),
+      ddlOf(catalog, written).alterTable(newest, addColumn(added, false), signal),
       error => error instanceof DbError && error.code === 'LIMIT_EXCEEDED' && message.test(error.message),
     );
     assert.deepEqual(written, [], 'nothing was written');
@@ -113,9 +122,9 @@ test('what is as it should be is no new version', async () => {
   const written: WriteBatch[] = [];
   const ddl = ddlOf(catalog, written);
   const {id, ...same} = column(2);
-  assert.deepEqual(await ddl.addColumn(schema, same, true), {schema, isChanged: false});
-  assert.deepEqual(await ddl.dropColumn(schema, 'c9', true), {schema, isChanged: false});
-  await assert.rejects(ddl.addColumn(schema, same, false), /Column 'c2' already exists/);
-  await assert.rejects(ddl.dropColumn(schema, 'c9', false), /Column 'c9' does not exist/);
+  assert.deepEqual(await ddl.alterTable(schema, addColumn(same, true), signal), {schema, isChanged: false});
+  assert.deepEqual(await ddl.alterTable(schema, dropColumn('c9', true), signal), {schema, isChanged: false});
+  await assert.rejects(ddl.alterTable(schema, addColumn(same, false), signal), /Column 'c2' already exists/);
+  await assert.rejects(ddl.alterTable(schema, dropColumn('c9', false), signal), /Column 'c9' does not exist/);
   assert.deepEqual(written, []);
 });

@@ -2,8 +2,8 @@
  * DDL: the only writer of namespaces, schemas, views and storages.
  *
  * Laws: one DDL statement at a time, each decided on the catalog as it is durable and written as one batch, so a name is taken once and a
- * table is made or dropped whole. DROP ends a life: its rows are gone in the same record, its incarnation never comes back. System columns stay
- * last, column ids are never reused, the primary key stays.
+ * table is made or dropped whole. DROP ends a life: its rows are gone in the same record, its incarnation never comes back. An ALTER that has to look at
+ * rows holds up nobody while it does, and is decided again if another came first.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {Hot} from '../hot/hot.ts';
@@ -20,6 +20,9 @@ import {STORAGES, type StorageRecord} from '../system/storages.ts';
 import {VIEWS} from '../system/views.ts';
 import type {Commit, WriteRow} from '../table/commit.ts';
 import type {Latches} from '../table/latches.ts';
+import {throwIfOver} from '../table/merge.ts';
+import {type Demand, type RowCheckOptions, withCheckedRows} from '../table/row-check.ts';
+import {type Alteration, demandsOf} from './alterations.ts';
 import type {Catalog} from './catalog.ts';
 import {columnsToJson, optionsToJson} from './schema-json.ts';
 import type {Storages} from './storages.ts';
@@ -30,6 +33,8 @@ const TABLES_MAX = 100_000;
 const VERSIONS_MAX = 2000;
 const VIEWS_MAX = 10_000;
 const NAMESPACE_OPTIONS_MAX = 65_536;
+/** So often an ALTER looks at the rows of a table that others alter meanwhile. */
+const ALTER_ATTEMPTS = 3;
 
 export interface NewTable {
   readonly name: TableName;
@@ -45,19 +50,35 @@ export interface Altered {
   readonly isChanged: boolean;
 }
 
+interface AlterPlan {
+  readonly current: Schema;
+  /** Undefined: there is nothing to change. */
+  readonly next: Schema | undefined;
+  readonly demands: readonly Demand[];
+}
+
 export class Ddl {
   readonly #catalog: Catalog;
   readonly #commit: Commit;
   readonly #latches: Latches;
   readonly #clock: Clock;
   readonly #storages: Storages;
+  readonly #rows: RowCheckOptions;
 
-  constructor(options: {catalog: Catalog; storages: Storages; commit: Commit; latches: Latches; clock: Clock}) {
+  constructor(options: {
+    catalog: Catalog;
+    storages: Storages;
+    commit: Commit;
+    latches: Latches;
+    clock: Clock;
+    rows: RowCheckOptions;
+  }) {
     this.#catalog = options.catalog;
     this.#storages = options.storages;
     this.#commit = options.commit;
     this.#latches = options.latches;
     this.#clock = options.clock;
+    this.#rows = options.rows;
   }
 
   /** False if it exists already. */
@@ -195,34 +216,54 @@ export class Ddl {
     });
   }
 
-  addColumn(schema: Schema, column: Omit<Column, 'id'>, ifNotExists: boolean): Promise<Altered> {
-    return this.#alter(schema, current => {
-      if (current.columns.some(other => other.name === column.name)) {
-        if (ifNotExists) return undefined;
-        throw fail.invalidOperation(`Column '${column.name}' already exists`);
-      }
-      if (current.columns.length >= COLUMNS_MAX)
-        throw new DbError('LIMIT_EXCEEDED', `A table has at most ${COLUMNS_MAX} columns.`);
-      const id = this.#catalog.nextColumnId(current.incarnation);
-      return {...current, columns: [...current.columns, {...column, id}]};
-    });
+  /**
+   * Begins a new version of the table's schema, once its rows are as that asks (`row-check.ts`). Throws the refusal of a demand, or the signal's
+   * reason; WRITE_CONFLICT if other ALTERs kept coming first while rows were looked at.
+   */
+  async alterTable(schema: Schema, alteration: Alteration, signal: AbortSignal): Promise<Altered> {
+    for (let attempt = 0; attempt < ALTER_ATTEMPTS; attempt++) {
+      const planned = this.#plan(schema, alteration);
+      if (planned.next === undefined) return {schema: planned.current, isChanged: false};
+      const {current, demands} = planned;
+      const publish = (confirm: () => void) => this.#publish(schema, alteration, planned, confirm);
+      const altered =
+        demands.length === 0
+          ? await publish(() => throwIfOver(signal))
+          : await withCheckedRows(this.#rows, current, demands, signal, publish);
+      if (altered !== undefined) return altered;
+    }
+    throw new DbError('WRITE_CONFLICT', `Table '${tableText(schema.name)}' kept being altered meanwhile; try again.`);
   }
 
-  dropColumn(schema: Schema, name: string, ifExists: boolean): Promise<Altered> {
-    return this.#alter(schema, current => {
-      const index = current.columns.findIndex(column => column.name === name);
-      if (index < 0) {
-        if (ifExists) return undefined;
-        throw fail.invalidOperation(`Column '${name}' does not exist`);
-      }
-      if (index === current.primaryKey)
-        throw fail.invalidOperation(`Cannot drop column '${name}': it is the PRIMARY KEY`);
-      const columns = current.columns.filter((_, i) => i !== index);
-      return {
-        ...current,
-        columns,
-        primaryKey: index < current.primaryKey ? current.primaryKey - 1 : current.primaryKey,
-      };
+  #plan({incarnation, name}: Schema, alteration: Alteration): AlterPlan {
+    const current = this.#catalog.current(incarnation);
+    if (current === undefined) throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
+    const changed = alteration(current, this.#catalog.nextColumnId(incarnation));
+    if (changed === undefined) return {current, next: undefined, demands: []};
+    if (current.version >= VERSIONS_MAX) {
+      throw new DbError(
+        'LIMIT_EXCEEDED',
+        `Table ${tableText(name)} was altered ${VERSIONS_MAX - 1} times, the most a table can be; make a new one.`,
+      );
+    }
+    const next = {...changed, version: current.version + 1, updatedAt: this.#now()};
+    return {current, next, demands: demandsOf(current, next)};
+  }
+
+  /** Decides again, alone. Undefined if rows are to be looked at and were looked at for another version, or not at all. */
+  #publish(
+    schema: Schema,
+    alteration: Alteration,
+    checked: AlterPlan,
+    confirm: () => void,
+  ): Promise<Altered | undefined> {
+    return this.#alone(async () => {
+      const {current, next, demands} = this.#plan(schema, alteration);
+      if (next === undefined) return {schema: current, isChanged: false};
+      if (demands.length > 0 && current !== checked.current) return undefined;
+      confirm();
+      await this.#commit.write({rows: [schemaRow(next)], alters: next.incarnation});
+      return {schema: next, isChanged: true};
     });
   }
 
@@ -241,26 +282,6 @@ export class Ddl {
       ];
       await this.#commit.write({rows: leftFiles(), removes, drop: schema.incarnation, isUrgent: true});
       return true;
-    });
-  }
-
-  /** `change` returns undefined when there is nothing to change. */
-  #alter(schema: Schema, change: (current: Schema) => Schema | undefined): Promise<Altered> {
-    return this.#alone(async () => {
-      const current = this.#catalog.current(schema.incarnation);
-      if (current === undefined)
-        throw fail.notFound(`Table '${schema.name.table}' not found in namespace '${schema.name.namespace}'`);
-      const changed = change(current);
-      if (changed === undefined) return {schema: current, isChanged: false};
-      if (current.version >= VERSIONS_MAX) {
-        throw new DbError(
-          'LIMIT_EXCEEDED',
-          `Table ${tableText(current.name)} was altered ${VERSIONS_MAX - 1} times, the most a table can be; make a new one.`,
-        );
-      }
-      const next = {...changed, version: current.version + 1, updatedAt: this.#now()};
-      await this.#commit.write({rows: [schemaRow(next)]});
-      return {schema: next, isChanged: true};
     });
   }
 

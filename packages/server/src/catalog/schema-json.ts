@@ -6,7 +6,7 @@
 
 import type {DataType, TypeName, Value} from '../model/datatype.ts';
 import type {Incarnation} from '../model/names.ts';
-import type {Column, ColumnDefault, FlushPolicy, Schema, TableKindName} from '../model/schema.ts';
+import type {Column, ColumnDefault, FlushPolicy, FormerType, Schema, TableKindName} from '../model/schema.ts';
 import {typeJson} from '../model/type-table.ts';
 import {fromJson, toJson} from '../model/values.ts';
 import type {View} from '../model/view.ts';
@@ -16,7 +16,7 @@ interface ColumnJson {
   column_id: number;
   column_name: string;
   column_comment: string | null;
-  data_type: string | {Decimal: {precision: number; scale: number}} | {Embedding: number};
+  data_type: TypeJson;
   default_value: 'None' | {Literal: string} | {FunctionCall: {name: string; args: []}};
   ordinal_position: number;
   is_nullable: boolean;
@@ -24,7 +24,11 @@ interface ColumnJson {
   is_partition_key: boolean;
   /** Wire text of what rows older than the column read as. */
   initial_default: string;
+  /** Oldest first; absent while the type never changed. */
+  former_types?: readonly {readonly data_type: TypeJson; readonly through_version: number}[];
 }
+
+type TypeJson = string | {Decimal: {precision: number; scale: number}} | {Embedding: number};
 
 interface OptionsJson {
   table_type: string;
@@ -49,13 +53,14 @@ export function columnsToJson(schema: Schema): string {
       column_id: column.id,
       column_name: column.name,
       column_comment: column.comment ?? null,
-      data_type: typeJson(column.type) as ColumnJson['data_type'],
+      data_type: typeToJson(column.type),
       default_value: defaultToJson(column),
       ordinal_position: i + 1,
       is_nullable: column.isNullable,
       is_primary_key: i === schema.primaryKey,
       is_partition_key: false,
       initial_default: toJson(column.type, column.initial),
+      ...(column.formerTypes === undefined ? {} : {former_types: column.formerTypes.map(formerToJson)}),
     }),
   );
   return JSON.stringify(columns);
@@ -136,11 +141,24 @@ function columnFromJson(json: ColumnJson): Column {
     isNullable: json.is_nullable,
     default: defaultFromJson(type, json.default_value),
     initial: fromJson(type, json.initial_default),
+    ...(json.former_types === undefined ? {} : {formerTypes: json.former_types.map(formerFromJson)}),
     ...(json.column_comment === null ? {} : {comment: json.column_comment}),
   };
 }
 
-export function typeFromJson(json: ColumnJson['data_type']): DataType {
+function formerToJson({type, throughVersion}: FormerType) {
+  return {data_type: typeToJson(type), through_version: throughVersion};
+}
+
+function formerFromJson(json: ReturnType<typeof formerToJson>): FormerType {
+  return {type: typeFromJson(json.data_type), throughVersion: json.through_version};
+}
+
+function typeToJson(type: DataType): TypeJson {
+  return typeJson(type) as TypeJson;
+}
+
+export function typeFromJson(json: TypeJson): DataType {
   if (typeof json === 'string') return {name: json.toLowerCase() as Exclude<TypeName, 'decimal' | 'embedding'>};
   return 'Decimal' in json ? {name: 'decimal', ...json.Decimal} : {name: 'embedding', dimension: json.Embedding};
 }

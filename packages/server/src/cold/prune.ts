@@ -4,9 +4,10 @@
  * A bound `column in [min, max]` rules out what lies outside, and what is all null, since NULL satisfies no comparison.
  */
 import type {DataType, Value} from '../model/datatype.ts';
+import {carried, typePath} from '../model/evolution.ts';
 import {compareKeys} from '../model/key-codec.ts';
 import type {Schema} from '../model/schema.ts';
-import {castValue, compareValues, fromJson} from '../model/values.ts';
+import {compareValues, fromJson} from '../model/values.ts';
 import type {ColdFilter} from './cold.ts';
 import {fromStatistic} from './column-codec.ts';
 import type {RowGroup} from './footer.ts';
@@ -34,10 +35,9 @@ export function pruneReason(segment: Segment, filter: ColdFilter, reader: Schema
       continue;
     }
     if (stats.nullCount === segment.rowCount) return column.name;
-    const min =
-      stats.min === undefined ? undefined : widened(fromJson(written.type, stats.min), written.type, column.type);
-    const max =
-      stats.max === undefined ? undefined : widened(fromJson(written.type, stats.max), written.type, column.type);
+    const path = typePath(column, writer);
+    const min = stats.min === undefined ? undefined : onward(fromJson(written.type, stats.min), path);
+    const max = stats.max === undefined ? undefined : onward(fromJson(written.type, stats.max), path);
     if (isExcluded(column.type, bound, min, max)) return column.name;
   }
   return undefined;
@@ -58,8 +58,8 @@ export function isGroupPruned(
     const chunk = group.chunks[column.element]!;
     if (chunk.nullCount === group.rowCount) return true;
     const {type} = map.reader.columns[index]!;
-    const min = widened(fromStatistic(column.type, chunk.min), column.type, type);
-    const max = widened(fromStatistic(column.type, chunk.max), column.type, type);
+    const min = onward(fromStatistic(column.type, chunk.min), column.path);
+    const max = onward(fromStatistic(column.type, chunk.max), column.path);
     return isExcluded(type, bound, min, max);
   });
 }
@@ -81,9 +81,8 @@ function isPresent(value: Value | undefined): value is Exclude<Value, null> {
 
 const NUMERIC = new Set(['smallint', 'int', 'bigint', 'float', 'double', 'decimal']);
 
-/** A bound in the reader's type; undefined where the cast does not keep the order. */
-function widened(value: Value | undefined, from: DataType, to: DataType): Value | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (from.name === to.name && from.name !== 'decimal') return value;
-  return NUMERIC.has(from.name) && NUMERIC.has(to.name) ? castValue(value, from, to) : undefined;
+/** A bound in the reader's type; undefined where the way there does not keep the order, or a dead row's value does not go all of it. */
+function onward(value: Value | undefined, path: readonly DataType[] | undefined): Value | undefined {
+  if (value === undefined || path === undefined) return value;
+  return path.every(type => NUMERIC.has(type.name)) ? (carried(value, path) ?? undefined) : undefined;
 }

@@ -2,7 +2,7 @@
  * Row group: up to a few thousand decoded rows of a segment, column by column, each column decoded when it is first looked at.
  *
  * Values come back as the reader's schema wants them: columns are found by id, a column the segment does not have reads its
- * `initial`, one whose type was widened since is cast.
+ * `initial`, values of one whose type changed since are carried on (`model/evolution.ts`).
  */
 
 import type {SchemaElement, SchemaTree} from 'hyparquet';
@@ -12,11 +12,11 @@ import {decompressPage, readDataPageV2} from 'hyparquet/src/datapage.js';
 import {readPlain} from 'hyparquet/src/plain.js';
 import type {ColumnDecoder, DataReader, PageHeader} from 'hyparquet/src/types.js';
 import type {DataType, Value} from '../model/datatype.ts';
+import {carried, typePath} from '../model/evolution.ts';
 import {encodeKey} from '../model/key-codec.ts';
 import type {Row} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
-import {sameType} from '../model/type-table.ts';
-import {castValue, toJson} from '../model/values.ts';
+import {toJson} from '../model/values.ts';
 import {assert} from '../std/assert.ts';
 import {crc32} from '../std/crc32.ts';
 import type {ColdRow} from './cold.ts';
@@ -27,9 +27,9 @@ import type {ListedSegment} from './segment.ts';
 /** How the columns of a reader's schema are found in one segment. */
 export interface ColumnMap {
   readonly reader: Schema;
-  /** By column index of the reader: where it lies in the file and as which type; undefined = not there. */
+  /** By column index of the reader: where it lies in the file, as which type, and what its values go through; undefined = not there. */
   readonly columns: readonly (
-    | {readonly element: number; readonly type: DataType; readonly isCast: boolean}
+    | {readonly element: number; readonly type: DataType; readonly path: readonly DataType[] | undefined}
     | undefined
   )[];
   readonly keyElement: number;
@@ -45,7 +45,7 @@ export function mapColumns(footer: Footer, reader: Schema, writer: Schema): Colu
     const element = footer.byColumnId.get(column.id);
     const type = writerTypes.get(column.id);
     if (element === undefined || type === undefined) return undefined;
-    return {element, type, isCast: !sameType(type, column.type)};
+    return {element, type, path: typePath(column, writer)};
   });
   const key = columns[reader.primaryKey];
   assert(key !== undefined, 'a segment holds the primary key');
@@ -111,7 +111,7 @@ export class DecodedGroup {
     const place = columns[column];
     if (place === undefined) return reader.columns[column]!.initial;
     const value = fromPhysical(place.type, this.physical(place.element)[index]);
-    return place.isCast && value !== null ? castValue(value, place.type, reader.columns[column]!.type) : value;
+    return place.path === undefined ? value : carried(value, place.path);
   }
 
   key(index: number): Uint8Array {

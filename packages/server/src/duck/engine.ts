@@ -13,18 +13,19 @@
 import duckdb, {type Connection, type Database, type PreparedStatement, type Result} from '@duckdb/node-bindings';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
-import {quoted} from './duck-type.ts';
+import {duckType, programCall, quoted} from './duck-type.ts';
 import {checkFiles} from './file-check.ts';
 import type {ChildSettings, Done, RequestHead} from './frames.ts';
 import {bindParameter} from './parameters.ts';
 import {Programs} from './programs.ts';
-import {pathLiteral, relationSql, textLiteral} from './relation-sql.ts';
+import {pathLiteral, type RelationFacts, relationSql, textLiteral} from './relation-sql.ts';
 import {type CheckedSql, checkTables, checkTree} from './sql-check.ts';
 import {type FunctionSource, type HotRelation, registerFunctions} from './table-functions.ts';
 import {Budget, type FragmentReader, resultReaders} from './vector-reader.ts';
 
 const CANCEL_AGAIN_MS = 20;
 const CHECKED_TEXTS_MAX = 500;
+const NO_PROGRAMS = {context: '', list: []};
 /** A relation of many files is written once. */
 const INLINED_LENGTH_MAX = 64 * 1024;
 const CHECKED_TEXT_LENGTH_MAX = 8192;
@@ -74,8 +75,16 @@ export class Engine {
     try {
       await checkFiles(job.head.unchecked, () => this.#throwIfCancelled());
       const parameters = [...job.head.params];
-      const sql = await this.#completeSql(job, parameters);
-      if (job.head.programs !== undefined) await this.#programs.open(connection, job.head.programs);
+      const paths: (readonly DataType[])[] = [];
+      const programs = job.head.programs ?? NO_PROGRAMS;
+      const sql = await this.#completeSql(job, {
+        parameter: (type, value) => `$${parameters.push({type, value})}`,
+        carry: (value, path) =>
+          programCall(programs.list.length + paths.push(path) - 1, path.at(-1)!, [
+            `CAST(${value} AS ${duckType(path[0]!)})`,
+          ]),
+      });
+      await this.#programs.open(connection, programs, paths);
       this.#throwIfCancelled();
       statement = await duckdb.prepare(connection, sql);
       bindAll(statement, parameters);
@@ -111,7 +120,7 @@ export class Engine {
    * The SQL with its relations: as subqueries where they are named, as WITH queries in front when they are long or named without an alias. DuckDB
    * 1.5 fails to make some correlated subqueries into joins when they read WITH queries.
    */
-  async #completeSql({head, relations}: Job, parameters: {type: DataType; value: Value}[]): Promise<string> {
+  async #completeSql({head, relations}: Job, given: Pick<RelationFacts, 'parameter' | 'carry'>): Promise<string> {
     const checked = await this.#checkedSql(head.sql);
     const names = relations.map(relation => relation.head.name);
     refusing(() => checkTables(checked, names));
@@ -120,10 +129,10 @@ export class Engine {
     for (const [number, relation] of relations.entries()) {
       if (!checked.tables.has(relation.head.name.toLowerCase())) continue;
       const sql = relationSql(relation.head, {
+        ...given,
         number,
         hotRowCount: relation.rowCount,
         hiddenKeyCount: relation.hiddenKeyCount,
-        parameter: (type, value) => `$${parameters.push({type, value})}`,
         deadRows: files => this.#source.deadLists.push(files.map(file => file.dead)) - 1,
       });
       const name = quoted(relation.head.name);

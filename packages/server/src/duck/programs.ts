@@ -8,6 +8,7 @@
 import duckdb, {type Connection, type DataChunk, type ScalarFunctionInfo, type Vector} from '@duckdb/node-bindings';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
+import {carried} from '../model/evolution.ts';
 import {assert} from '../std/assert.ts';
 import type {DuckRequest, LoadProgram} from './duck.ts';
 import {programName} from './duck-type.ts';
@@ -31,18 +32,27 @@ export class Programs {
     this.#module = module;
   }
 
-  /** Makes the programs of a request callable on the instance of the connection. */
-  async open(connection: Connection, {context, list}: NonNullable<DuckRequest['programs']>): Promise<void> {
-    if (list.length === 0) return;
+  /** Makes the programs of a request callable on the instance of the connection, and behind them the `paths` that its files' values go. */
+  async open(
+    connection: Connection,
+    programs: NonNullable<DuckRequest['programs']>,
+    paths: readonly (readonly DataType[])[],
+  ): Promise<void> {
+    this.#current = [...(await this.#loaded(programs)), ...paths.map(carrier)];
+    for (const {result} of programs.list) this.#register(connection, result);
+    for (const path of paths) this.#register(connection, path.at(-1)!);
+  }
+
+  async #loaded({context, list}: NonNullable<DuckRequest['programs']>): Promise<Program[]> {
+    if (list.length === 0) return [];
     assert(this.#module !== undefined, 'a child that is asked for programs knows their module');
     this.#load ??= ((await import(this.#module)) as {loadProgram: LoadProgram}).loadProgram;
     const load = this.#load;
-    this.#current = list.map(({text, args, result}) => ({
+    return list.map(({text, args, result}) => ({
       run: load(text, context),
       readers: args.map(valueReader),
       writer: columnWriter(result),
     }));
-    for (const {result} of list) this.#register(connection, result);
   }
 
   close(): void {
@@ -88,6 +98,14 @@ export class Programs {
     }
     writer.flush(output, count);
   }
+}
+
+function carrier(path: readonly DataType[]): Program {
+  return {
+    run: ([value]) => carried(value!, path),
+    readers: [valueReader(path[0]!)],
+    writer: columnWriter(path.at(-1)!),
+  };
 }
 
 const NUMBER = valueReader({name: 'int'});

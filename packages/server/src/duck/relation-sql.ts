@@ -10,8 +10,8 @@
  * DuckDB gives a meaning to do no harm. Values that need a literal are parameters.
  */
 import type {DataType, Value} from '../model/datatype.ts';
+import {isWidening, typePath} from '../model/evolution.ts';
 import {type Column, DELETED_COLUMN, DELETED_INDEX, type Schema, SEQ_COLUMN, SEQ_INDEX} from '../model/schema.ts';
-import {sameType, sqlName} from '../model/type-table.ts';
 import {assert} from '../std/assert.ts';
 import type {RelationFile} from './duck.ts';
 import {duckType, quoted} from './duck-type.ts';
@@ -30,6 +30,8 @@ export interface RelationFacts {
   readonly hiddenKeyCount: number;
   /** Binds a value, answers how the SQL names it. */
   readonly parameter: (type: DataType, value: Value) => string;
+  /** Says in SQL how a value is carried along a path of types by our own code. */
+  readonly carry: (value: string, path: readonly DataType[]) => string;
   /** Keeps the dead rows of these files for the dead function, answers their number. */
   readonly deadRows: (files: readonly RelationFile[]) => number;
 }
@@ -75,7 +77,7 @@ function filesSql(
   const read = (column: Column): string => {
     const source = writer.columns.findIndex(({id}) => id === column.id);
     if (source < 0) return `CAST(${facts.parameter(column.type, column.initial)} AS ${duckType(column.type)})`;
-    return castSql(place(source), writer.columns[source]!.type, column.type);
+    return readSql(place(source), writer.columns[source]!.type, typePath(column, writer), facts);
   };
   const list = columns.map(index => {
     const value = index === SEQ_INDEX ? seq : index === DELETED_INDEX ? deleted : read(schema.columns[index]!);
@@ -115,7 +117,6 @@ const EXACT_CASTS: Readonly<Partial<Record<DataType['name'], readonly DataType['
   bigint: ['decimal', 'text'],
   float: ['double'],
   decimal: ['decimal', 'text'],
-  date: ['timestamp', 'datetime'],
   timestamp: ['datetime'],
   datetime: ['timestamp'],
   uuid: ['text'],
@@ -124,10 +125,22 @@ const EXACT_CASTS: Readonly<Partial<Record<DataType['name'], readonly DataType['
   boolean: ['text'],
 };
 
-/** Only widenings that DuckDB does exactly as `castValue` of `model/values.ts` does. */
-function castSql(value: string, from: DataType, to: DataType): string {
+/** A column of a file in the type that it has today. */
+function readSql(
+  place: string,
+  written: DataType,
+  path: readonly DataType[] | undefined,
+  {carry}: Pick<RelationFacts, 'carry'>,
+): string {
   // A DATETIME lies in Parquet as an instant, which DuckDB reads as TIMESTAMP WITH TIME ZONE; the child's zone is UTC.
-  if (sameType(from, to)) return from.name === 'datetime' ? `CAST(${value} AS TIMESTAMP)` : value;
-  assert(EXACT_CASTS[from.name]?.includes(to.name) === true, `${sqlName(from)} is not widened to ${sqlName(to)}`);
-  return `CAST(${value} AS ${duckType(to)})`;
+  const value = written.name === 'datetime' ? `CAST(${place} AS TIMESTAMP)` : place;
+  if (path === undefined) return value;
+  const areExact = path.every((type, i) => i === 0 || isExactCast(path[i - 1]!, type));
+  if (!areExact) return carry(value, path);
+  return path.slice(1).reduce((sql, type) => `CAST(${sql} AS ${duckType(type)})`, value);
+}
+
+/** Whether DuckDB does it as `castValue` of `model/values.ts` does, for every value. */
+function isExactCast(from: DataType, to: DataType): boolean {
+  return isWidening(from, to) && EXACT_CASTS[from.name]?.includes(to.name) === true;
 }

@@ -7,17 +7,18 @@
  * backslash, bit 30 that the column is null. The fixed area holds the binary values of fixed-width columns, so that a predicate reads a
  * number without parsing. Fragments are separated by commas: all of them are one slice of the wire's row.
  * Laws: names are never stored. `columns` and the schema version are those of the writer; readers match columns by id, read `initial`
- * where the writer had none, and cast where the type was widened. A row is at most ROW_BYTES_MAX long.
+ * where the writer had none, and carry values on to the type of today (`evolution.ts`). A row is at most ROW_BYTES_MAX long.
  */
 import assert from 'node:assert/strict';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {readWide, writeU32, writeWide} from '../std/bytes.ts';
 import type {DataType, Value} from './datatype.ts';
+import {carried, typePath} from './evolution.ts';
 import {type Seq, tableText} from './names.ts';
 import type {Row, RowBytes} from './row.ts';
 import type {Schema} from './schema.ts';
-import {sameType, TYPES} from './type-table.ts';
-import {castValue, fromJson, toJson} from './values.ts';
+import {TYPES} from './type-table.ts';
+import {fromJson, toJson} from './values.ts';
 
 export const FLAG_TOMBSTONE = 1;
 export const FLAG_COLD_PREDECESSOR = 2;
@@ -201,7 +202,8 @@ interface ReadColumn {
   readonly source: number;
   readonly from: DataType;
   readonly to: DataType;
-  readonly isCast: boolean;
+  /** From the one to the other; undefined where they are the same. */
+  readonly path: readonly DataType[] | undefined;
   readonly fixedAt: number;
   readonly initial: Value;
   readonly initialJson: string;
@@ -225,20 +227,21 @@ function readingOf(reader: Schema, writer: Schema): Reading {
 
 function newReading(reader: Schema, writer: Schema): Reading {
   const layout = layoutOf(writer);
-  const columns = reader.columns.map(({id, type, initial}): ReadColumn => {
-    const source = writer.columns.findIndex(column => column.id === id);
+  const columns = reader.columns.map((column): ReadColumn => {
+    const {id, type, initial} = column;
+    const source = writer.columns.findIndex(written => written.id === id);
     const from = writer.columns[source]?.type ?? type;
     return {
       source,
       from,
       to: type,
-      isCast: !sameType(from, type),
+      path: typePath(column, writer),
       fixedAt: layout.fixedAt[source] ?? 0,
       initial,
       initialJson: toJson(type, initial),
     };
   });
-  const isSame = columns.every((column, i) => column.source === i && !column.isCast);
+  const isSame = columns.every((column, i) => column.source === i && column.path === undefined);
   return {writer, layout, columns, isIdentity: isSame && columns.length === writer.columns.length};
 }
 
@@ -285,13 +288,13 @@ export class RowView implements Row {
       plan.fixedAt !== 0
         ? readFixed(plan.from, buffer, this.#offset + plan.fixedAt)
         : this.#parsed(plan, this.#offset + (mark & END_MASK), mark >= BACKSLASH_BIT);
-    return plan.isCast ? castValue(value, plan.from, plan.to) : value;
+    return plan.path === undefined ? value : carried(value, plan.path);
   }
 
   /** The UTF-8 bytes of a text, json, file or uuid, or null: a view, where the fragment needs no unescaping. */
   textBytes(column: number): Uint8Array | null {
     const plan = this.#reading.columns[column]!;
-    if (plan.source >= 0 && !plan.isCast) {
+    if (plan.source >= 0 && plan.path === undefined) {
       const mark = this.#buffer.readUInt32LE(this.#offset + MARKS_AT + 4 * plan.source);
       if ((mark & NULL_BIT) !== 0) return null;
       const end = this.#offset + (mark & END_MASK) - 1;
@@ -304,7 +307,7 @@ export class RowView implements Row {
   json(column: number): string {
     const plan = this.#reading.columns[column]!;
     if (plan.source < 0) return plan.initialJson;
-    if (plan.isCast) return toJson(plan.to, this.value(column));
+    if (plan.path !== undefined) return toJson(plan.to, this.value(column));
     const end = this.#offset + (this.#buffer.readUInt32LE(this.#offset + MARKS_AT + 4 * plan.source) & END_MASK);
     const start = this.#fragmentStart(plan.source);
     return plan.fixedAt === 0 ? this.#buffer.toString('utf8', start, end) : this.#buffer.toString('latin1', start, end);

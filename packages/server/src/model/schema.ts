@@ -41,7 +41,15 @@ export interface Column {
   readonly default: ColumnDefault;
   /** What rows written before this column existed read as; null unless the column was added with a default. */
   readonly initial: Value;
+  /** The types it had before, oldest first. */
+  readonly formerTypes?: readonly FormerType[];
   readonly comment?: string;
+}
+
+export interface FormerType {
+  readonly type: DataType;
+  /** The last version of the schema in which the column had it. */
+  readonly throughVersion: number;
 }
 
 /** Rows ≥ `rows` in the table, or the oldest unflushed row older than `seconds`; both given = whichever comes first. */

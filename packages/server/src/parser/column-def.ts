@@ -63,7 +63,7 @@ function tableConstraint(cursor: TokenCursor): readonly Name[] {
 function refusedConstraint(cursor: TokenCursor) {
   const word = cursor.raw.toUpperCase();
   if (!['UNIQUE', 'CHECK', 'FOREIGN', 'EXCLUDE'].includes(word)) throw cursor.expected('PRIMARY KEY');
-  return cursor.fail(`${INVALID}${word === 'FOREIGN' ? 'FOREIGN KEY' : word} constraints are not supported`);
+  return cursor.notSupported(`${word === 'FOREIGN' ? 'FOREIGN KEY' : word} constraints`);
 }
 
 interface Options {
@@ -129,12 +129,12 @@ function isIdentity(cursor: TokenCursor): boolean {
   return true;
 }
 
-const REFUSED: ReadonlySet<string> = new Set(
-  'CHECK REFERENCES COLLATE COMMENT CONSTRAINT STORAGE COMPRESSION UNSIGNED ZEROFILL ON'.split(' '),
-);
+const REFUSED: ReadonlySet<string> = new Set('COLLATE COMMENT STORAGE COMPRESSION UNSIGNED ZEROFILL ON'.split(' '));
 
 function refusedOption(cursor: TokenCursor) {
   const word = cursor.raw.toUpperCase();
-  if (REFUSED.has(word)) return cursor.fail(`${INVALID}Column option ${word} is not supported`);
+  if (word === 'CHECK' || word === 'REFERENCES') return cursor.notSupported(`${word} constraints`);
+  if (word === 'CONSTRAINT') return cursor.notSupported('column constraints with a name');
+  if (REFUSED.has(word)) return cursor.notSupported(`column option ${word}`);
   return cursor.expected("a column option, ',' or ')'");
 }

@@ -5,6 +5,7 @@ import {compileExpr} from '../expr/compile.ts';
 import {clip} from '../expr/numbers.ts';
 import {someExpr} from '../expr/walk.ts';
 import type {DataType} from '../model/datatype.ts';
+import {fits} from '../model/evolution.ts';
 import {checkName, RESERVED_COLUMNS} from '../model/names.ts';
 import type {Column, ColumnDefault} from '../model/schema.ts';
 import {resolveType, sameType, sqlName} from '../model/type-table.ts';
@@ -88,14 +89,25 @@ export function columnOf(def: ColumnDef, isPrimaryKey: boolean): NewColumn {
 
 function defaultOf(def: ColumnDef, type: DataType): ColumnDefault {
   if (def.isAutoIncrement) return defaultCall('SNOWFLAKE_ID', def.name.name, type);
-  const expr = def.default;
-  if (expr === undefined) return {kind: 'none'};
-  if (expr.kind === 'call') {
-    if (expr.args.length > 0 || expr.isStar)
-      throw fail.invalidOperation(`DEFAULT ${expr.name}() of column '${def.name.name}' takes no arguments`);
-    return defaultCall(expr.name, def.name.name, type);
-  }
-  return {kind: 'literal', value: literalValue(expr, def.name.name, type)};
+  return def.default === undefined ? {kind: 'none'} : defaultFor(def.default, def.name.name, type);
+}
+
+/** What stands behind DEFAULT. */
+export function defaultFor(expr: Expr, column: string, type: DataType): ColumnDefault {
+  if (expr.kind !== 'call') return {kind: 'literal', value: literalValue(expr, column, type)};
+  if (expr.args.length > 0 || expr.isStar)
+    throw fail.invalidOperation(`DEFAULT ${expr.name}() of column '${column}' takes no arguments`);
+  return defaultCall(expr.name, column, type);
+}
+
+/** The default of a column whose type changes. */
+export function defaultAs({name, type: from, default: preset}: Column, type: DataType): ColumnDefault {
+  if (preset.kind === 'function') return defaultCall(preset.name, name, type);
+  if (preset.kind === 'none' || fits(preset.value, from, type))
+    return preset.kind === 'none' ? preset : {kind: 'literal', value: castValue(preset.value, from, type)};
+  throw fail.invalidOperation(
+    `DEFAULT of column '${name}': '${clip(valueText(from, preset.value))}' does not fit ${sqlName(type)}; change or drop it first`,
+  );
 }
 
 function defaultCall(name: string, column: string, type: DataType): ColumnDefault {

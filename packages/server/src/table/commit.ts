@@ -7,6 +7,7 @@
  *     batch c ┘
  * Laws: a seq is given once, in append order, in the turn that appends. Nothing is visible before it is durable. The watermark is the
  * newest applied seq; hot, manifests and listeners have seen exactly the batches up to it, in order. Replay applies through the same code.
+ * Behind the record of a new schema version no row of an older one is appended: who comes too early waits for it and decides again.
  * Table lives are given out in order, and a schema or a ceiling names one before anything else does: a record of one above all those is damage.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
@@ -38,6 +39,8 @@ export interface WriteBatch {
   readonly drop?: Incarnation;
   /** Called when the rows have their seqs; what it throws is thrown, and nothing is appended. */
   readonly beforeAppend?: () => void;
+  /** The life whose new schema version is among the rows. */
+  readonly alters?: Incarnation;
   /** May use the spare log space that is kept for a full disk: publish, delete and job records. */
   readonly isUrgent?: boolean;
 }
@@ -55,6 +58,9 @@ export interface VolatileRows {
 
 /** Called for each applied record, after hot and manifests know it, in order; also during replay. Must not throw. */
 export type RecordListener = (record: LogRecord) => void;
+
+/** Sees a row of a table in the turn in which it is appended. False: it would not be right if the table were altered as somebody wants. */
+export type RowWitness = (row: RowBytes) => boolean;
 
 export class Commit {
   readonly #hot: Hot;
@@ -76,6 +82,9 @@ export class Commit {
   #damage: DbError | undefined;
   /** Lives whose drop is appended and did not fail: nothing may be appended behind it. Incarnations never come back. */
   readonly #ended = new Set<Incarnation>();
+  /** Lives whose new schema version is appended and not known to all yet. */
+  readonly #altering = new Map<Incarnation, Promise<unknown>>();
+  readonly #witnesses = new Map<Incarnation, Set<RowWitness>>();
 
   constructor(options: {
     hot: Hot;
@@ -130,6 +139,8 @@ export class Commit {
   /** Appends in this very turn: what the caller checked before the call without waiting still holds. Resolves when visible. */
   write(batch: WriteBatch): Promise<Seq> {
     if (this.#isOfEndedLife(batch)) return Promise.reject(endedLife());
+    const altering = this.#alteringUnder(batch);
+    if (altering !== undefined) return altering.then(() => Promise.reject(alteredMeanwhile()));
     const writer = new RecordWriter(estimate(batch));
     let lastSeq = 0n;
     for (const {scope, key, row} of batch.rows ?? []) {
@@ -138,6 +149,7 @@ export class Commit {
       writer.row(scope, key, {buffer: row, offset: 0, length: row.length});
     }
     batch.beforeAppend?.();
+    if (this.#witnesses.size > 0) for (const {scope, row} of batch.rows ?? []) this.#tell(scope, row);
     if (batch.drop !== undefined) this.#ended.add(batch.drop);
     for (const {scope, key} of batch.removes ?? []) writer.remove(scope, key);
     // What is removed has a seq of its own, so that who watches can tell it from the rows of the batch.
@@ -148,7 +160,8 @@ export class Commit {
     const ceiling = this.#seqs.wantedCeiling();
     if (ceiling !== undefined) writer.ceiling(ceiling, this.#incarnation as Incarnation);
     const written = this.#append(writer.bytes(), lastSeq, batch);
-    const {drop} = batch;
+    const {drop, alters} = batch;
+    if (alters !== undefined) this.#beginAltering(alters, written);
     // A drop that was refused, or of which nobody knows, ends nothing in this run; the caller hears of the failure.
     if (drop !== undefined) written.catch(() => this.#ended.delete(drop));
     return written;
@@ -168,6 +181,8 @@ export class Commit {
       beforeApply(row);
       return {kind: 'row', scope, key: keyOf(seq), row} as const;
     });
+    const areRight = !rows.map(row => this.#tell(scope, row)).includes(false);
+    if (!areRight && this.#altering.has(scope.incarnation)) throw alteredMeanwhile();
     for (const record of records) {
       this.#hot.put(record, nowMs);
       this.#listener(record);
@@ -205,6 +220,16 @@ export class Commit {
     return count;
   }
 
+  /** Tells the witness of every row of the table that is appended from now on, until it is released. */
+  addWitness(incarnation: Incarnation, witness: RowWitness): () => void {
+    const witnesses = this.#witnesses.get(incarnation) ?? new Set();
+    this.#witnesses.set(incarnation, witnesses.add(witness));
+    return () => {
+      witnesses.delete(witness);
+      if (witnesses.size === 0) this.#witnesses.delete(incarnation);
+    };
+  }
+
   /**
    * Throws READ_ONLY once a write or sync of the log has failed. Who decides without writing, that a key is taken or that no row is there, asks
    * first: what is in memory may then be less than what a restart finds.
@@ -234,6 +259,27 @@ export class Commit {
 
   #refuseEnded({incarnation}: ScopeKey): void {
     if (this.#ended.has(incarnation)) throw endedLife();
+  }
+
+  /** Tells all witnesses; false if one of them says so. */
+  #tell({incarnation}: ScopeKey, row: Buffer): boolean {
+    let isRight = true;
+    for (const witness of this.#witnesses.get(incarnation) ?? [])
+      isRight = witness({buffer: row, offset: 0, length: row.length}) && isRight;
+    return isRight;
+  }
+
+  #alteringUnder({rows = []}: WriteBatch): Promise<unknown> | undefined {
+    if (this.#altering.size === 0) return undefined;
+    const row = rows.find(({scope}) => this.#altering.has(scope.incarnation));
+    return row && this.#altering.get(row.scope.incarnation);
+  }
+
+  #beginAltering(incarnation: Incarnation, written: Promise<unknown>): void {
+    const settle = () => {
+      this.#altering.delete(incarnation);
+    };
+    this.#altering.set(incarnation, written.then(settle, settle));
   }
 
   #isOfEndedLife({rows = [], publish}: WriteBatch): boolean {
@@ -353,6 +399,10 @@ function lifeOf(record: Exclude<LogRecord, {kind: 'ceiling'}>): {readonly incarn
   if (record.kind === 'publish') return record.delta.scope;
   if (record.kind === 'manifest') return record.manifest.scope;
   return record.kind === 'drop' ? record : record.scope;
+}
+
+function alteredMeanwhile(): DbError {
+  return new DbError('WRITE_CONFLICT', 'The table was altered while the statement ran; try again.');
 }
 
 function endedLife(): DbError {

@@ -136,6 +136,8 @@ async function writeDecided(
       decide((keys, offer) =>
         visitNewest(options, schema, {hot, manifest}, keys, (row, keyIndex, bytes) => {
           throwIfOver(how.signal);
+          // What a newer version of the schema holds must not be decided on by the rules of this one.
+          checkCurrent(options, schema);
           offer(row, keyIndex, bytes);
         }),
       );

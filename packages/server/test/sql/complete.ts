@@ -27,7 +27,8 @@ async function complete(path: string): Promise<void> {
   for (const record of parseScript(text)) {
     if (record.kind === 'halt') break;
     if (record.kind === 'user') user = record.user;
-    if (record.kind === 'flush' || record.kind === 'restart') for (const engine of engines) await engine[record.kind]();
+    if (record.kind === 'flush' || record.kind === 'compact' || record.kind === 'restart')
+      for (const engine of engines) await engine[record.kind]();
     if (record.kind !== 'statement' && record.kind !== 'query') continue;
     const asked = engines.filter(engine => isFor(record, engine));
     const outcomes = await Promise.all(asked.map(engine => engine.execute(record.sql, user)));

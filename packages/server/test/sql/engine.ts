@@ -10,7 +10,15 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {DataTypeJson, ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {Duck, DuckOptions} from '../../src/duck/duck.ts';
 import {systemClock} from '../../src/std/system-clock.ts';
-import {type Cell, jobEnd, jobIdOf, openTestDatabase, TEST_OPTIONS, type TestDatabase} from '../test-database.ts';
+import {
+  type Cell,
+  compact,
+  jobEnd,
+  jobIdOf,
+  openTestDatabase,
+  TEST_OPTIONS,
+  type TestDatabase,
+} from '../test-database.ts';
 
 export type Outcome =
   | {readonly kind: 'rows'; readonly columns: readonly ResultColumn[]; readonly rows: readonly (readonly Cell[])[]}
@@ -24,6 +32,7 @@ export interface Engine {
   execute(sql: string, user: string): Promise<Outcome>;
   /** Every table, to its end. */
   flush(): Promise<void>;
+  compact(): Promise<void>;
   restart(): Promise<void>;
   close(): Promise<void>;
 }
@@ -62,6 +71,9 @@ export async function openEngine(
       }
     },
     flush: () => flushSome(() => true),
+    async compact() {
+      for (const table of await tablesOf(database)) await compact(database, table);
+    },
     restart: () => database.restart(),
     close: () => database.stop(),
   };

@@ -18,6 +18,7 @@ export function postgresEngine(): Engine {
     names: ['postgresql'],
     execute: sql => Promise.resolve(execute(sql)),
     flush: () => Promise.resolve(),
+    compact: () => Promise.resolve(),
     restart: () => Promise.resolve(),
     close: () => Promise.resolve(),
   };

@@ -45,6 +45,7 @@ function fakeEngine(): Engine & {readonly seen: string[]} {
       return Promise.resolve(answers[sql] ?? {kind: 'done', count: 0});
     },
     flush: () => Promise.resolve(void seen.push('flush')),
+    compact: () => Promise.resolve(void seen.push('compact')),
     restart: () => Promise.resolve(void seen.push('restart')),
     close: () => Promise.resolve(),
   };
@@ -118,9 +119,9 @@ for (const [script, message] of malformed) {
   test(`malformed: ${JSON.stringify(script)}`, () => assert.throws(() => parseScript(script), message));
 }
 
-test('user, flush and restart reach the engine in their order; counts tell what was run', async () => {
+test('user, flush, compact and restart reach the engine in their order; counts tell what was run', async () => {
   const engine = fakeEngine();
-  const script = 'statement ok\na\n\nuser ana\nflush\nrestart\n\nquery I\nones\n----\n1\n1\n1';
+  const script = 'statement ok\na\n\nuser ana\nflush\ncompact\nrestart\n\nquery I\nones\n----\n1\n1\n1';
   assert.deepEqual(await runScript(script, engine), {failures: [], statements: 1, queries: 1});
-  assert.deepEqual(engine.seen, ['root: a', 'flush', 'restart', 'ana: ones']);
+  assert.deepEqual(engine.seen, ['root: a', 'flush', 'compact', 'restart', 'ana: ones']);
 });

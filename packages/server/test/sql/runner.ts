@@ -57,10 +57,9 @@ async function runRecord(record: ScriptRecord, engine: Engine, state: State): Pr
       state.hashThreshold = record.values;
       return undefined;
     case 'flush':
-      await engine.flush();
-      return undefined;
+    case 'compact':
     case 'restart':
-      await engine.restart();
+      await engine[record.kind]();
       return undefined;
     case 'halt':
       return undefined;

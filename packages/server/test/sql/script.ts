@@ -14,6 +14,7 @@
  *     halt                             the script ends here
  *   * user ana                         who sends the later records
  *   * flush                            every table, to its end
+ *   * compact                          every table, to its end
  *   * restart                          closes the database and opens it again
  *   * columns id:BigInt name:Text      exact names and types of the columns of the next query
  *
@@ -44,7 +45,7 @@ export type ScriptRecord = {
     }
   | {readonly kind: 'hash-threshold'; readonly values: number}
   | {readonly kind: 'user'; readonly user: string}
-  | {readonly kind: 'flush' | 'restart' | 'halt'}
+  | {readonly kind: 'flush' | 'compact' | 'restart' | 'halt'}
 );
 
 export interface Failure {
@@ -128,6 +129,7 @@ function recordOf(
       if (rest.length !== 1) throw new ScriptError(line, 'user takes one name');
       return {...facts, kind: 'user', user: rest[0]!};
     case 'flush':
+    case 'compact':
     case 'restart':
     case 'halt':
       return {...facts, kind: word};

@@ -194,7 +194,10 @@ const DIFFERENCES: readonly [why: string, pattern: RegExp][] = [
   ['tables have two parts', /at most two parts/],
   ['a list of columns may end in a comma', /, \)/],
   ['types are words with plain arguments', /Expected a type|Expected a column option/],
-  ['column options we do not have are refused by name', /Column option \w+ is not supported/],
+  [
+    'column options we do not have are refused by name',
+    /Not supported: (column option \w+|(CHECK|REFERENCES) constraints|column constraints with a name)/,
+  ],
   ['a select list may not be empty', /SELECT (?:FROM|$)/m],
   ['DEFAULT of a column: PostgreSQL has a grammar of its own without NOT', /DEFAULT .*NOT/],
   ['reserved words are aliases only behind AS', /Expected an alias, found/],

@@ -1,18 +1,12 @@
-/** ALTER TABLE … ADD [COLUMN] and DROP [COLUMN]. */
+/** ALTER TABLE: columns, defaults, nullability and options. */
 import {fail} from '@kalamdb/protocol/errors.ts';
-import type {Altered} from '../../catalog/ddl.ts';
-import {RESERVED_COLUMNS, tableText} from '../../model/names.ts';
-import {DELETED_COLUMN, SEQ_COLUMN} from '../../model/schema.ts';
-import {sqlName} from '../../model/type-table.ts';
-import type {ColumnDef, TableRef} from '../../parser/ast.ts';
+import {tableText} from '../../model/names.ts';
+import type {OptionItem, TableRef} from '../../parser/ast.ts';
 import {parseColumnDef} from '../../parser/column-def.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
-import {columnOf} from '../columns.ts';
-import {defineStatement, done, placed, resolveName, type StatementContext} from '../define.ts';
-
-type Action =
-  | {readonly kind: 'add'; readonly column: ColumnDef; readonly ifNotExists: boolean}
-  | {readonly kind: 'drop'; readonly column: string; readonly ifExists: boolean};
+import {parseDefaultExpression} from '../../parser/expression.ts';
+import {type Action, changeOf} from '../alter-actions.ts';
+import {defineStatement, done, resolveName, type StatementContext} from '../define.ts';
 
 interface AlterTable {
   readonly ref: TableRef;
@@ -30,9 +24,20 @@ export const alterTable = defineStatement<AlterTable>({
     syntax: [
       'ALTER TABLE [IF EXISTS] table ADD [COLUMN] [IF NOT EXISTS] column type [NOT NULL] [DEFAULT expr]',
       'ALTER TABLE [IF EXISTS] table DROP [COLUMN] [IF EXISTS] column',
+      'ALTER TABLE [IF EXISTS] table RENAME [COLUMN] column TO name',
+      'ALTER TABLE [IF EXISTS] table MODIFY [COLUMN] column type [NOT NULL | NULL]',
+      'ALTER TABLE [IF EXISTS] table ALTER [COLUMN] column {SET | DROP} NOT NULL',
+      'ALTER TABLE [IF EXISTS] table ALTER [COLUMN] column {SET DEFAULT expr | DROP DEFAULT}',
+      'ALTER TABLE [IF EXISTS] table SET TBLPROPERTIES (option = value, …)',
+      'ALTER TABLE [IF EXISTS] table SET ACCESS LEVEL {PUBLIC | PRIVATE | RESTRICTED | DBA}',
+      'options: ACCESS_LEVEL (SHARED), FLUSH_POLICY (USER, SHARED), DELETED_RETENTION_HOURS, TTL_SECONDS (STREAM)',
     ],
-    about: 'Changes the columns of a table; its rows are not written again. Each change is a new schema version.',
-    example: "ALTER TABLE shop.items ADD COLUMN colour TEXT DEFAULT 'green'",
+    about:
+      'Changes a table; its rows are not written again. Each change is a new schema version. A type may become another one that every value fits, and NOT NULL is set when no row holds NULL: where the types alone do not tell, all rows are looked at, beside those who write.',
+    example: [
+      "ALTER TABLE shop.items ADD COLUMN colour TEXT DEFAULT 'green'",
+      'ALTER TABLE shop.items RENAME COLUMN colour TO shade',
+    ],
   },
   parse(cursor) {
     cursor.expectKeywords('ALTER');
@@ -48,35 +53,46 @@ export const alterTable = defineStatement<AlterTable>({
 });
 
 function parseAction(cursor: TokenCursor): Action {
-  if (cursor.acceptKeyword('ADD')) {
-    if (isConstraint(cursor)) throw cursor.notSupported('ALTER TABLE ADD CONSTRAINT');
-    cursor.acceptKeyword('COLUMN');
-    const ifNotExists = cursor.ifNotExists();
-    const column = parseColumnDef(cursor, ['FIRST', 'AFTER']);
-    if (cursor.isKeyword('FIRST') || cursor.isKeyword('AFTER'))
-      throw cursor.fail('Column position modifiers (FIRST/AFTER) are not supported');
-    return {kind: 'add', column, ifNotExists};
-  }
-  if (cursor.areKeywords('DROP', 'INDEX') || cursor.areKeywords('DROP', 'VECTOR', 'INDEX'))
-    throw cursor.notSupported('ALTER TABLE DROP INDEX');
-  if (cursor.acceptKeyword('DROP')) return parseDrop(cursor);
   for (const [words, name] of LATER) {
     if (cursor.areKeywords(...words)) throw cursor.notSupported(`ALTER TABLE ${name}`);
   }
-  if (cursor.atEnd()) throw cursor.expected('ADD COLUMN or DROP COLUMN');
-  throw cursor.fail('Unsupported ALTER TABLE operation');
+  switch (cursor.acceptOneOf('ADD', 'DROP', 'MODIFY', 'ALTER', 'RENAME', 'SET')) {
+    case 'ADD':
+      return parseAdd(cursor);
+    case 'DROP':
+      return parseDrop(cursor);
+    case 'MODIFY':
+      return parseModify(cursor);
+    case 'ALTER':
+      return parseAlterColumn(cursor);
+    case 'RENAME':
+      return parseRename(cursor);
+    case 'SET':
+      return {kind: 'options', items: parseOptions(cursor)};
+    default:
+      if (cursor.atEnd()) throw cursor.expected('ADD, DROP, RENAME, MODIFY or ALTER COLUMN, or SET');
+      throw cursor.fail('Unsupported ALTER TABLE operation');
+  }
 }
 
 /** Operations that the language has and this release does not run. */
 const LATER: readonly [words: readonly string[], name: string][] = [
-  [['MODIFY'], 'MODIFY COLUMN'],
-  [['ALTER'], 'ALTER COLUMN'],
   [['RENAME', 'TO'], 'RENAME TO'],
-  [['RENAME'], 'RENAME COLUMN'],
-  [['SET', 'TBLPROPERTIES'], 'SET TBLPROPERTIES'],
-  [['SET', 'ACCESS', 'LEVEL'], 'SET ACCESS LEVEL'],
-  [['CREATE'], 'CREATE INDEX'],
+  [['CREATE', 'INDEX'], 'CREATE INDEX'],
+  [['CREATE', 'VECTOR', 'INDEX'], 'CREATE INDEX'],
+  [['DROP', 'INDEX'], 'DROP INDEX'],
+  [['DROP', 'VECTOR', 'INDEX'], 'DROP INDEX'],
+  [['DROP', 'CONSTRAINT'], 'DROP CONSTRAINT'],
 ];
+
+function parseAdd(cursor: TokenCursor): Action {
+  if (isConstraint(cursor)) throw cursor.notSupported('ALTER TABLE ADD CONSTRAINT');
+  cursor.acceptKeyword('COLUMN');
+  const ifNotExists = cursor.ifNotExists();
+  const column = parseColumnDef(cursor, ['FIRST', 'AFTER']);
+  refusePosition(cursor);
+  return {kind: 'add', column, ifNotExists};
+}
 
 function isConstraint(cursor: TokenCursor): boolean {
   const isKey = cursor.areKeywords('PRIMARY', 'KEY') || cursor.areKeywords('FOREIGN', 'KEY');
@@ -84,16 +100,59 @@ function isConstraint(cursor: TokenCursor): boolean {
   return isKey || isCheck || cursor.isKeyword('CONSTRAINT');
 }
 
+function refusePosition(cursor: TokenCursor): void {
+  if (cursor.isKeyword('FIRST') || cursor.isKeyword('AFTER'))
+    throw cursor.fail('Column position modifiers (FIRST/AFTER) are not supported');
+}
+
 function parseDrop(cursor: TokenCursor): Action {
-  if (cursor.isKeyword('CONSTRAINT')) throw cursor.notSupported('ALTER TABLE DROP CONSTRAINT');
   cursor.acceptKeyword('COLUMN');
   const ifExists = cursor.ifExists();
-  const column = cursor.columnName().name;
+  const column = cursor.columnName();
   if (cursor.isKeyword('CASCADE') || cursor.isKeyword('RESTRICT'))
     throw cursor.fail('DROP COLUMN CASCADE/RESTRICT is not supported');
   if (cursor.isSymbol(',') && cursor.isName(1) && !cursor.isKeyword('ADD', 1) && !cursor.isKeyword('DROP', 1))
     throw cursor.fail('ALTER TABLE only supports dropping one column at a time');
   return {kind: 'drop', column, ifExists};
+}
+
+function parseModify(cursor: TokenCursor): Action {
+  cursor.acceptKeyword('COLUMN');
+  const column = parseColumnDef(cursor, ['FIRST', 'AFTER']);
+  refusePosition(cursor);
+  const hasMore = column.default !== undefined || column.isAutoIncrement || column.isPrimaryKey || column.isUnique;
+  if (hasMore) {
+    const hint = 'MODIFY COLUMN takes a type and NULL or NOT NULL; a default is set by ALTER COLUMN … SET DEFAULT';
+    throw cursor.fail(hint, column.type.end);
+  }
+  return {kind: 'modify', column};
+}
+
+function parseAlterColumn(cursor: TokenCursor): Action {
+  cursor.acceptKeyword('COLUMN');
+  const column = cursor.columnName();
+  const isSet = cursor.expectOneOf('SET', 'DROP', 'TYPE') === 'SET';
+  if (cursor.keywords('NOT', 'NULL')) return {kind: 'nullable', column, isNullable: !isSet};
+  if (!cursor.acceptKeyword('DEFAULT'))
+    throw cursor.fail('Unsupported ALTER COLUMN operation; a type is changed by MODIFY COLUMN');
+  return {kind: 'default', column, expr: isSet ? parseDefaultExpression(cursor) : undefined};
+}
+
+function parseRename(cursor: TokenCursor): Action {
+  cursor.acceptKeyword('COLUMN');
+  const column = cursor.columnName();
+  cursor.expectKeyword('TO');
+  return {kind: 'rename', column, to: cursor.label('a column name')};
+}
+
+/** `TBLPROPERTIES (key = value, …)`, or `ACCESS LEVEL level` for the one that has words of its own. */
+function parseOptions(cursor: TokenCursor): readonly OptionItem[] {
+  if (cursor.acceptKeyword('TBLPROPERTIES')) return cursor.optionItems();
+  const {start} = cursor;
+  if (!cursor.keywords('ACCESS', 'LEVEL')) throw cursor.fail('Unsupported ALTER TABLE operation');
+  const isQuoted = cursor.isString();
+  const value = cursor.stringOrName('an access level');
+  return [{key: 'ACCESS_LEVEL', value, isQuoted, start, end: cursor.previousEnd}];
 }
 
 async function alter({ref, ifExists, action}: AlterTable, context: StatementContext) {
@@ -107,40 +166,13 @@ async function alter({ref, ifExists, action}: AlterTable, context: StatementCont
   if (schema.kind === 'system') throw fail.invalidOperation(`Cannot alter system table '${tableText(name)}'`);
   if (context.session.role !== 'dba' && context.session.role !== 'system')
     throw fail.unauthorized('Insufficient privileges to alter table');
-  let altered: Altered;
-  let what: string;
-  if (action.kind === 'drop') {
-    if (action.column === SEQ_COLUMN || action.column === DELETED_COLUMN)
-      throw fail.invalidOperation(`Cannot drop column '${action.column}': system column cannot be modified`);
-    altered = await ddl.dropColumn(schema, action.column, action.ifExists);
-    what = `DROP COLUMN ${action.column}`;
-  } else {
-    const column = placed(context, action.column, () => addedColumn(action.column));
-    altered = await ddl.addColumn(schema, column, action.ifNotExists);
-    what = `ADD COLUMN ${column.name} ${sqlName(column.type)}`;
-  }
+  const {alteration, text} = changeOf(action, schema, context);
+  const altered = await ddl.alterTable(schema, alteration, context.signal);
   const {version} = altered.schema;
   return done(
     context,
     altered.isChanged
-      ? `Table ${tableText(name)} altered successfully: ${what} (version ${version})`
-      : `Table ${tableText(name)} unchanged: ${what} (version ${version} - no changes needed)`,
+      ? `Table ${tableText(name)} altered successfully: ${text} (version ${version})`
+      : `Table ${tableText(name)} unchanged: ${text} (version ${version} - no changes needed)`,
   );
-}
-
-/** Rows written before read the default as it is now: a literal, or null. */
-function addedColumn(def: ColumnDef) {
-  const {name} = def.name;
-  if (RESERVED_COLUMNS.has(name))
-    throw fail.invalidOperation(`Cannot add column '${name}': reserved system column name`);
-  if (def.isPrimaryKey)
-    throw fail.invalidOperation(`Cannot add column '${name}' as PRIMARY KEY: a table has exactly one`);
-  const column = columnOf(def, false);
-  const initial = column.default.kind === 'literal' ? column.default.value : null;
-  if (!column.isNullable && initial === null) {
-    throw fail.invalidOperation(
-      `Cannot add column '${name}' as NOT NULL without a literal DEFAULT: existing rows need a value`,
-    );
-  }
-  return {...column, initial};
 }

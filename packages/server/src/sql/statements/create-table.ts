@@ -2,12 +2,12 @@
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {NewTable} from '../../catalog/ddl.ts';
 import {checkName, checkUserId, RESERVED_NAMESPACES, tableText} from '../../model/names.ts';
-import type {AccessLevel, FlushPolicy, TableOptions} from '../../model/schema.ts';
 import type {Node, TableRef} from '../../parser/ast.ts';
 import {type ColumnList, parseColumnDefs} from '../../parser/column-def.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
 import {columnsOf} from '../columns.ts';
 import {defineStatement, done, placed, resolveName, type StatementContext} from '../define.ts';
+import {tableOptions} from '../table-options.ts';
 
 type Kind = NewTable['kind'];
 
@@ -188,80 +188,4 @@ function kindOf(tree: CreateTable, context: StatementContext, namespace: string)
 
 function capital(word: string): string {
   return word[0]!.toUpperCase() + word.slice(1);
-}
-
-const ACCESS_LEVELS: readonly AccessLevel[] = ['public', 'private', 'restricted', 'dba'];
-const KNOWN = new Set([
-  'TYPE',
-  'STORAGE_ID',
-  'USE_USER_STORAGE',
-  'FLUSH_POLICY',
-  'DELETED_RETENTION_HOURS',
-  'TTL_SECONDS',
-  'ACCESS_LEVEL',
-]);
-
-export function tableOptions(options: ReadonlyMap<string, string>, kind: Kind, retentionHours: number): TableOptions {
-  for (const key of options.keys()) if (!KNOWN.has(key)) throw invalid(`Unknown table option '${key}'`);
-  if (options.has('TTL_SECONDS') && kind !== 'stream') throw invalid('TTL_SECONDS is only supported for STREAM tables');
-  if (options.has('ACCESS_LEVEL') && kind !== 'shared')
-    throw invalid('ACCESS_LEVEL is only supported for SHARED tables');
-  if (options.has('USE_USER_STORAGE') && kind !== 'user')
-    throw invalid('USE_USER_STORAGE is only supported for USER tables');
-  if (options.get('USE_USER_STORAGE')?.toLowerCase() === 'true') {
-    throw fail.notSupported(
-      'USE_USER_STORAGE = true: accounts with storages of their own are not part of this release',
-    );
-  }
-  const storageId = options.get('STORAGE_ID') ?? 'local';
-  if (!/^[A-Za-z0-9_-]+$/.test(storageId)) {
-    throw invalid(`Invalid STORAGE_ID '${storageId}'. Only alphanumeric, underscore, and hyphen allowed.`);
-  }
-  const policy = options.get('FLUSH_POLICY');
-  const access = options.get('ACCESS_LEVEL');
-  const level = ACCESS_LEVELS.find(one => one === access?.toLowerCase());
-  if (access !== undefined && level === undefined) {
-    throw invalid(`Invalid ACCESS_LEVEL '${access}'. Supported: PUBLIC, PRIVATE, RESTRICTED, DBA`);
-  }
-  const retention = options.get('DELETED_RETENTION_HOURS');
-  if (retention !== undefined && !/^\d{1,6}$/.test(retention)) throw invalid('Invalid DELETED_RETENTION_HOURS');
-  return {
-    storageId,
-    flushPolicy: policy === undefined ? null : parsePolicy(policy),
-    accessLevel: kind === 'shared' ? (level ?? 'private') : null,
-    deletedRetentionHours: retention === undefined ? retentionHours : Number(retention),
-    ttlSeconds: kind === 'stream' ? ttlSeconds(options.get('TTL_SECONDS')) : null,
-  };
-}
-
-function ttlSeconds(text: string | undefined): number {
-  if (text === undefined) throw invalid("STREAM tables must specify 'TTL_SECONDS'");
-  if (!/^\d{1,9}$/.test(text) || Number(text) === 0) throw invalid('Invalid TTL_SECONDS');
-  return Number(text);
-}
-
-/** 'rows:N' | 'interval:S' | both, joined by a comma. */
-export function parsePolicy(text: string): FlushPolicy {
-  const policy: {rows?: number; seconds?: number} = {};
-  for (const part of text.split(',')) {
-    const [key, value, ...rest] = part.trim().split(':');
-    if (value === undefined || rest.length > 0)
-      throw invalid(`Invalid FLUSH_POLICY format '${text}'. Expected 'key:value'`);
-    const count = /^\s*\d{1,9}\s*$/.test(value) ? Number(value) : undefined;
-    if (key!.trim().toLowerCase() === 'rows') {
-      if (policy.rows !== undefined) throw invalid("FLUSH_POLICY key 'rows' is given twice");
-      if (count === undefined) throw invalid('Invalid row limit in FLUSH_POLICY');
-      if (count >= 1_000_000) throw invalid('Row limit must be less than 1,000,000');
-      policy.rows = count;
-    } else if (key!.trim().toLowerCase() === 'interval') {
-      if (policy.seconds !== undefined) throw invalid("FLUSH_POLICY key 'interval' is given twice");
-      if (count === undefined) throw invalid('Invalid interval in FLUSH_POLICY');
-      if (count >= 86_400) throw invalid('Interval must be less than 86400 seconds (24 hours)');
-      policy.seconds = count;
-    } else {
-      throw invalid(`Unknown FLUSH_POLICY key '${key!.trim()}'`);
-    }
-  }
-  if (policy.rows === 0 || policy.seconds === 0) throw invalid("FLUSH_POLICY must specify 'rows' or 'interval' > 0");
-  return policy;
 }
