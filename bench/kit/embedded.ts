@@ -2,7 +2,7 @@
  * Embedded: the database without its HTTP edge, in the calling process, with the settings of a server that nobody configured; and ways to fill it
  * with very many users, tables or segments in the time of a bench.
  */
-import {developmentSession} from '../../packages/server/src/auth/auth.ts';
+import {developmentSession} from '../../packages/server/src/auth/sessions.ts';
 import type {Segment} from '../../packages/server/src/cold/segment.ts';
 import {readConfig} from '../../packages/server/src/config.ts';
 import {type Database, type DatabaseOptions, openDatabase} from '../../packages/server/src/database.ts';

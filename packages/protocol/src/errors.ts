@@ -23,6 +23,7 @@ export const ERRORS = {
   PERMISSION_DENIED: {status: 403, retry: false, about: 'The caller may not do this.'},
   MISSING_AUTHORIZATION: {status: 401, retry: false, about: 'No credentials were sent.'},
   INVALID_CREDENTIALS: {status: 401, retry: false, about: 'The credentials are not valid.'},
+  SETUP_REQUIRED: {status: 401, retry: false, about: 'Root has no password yet; the server must be set up first.'},
   TOKEN_EXPIRED: {status: 401, retry: false, about: 'The token is past its expiry; refresh it.'},
   REMOTE_ACCESS_DENIED: {status: 403, retry: false, about: 'Only loopback callers are served.'},
   NOT_FOUND: {status: 404, retry: false, about: 'There is no such route.'},

@@ -103,7 +103,9 @@ function checkValue(facts: OptionFacts, value: unknown, where: string): OptionVa
     case 'string':
       if (facts.oneOf !== undefined && !facts.oneOf.includes(value as string))
         throw wrong(`one of ${facts.oneOf.join(', ')}`);
-      if (typeof value !== 'string' || value.trim() === '') throw wrong('a text that is not empty');
+      if (typeof value !== 'string') throw wrong('a text');
+      // An empty secret is none: environments are often filled from files in which it is left out.
+      if (value.trim() === '' && facts.isSecret !== true) throw wrong('a text that is not empty');
       return value;
     case 'boolean':
       if (typeof value !== 'boolean') throw wrong('true or false');

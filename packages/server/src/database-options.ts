@@ -3,6 +3,7 @@
  */
 import {type Config, shownValue} from './config.ts';
 import type {DatabaseOptions} from './database.ts';
+import {isLoopback} from './http/client.ts';
 import {OPTIONS, type OptionKey} from './options.ts';
 import {realDisk} from './std/real-disk.ts';
 import {systemClock, systemIds} from './std/system-clock.ts';
@@ -61,6 +62,7 @@ export function databaseOptions(config: Config, logger: DatabaseOptions['logger'
     storageCacheBytes: config['storage.cache_bytes'],
     sharedTemplate: config['storage.shared_tables_template'],
     userTemplate: config['storage.user_tables_template'],
+    auth: {secret: config['auth.jwt_secret'] || undefined, isLocal: isLoopback(config['server.host'])},
     settings: settingsOf(config),
     logger,
   };

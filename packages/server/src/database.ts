@@ -7,7 +7,8 @@
  */
 import {dirname} from 'node:path';
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {scopeFor} from './auth/auth.ts';
+import {type Auth, createAuth} from './auth/auth.ts';
+import {scopeFor} from './auth/scope.ts';
 import {openFsBlob} from './blob/fs-blob.ts';
 import {firstRows} from './catalog/bootstrap.ts';
 import {Catalog} from './catalog/catalog.ts';
@@ -39,6 +40,7 @@ import {type FlushPolicy, TABLE_KINDS} from './model/schema.ts';
 import type {Session} from './model/session.ts';
 import {openLive} from './open-live.ts';
 import {openJobs, placeOf, type Work} from './open-work.ts';
+import {keptSecret} from './secret-file.ts';
 import type {Services} from './sql/define.ts';
 import {createRunSql, type RunSql} from './sql/run.ts';
 import {describeStart} from './start-text.ts';
@@ -105,6 +107,12 @@ export interface DatabaseOptions {
   readonly s3?: SimulatedS3;
   readonly sharedTemplate: string;
   readonly userTemplate: string;
+  readonly auth: {
+    /** Undefined: one is made and kept in the data directory. */
+    readonly secret: string | undefined;
+    /** The server can be reached from this machine alone. */
+    readonly isLocal: boolean;
+  };
   /** For system.settings. */
   readonly settings: readonly {name: string; value: string; description: string; category: string}[];
   readonly logger: {info(text: string): void; warn(text: string): void; error(text: string): void};
@@ -113,6 +121,7 @@ export interface DatabaseOptions {
 export interface Database {
   readonly runSql: RunSql;
   readonly live: LiveRoom;
+  readonly auth: Auth;
   describeStart(): string[];
   /** Drains jobs, writes what waits, closes. The data directory is free afterwards. */
   close(): Promise<void>;
@@ -163,6 +172,7 @@ interface State {
 
 /** What survives a restart: the state, and the log it is folded from. */
 export interface Core extends State {
+  readonly auth: Auth;
   readonly latches: Latches;
   readonly commit: Commit;
   readonly feed: ChangeFeed;
@@ -206,13 +216,19 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     ...{softBytes: options.memorySoftBytes, hardBytes: options.memoryHardBytes},
   });
   const sweeper = new Sweeper(hot, manifests);
+  const {secret = await keptSecret(disk, directory, options.ids), isLocal} = options.auth;
+  const auth = createAuth({secret, isLocal, clock});
+  const fold = createFold(catalog, storages, openStorage);
   let checkpointer: Checkpointer | undefined;
   const feed = new ChangeFeed();
   const commit = new Commit({
     hot,
     manifests,
     clock,
-    listener: createFold(catalog, storages, openStorage),
+    listener(record) {
+      fold(record);
+      auth.sessions.apply(record);
+    },
     feed,
     newestIncarnation: () => catalog.newestIncarnation(),
     onApplied() {
@@ -254,7 +270,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
   });
   catalog.onSchema = schema => feed.altered(schema);
   catalog.onDrop = incarnation => feed.dropped(incarnation);
-  return {...state, latches: new Latches(), commit, feed, start, log, files, checkpointer, memory, mirrors};
+  return {...state, auth, latches: new Latches(), commit, feed, start, log, files, checkpointer, memory, mirrors};
 }
 
 /** The newest whole checkpoint, then the log after it. */
@@ -308,6 +324,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   return {
     runSql: createRunSql(services),
     live,
+    auth: core.auth,
     describeStart: () => describeStart(options, core),
     async close() {
       live.close();

@@ -1,5 +1,5 @@
 /** Open live: hands the live room what it needs of the rooms below it. */
-import {scopeFor} from './auth/auth.ts';
+import {scopeFor} from './auth/scope.ts';
 import type {Catalog} from './catalog/catalog.ts';
 import {versionSeq} from './catalog/ddl.ts';
 import {tombstoneMark} from './catalog/tombstone-mark.ts';

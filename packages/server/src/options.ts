@@ -265,6 +265,35 @@ export const OPTIONS = {
     range: [1, 64 * MIB],
     about: 'Largest parameter.',
   },
+  'auth.jwt_secret': {
+    env: 'KALAMDB_JWT_SECRET',
+    default: '',
+    isSecret: true,
+    about: 'What tokens are signed with, 32 characters or more; empty = a random one, kept in the data directory.',
+  },
+  'auth.jwt_expiry_hours': {
+    env: 'KALAMDB_JWT_EXPIRY_HOURS',
+    default: 24,
+    unit: 'h',
+    range: [1, 8760],
+    about: 'Life of an access token; a refresh token lives 7 times as long.',
+  },
+  'auth.root_password': {
+    env: 'KALAMDB_ROOT_PASSWORD',
+    default: '',
+    isSecret: true,
+    about: 'Password that root gets when the server starts and root has none.',
+  },
+  'auth.allow_remote_setup': {
+    env: 'KALAMDB_ALLOW_REMOTE_SETUP',
+    default: false,
+    about: 'Whether callers from other machines may ask for the status of the setup, and do it.',
+  },
+  'auth.cookie_secure': {
+    env: 'KALAMDB_COOKIE_SECURE',
+    default: true,
+    about: 'Whether cookies given out over https are marked Secure.',
+  },
   'security.cors.allowed_origins': {
     env: 'KALAMDB_SECURITY_CORS_ALLOWED_ORIGINS',
     default: [],

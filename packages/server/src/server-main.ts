@@ -59,6 +59,7 @@ async function start(): Promise<Running> {
   const database = await openDatabase(databaseOptions(config, logger));
   const server = createHttpServer({
     runSql: database.runSql,
+    sessions: database.auth.sessions,
     host: config['server.host'],
     port: config['server.port'],
     ...http,

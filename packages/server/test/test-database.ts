@@ -7,7 +7,7 @@ import {mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
-import {developmentSession} from '../src/auth/auth.ts';
+import {developmentSession} from '../src/auth/sessions.ts';
 import {type Database, type DatabaseOptions, openDatabase} from '../src/database.ts';
 import type {Param} from '../src/expr/expr.ts';
 import type {Executor} from '../src/sql/define.ts';
@@ -43,6 +43,7 @@ export interface TestDatabase {
   readonly runSql: Database['runSql'];
   /** Of the database that is open now. */
   readonly live: Database['live'];
+  readonly auth: Database['auth'];
   /** Closes and opens again on the same directory. */
   restart(): Promise<void>;
   /** Closes without removing the directory; `restart` opens it again. */
@@ -74,6 +75,10 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
     get live() {
       if (database === undefined) throw new Error('the test database is closed');
       return database.live;
+    },
+    get auth() {
+      if (database === undefined) throw new Error('the test database is closed');
+      return database.auth;
     },
     close,
     async restart() {
@@ -146,6 +151,7 @@ export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   storageCacheBytes: 64 * 1024 * 1024,
   sharedTemplate: '{namespace}/{tableName}',
   userTemplate: '{namespace}/{tableName}/{userId}',
+  auth: {secret: 'a secret that only tests know, long enough', isLocal: true},
   settings: [],
   logger: {info() {}, warn() {}, error() {}},
 };

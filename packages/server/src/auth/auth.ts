@@ -1,93 +1,52 @@
 /**
- * Auth: who asks, and which places they may touch.
+ * Auth: who asks, who they are, and what they may touch.
  *
- *     development sign-in    X-USER-ID ─ developmentSession ─ Session (role dba; without a name: root, role system)
- *     every table access     Session + Schema + read|write ─ scopeFor ─ Scope
+ *     every request        Authorization ─ sessions.ts ─ Session
+ *     every statement      Session ─ roles.ts, the matrix as data
+ *     every table access   Session + Schema + read|write ─ scope.ts ─ Scope
  *
- * Who may, in one table (a user or stream table is always the session's own place, whatever the role):
+ * Who keeps a session for longer than a request watches it: `sessions.isStillValid`, `sessions.onSessionsChanged` (model/session.ts).
  *
- *                              anonymous   user   service   dba   system
- *     user, stream                 –       own      own     own    own
- *     shared public, read         yes      yes      yes     yes    yes
- *     shared public, write         –        –       yes     yes    yes
- *     shared private, restricted   –        –       yes     yes    yes
- *     shared dba                   –        –        –      yes    yes
- *     system, read                 –        –        –      yes    yes
- *     system, write                –        –        –       –      –
- *
- * Laws: nothing outside this folder makes a Scope. A scope of a user or stream table carries the owner of the session that asked, so
- * no statement can name another user's rows. Development sign-in is only for servers that listen on loopback; the edge checks that.
+ * Laws: only this room makes a Session or a Scope. What is true of accounts and sign-ins is what is durable.
  */
-import {fail} from '@kalamdb/protocol/errors.ts';
-import {checkUserId, type Incarnation, type Owner, tableText} from '../model/names.ts';
-import type {AccessLevel, Schema} from '../model/schema.ts';
-import type {Role, Scope, Session} from '../model/session.ts';
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import type {Clock} from '../std/clock.ts';
+import {Sessions} from './sessions.ts';
+import {TokenSigner} from './token.ts';
 
-export type Access = 'read' | 'write';
-
-const ADMINS: readonly Role[] = ['dba', 'system'];
-const SERVICES: readonly Role[] = ['service', 'dba', 'system'];
-const SIGNED_IN: readonly Role[] = ['user', 'service', 'dba', 'system'];
-const EVERYONE: readonly Role[] = ['anonymous', 'user', 'service', 'dba', 'system'];
-
-const SHARED_ROLES: Record<AccessLevel, Record<Access, readonly Role[]>> = {
-  public: {read: EVERYONE, write: SERVICES},
-  private: {read: SERVICES, write: SERVICES},
-  restricted: {read: SERVICES, write: SERVICES},
-  dba: {read: ADMINS, write: ADMINS},
-};
-
-const ROOT: Session = {userId: checkUserId('root'), role: 'system'};
-
-/** The caller of a server without accounts. `userId` as it was sent, or undefined. Throws if it is not a valid user id. */
-export function developmentSession(userId: string | undefined): Session {
-  return userId === undefined ? ROOT : {userId: checkUserId(userId), role: 'dba'};
+export interface AuthOptions {
+  /** That tokens are signed with. */
+  readonly secret: string;
+  /** The server can be reached from this machine alone. */
+  readonly isLocal: boolean;
 }
 
-export function isAdmin(session: Session): boolean {
-  return ADMINS.includes(session.role);
+export interface Auth {
+  readonly sessions: Sessions;
 }
 
-/** The right to `what` rows of the table, or PERMISSION_DENIED (403). */
-export function scopeFor(session: Session, schema: Schema, what: Access): Scope {
-  switch (schema.kind) {
-    case 'user':
-    case 'stream':
-      if (!SIGNED_IN.includes(session.role)) throw denied(session, schema, OWN_ROWS_DENIED[what]);
-      return mint(schema.incarnation, session.userId);
-    case 'shared': {
-      const level = schema.options.accessLevel ?? 'private';
-      if (!SHARED_ROLES[level][what].includes(session.role)) {
-        const verb = what === 'read' ? 'access' : 'write';
-        throw denied(session, schema, `Shared table ${verb} denied (access_level=${capital(level)})`);
-      }
-      return mint(schema.incarnation, null);
-    }
-    case 'system':
-      if (!isAdmin(session)) throw denied(session, schema, "System tables require 'dba' or 'system' role.");
-      if (what === 'write') throw fail.permissionDenied(`Cannot write system table '${tableText(schema.name)}'`);
-      return mint(schema.incarnation, null);
-    default:
-      throw new TypeError(`unknown table kind ${schema.kind satisfies never}`);
-  }
+/** Before the log is replayed: `sessions.apply` folds its records. */
+export function createAuth({secret, isLocal, clock}: AuthOptions & {clock: Clock}): Auth {
+  return {sessions: new Sessions({signer: new TokenSigner(secret), clock, isLocal})};
 }
 
-const OWN_ROWS_DENIED: Record<Access, string> = {
-  read: 'User table access denied due to insufficient privileges.',
-  write: 'User table write denied due to insufficient privileges.',
-};
+/** Shipped in examples, or first in every list of guesses. */
+const KNOWN_SECRETS = new Set(
+  `CHANGE_ME_IN_PRODUCTION kalamdb-dev-secret-key-change-in-production your-secret-key-at-least-32-chars-change-me-in-production
+  test secret password`.split(/\s+/),
+);
+const SECRET_LENGTH_MIN = 32;
 
-function denied(session: Session, schema: Schema, why: string) {
-  return fail.unauthorized(
-    `Access denied: Role '${capital(session.role)}' cannot access table '${tableText(schema.name)}'. ${why}`,
+/** Whether a secret that somebody chose could be guessed. */
+export function isWeakSecret(secret: string): boolean {
+  return secret.length < SECRET_LENGTH_MIN || KNOWN_SECRETS.has(secret);
+}
+
+/** A server that others can reach must not sign with what they can guess. */
+export function checkSecret(secret: string, isLocal: boolean): void {
+  if (isLocal || !isWeakSecret(secret)) return;
+  throw new DbError(
+    'INVALID_INPUT',
+    `auth.jwt_secret must have at least ${SECRET_LENGTH_MIN} characters and be no example, since others can reach this server. Without one a random secret is made and kept.`,
   );
-}
-
-function capital(word: string): string {
-  return word.slice(0, 1).toUpperCase() + word.slice(1);
-}
-
-/** The brand exists only for the compiler, so this cast is the one place where authority comes into being. */
-function mint(incarnation: Incarnation, owner: Owner): Scope {
-  return {incarnation, owner} as Scope;
 }

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import {connect, createServer, type Socket} from 'node:net';
 import {test} from 'node:test';
 import {setTimeout as sleep, setImmediate as turn} from 'node:timers/promises';
+import {Sessions} from '../auth/sessions.ts';
+import {TokenSigner} from '../auth/token.ts';
 import {readConfig} from '../config.ts';
 import {httpOptions} from '../http-options.ts';
 import {systemClock} from '../std/system-clock.ts';
@@ -87,6 +89,7 @@ class Pair {
   #state(): ServerState {
     return {
       options: {
+        sessions: new Sessions({signer: new TokenSigner('of these tests alone'), clock: systemClock, isLocal: true}),
         runSql: request => {
           this.seen.push(request.sql);
           return this.run(request);

@@ -12,7 +12,7 @@
  * Law: all four hold before a byte of the body is looked at.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {developmentSession} from '../auth/auth.ts';
+import {developmentSession, type Sessions} from '../auth/sessions.ts';
 import type {Session} from '../model/session.ts';
 import {isLoopback} from './client.ts';
 import {type Cors, hostName, isLocalOrigin} from './cors.ts';
@@ -53,12 +53,15 @@ function isLocalHost(host: string): boolean {
   return true;
 }
 
-/** The caller by `Authorization` and `X-USER-ID`. Throws INVALID_CREDENTIALS or what a bad user id throws. */
-export function signIn(request: RequestHead): Session {
-  const {authorization} = request.headers;
-  if (authorization !== undefined && !/^Bearer(?: |$)/.test(authorization)) {
-    throw new DbError('INVALID_CREDENTIALS', 'Invalid credentials: only the Bearer scheme is accepted.');
-  }
+/**
+ * The caller by `Authorization`; in development by `X-USER-ID`. Throws what `Sessions.authenticate` throws, REMOTE_ACCESS_DENIED, or what a bad
+ * user id throws.
+ */
+export function signIn(request: RequestHead, {sessions, cors}: {sessions: Sessions; cors: Cors}): Session {
+  if (sessions.isDevelopment) checkLocal(request);
+  else checkOrigin(request, cors);
+  const session = sessions.authenticate(request.headers.authorization);
+  if (session !== undefined) return session;
   const userId = request.headers['x-user-id'];
   return developmentSession(userId === undefined ? undefined : oneUserId(request, String(userId)));
 }

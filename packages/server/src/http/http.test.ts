@@ -3,6 +3,8 @@ import {request as httpRequest, type OutgoingHttpHeaders} from 'node:http';
 import {connect} from 'node:net';
 import {after, before, test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
+import {Sessions} from '../auth/sessions.ts';
+import {TokenSigner} from '../auth/token.ts';
 import {readConfig} from '../config.ts';
 import {httpOptions} from '../http-options.ts';
 import type {RunSql, SqlRequest, StatementResult} from './engine.ts';
@@ -68,9 +70,13 @@ const runSql: RunSql = request => {
   return answer === undefined ? [{rowCount: 0, asUser: request.session.userId}] : answer(request);
 };
 
+/** Nobody has a password here. */
+const sessions = new Sessions({signer: new TokenSigner('of these tests alone'), clock, isLocal: true});
+
 function newServer(): HttpServer {
   const options = {
     runSql,
+    sessions,
     host: '127.0.0.1',
     port: 0,
     ...SHIPPED,
@@ -285,7 +291,7 @@ for (const [why, sent, userId, role] of accepted) {
   test(`accepted: ${why}`, async () => {
     const {status} = await send(sent);
     assert.equal(status, 200);
-    assert.deepEqual(seen!.session, {userId, role});
+    assert.deepEqual(seen!.session, {userId, role, proof: {kind: 'development'}});
   });
 }
 

@@ -11,6 +11,7 @@
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http';
 import type {AddressInfo, Socket} from 'node:net';
 import {DbError} from '@kalamdb/protocol/errors.ts';
+import type {Sessions} from '../auth/sessions.ts';
 import {assert} from '../std/assert.ts';
 import type {Clock} from '../std/clock.ts';
 import {Admission} from './admission.ts';
@@ -44,6 +45,7 @@ export interface HttpLimits extends BodyLimits {
 
 export interface HttpServerOptions {
   readonly runSql: RunSql;
+  readonly sessions: Sessions;
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;

@@ -9,14 +9,14 @@
  */
 
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {isAdmin} from '../auth/auth.ts';
+import {isAdmin} from '../auth/roles.ts';
 import type {Session} from '../model/session.ts';
 import {redactSecrets} from '../sql/redact.ts';
 import {errorJson, statusOf, successJson} from './answer.ts';
 import {parseSqlBody, type SqlBody} from './body.ts';
 import type {Logger, RunSql, StatementResult} from './engine.ts';
 import type {Exchange} from './exchange.ts';
-import {checkJson, checkLocal, checkOrigin, signIn} from './guard.ts';
+import {checkJson, signIn} from './guard.ts';
 import type {ServerState} from './server.ts';
 
 /** From the end of a request's time to its answer at the latest. */
@@ -52,10 +52,8 @@ class SqlCall {
   }
 
   open(): string | Promise<string> {
-    checkLocal(this.#exchange);
-    checkOrigin(this.#exchange, this.#state.options.cors);
+    this.#session = signIn(this.#exchange, this.#state.options);
     checkJson(this.#exchange);
-    this.#session = signIn(this.#exchange);
     if (!this.#state.rates.takeQuery(this.#session.userId, this.#exchange.client)) {
       throw new DbError('RATE_LIMIT_EXCEEDED', 'Too many queries per second. Please slow down.');
     }

@@ -7,12 +7,6 @@ import type {StatementContext} from './define.ts';
 
 const CREATIONS_AT_ONCE = 16;
 
-export function requireOperator(context: StatementContext, statement: string): void {
-  const {role} = context.session;
-  if (role === 'service' || role === 'dba' || role === 'system') return;
-  throw fail.unauthorized(`${statement} requires Service, DBA, or System role`);
-}
-
 export function qualifiedTable(cursor: TokenCursor, statement: string): TableRef {
   const ref = cursor.tableRef();
   if (ref.namespace === undefined) {

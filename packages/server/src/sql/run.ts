@@ -7,7 +7,8 @@
  * Laws: nothing runs unless every statement parsed and is allowed. A parsed text is reused as it is: trees are immutable and know nothing of the
  * session. A statement that met an ALTER between its plan and its write is planned again, a bounded number of times.
  */
-import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import {DbError} from '@kalamdb/protocol/errors.ts';
+import {requireAccess} from '../auth/roles.ts';
 import type {Param} from '../expr/expr.ts';
 import {maxParam} from '../expr/walk.ts';
 import type {Session} from '../model/session.ts';
@@ -56,7 +57,7 @@ export function createRunSql(services: Services): RunSql {
       statements = parseAll(request.sql);
       if (request.sql.length <= CACHED_TEXT_MAX) cache.set(request.sql, statements, request.sql.length * 8 + 256);
     }
-    for (const {kind} of statements) authorise(kind, request.session);
+    for (const {kind} of statements) requireAccess(request.session, kind.access);
     checkParams(statements, request.params);
     if (statements.length > 1) return executeAll(services, request, statements);
     throwIfOver(request.signal);
@@ -95,11 +96,6 @@ function parseAll(sql: string): Parsed[] {
       paramCount: kind.takesParams ? maxParam(tree as Parameters<typeof maxParam>[0]) : 0,
     };
   });
-}
-
-function authorise(kind: StatementKind, session: Session): void {
-  if (kind.access === 'any' || session.role === 'dba' || session.role === 'system') return;
-  throw fail.unauthorized(`Admin privileges (DBA or System role) required for ${kind.access.admin}`);
 }
 
 function checkParams(statements: readonly Parsed[], params: readonly Param[]): void {

@@ -4,10 +4,12 @@ import fsp from 'node:fs/promises';
 import type {Disk, DiskFile} from './disk.ts';
 
 const FLAGS = {read: 'r', update: 'r+', create: 'wx+'} as const;
+/** What a database keeps is nobody's business but its server's. */
+const OWNER_ALONE = 0o600;
 
 export const realDisk: Disk = {
   async open(path, mode) {
-    return fileOf(await fsp.open(path, FLAGS[mode]));
+    return fileOf(await fsp.open(path, FLAGS[mode], OWNER_ALONE));
   },
   readFile: path => fsp.readFile(path),
   rename: (from, to) => fsp.rename(from, to),

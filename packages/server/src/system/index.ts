@@ -15,6 +15,7 @@ import {META} from './meta.ts';
 import {NAMESPACES, NAMESPACES_VIEW} from './namespaces.ts';
 import {SCHEMAS, SCHEMAS_VIEW} from './schemas.ts';
 import {SETTINGS} from './settings.ts';
+import {SIGN_INS} from './sign-ins.ts';
 import {STATS} from './stats.ts';
 import {STORAGE_LOCATIONS} from './storage-locations.ts';
 import {STORAGES} from './storages.ts';
@@ -40,7 +41,7 @@ const VISIBLE = [
   LIVE,
 ] as const;
 
-const HIDDEN = [NAMESPACES, SCHEMAS, META, VIEWS] as const;
+const HIDDEN = [NAMESPACES, SCHEMAS, META, VIEWS, SIGN_INS] as const;
 
 type Declared = (typeof VISIBLE)[number] | (typeof HIDDEN)[number];
 

@@ -78,6 +78,7 @@ test('incarnations are permanent', () => {
     namespace_rows: 14,
     schema_rows: 15,
     live: 16,
+    sign_ins: 17,
     view_rows: 30,
   });
   assert.equal(systemTable(8 as Incarnation)?.name, 'jobs');

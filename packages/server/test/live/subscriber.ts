@@ -3,7 +3,7 @@
  */
 import assert from 'node:assert/strict';
 import type {DbError} from '@kalamdb/protocol/errors.ts';
-import {developmentSession} from '../../src/auth/auth.ts';
+import {developmentSession} from '../../src/auth/sessions.ts';
 import type {
   BatchControl,
   Change,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {after, before, describe, test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {checkUserId} from '../../src/model/names.ts';
-import type {Role} from '../../src/model/session.ts';
+import type {Role, Session} from '../../src/model/session.ts';
 import {flush, openTestDatabase, type TestDatabase} from '../test-database.ts';
 
 describe('show', () => {
@@ -25,7 +25,7 @@ describe('show', () => {
   after(() => database.stop());
 
   const as = async (user: string, role: Role, sql: string) => {
-    const session = {userId: checkUserId(user), role};
+    const session: Session = {userId: checkUserId(user), role, proof: {kind: 'development'}};
     const signal = new AbortController().signal;
     const results = await database.runSql({sql, params: [], namespace: undefined, session, signal});
     const {columns = [], rows = []} = results.at(-1)!;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {after, before, describe, test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {checkUserId} from '../../src/model/names.ts';
-import type {Role} from '../../src/model/session.ts';
+import type {Role, Session} from '../../src/model/session.ts';
 import {openTestDatabase, type TestDatabase} from '../test-database.ts';
 
 describe('views', () => {
@@ -21,7 +21,7 @@ describe('views', () => {
   after(() => database.stop());
 
   const asRole = async (sql: string, role: Role) => {
-    const session = {userId: checkUserId('ana'), role};
+    const session: Session = {userId: checkUserId('ana'), role, proof: {kind: 'development'}};
     const signal = new AbortController().signal;
     return await database.runSql({sql, params: [], namespace: undefined, session, signal});
   };

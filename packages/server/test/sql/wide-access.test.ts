@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {checkUserId} from '../../src/model/names.ts';
-import type {Role} from '../../src/model/session.ts';
+import type {Role, Session} from '../../src/model/session.ts';
 import {flush, openTestDatabase, type TestDatabase} from '../test-database.ts';
 
 let database: TestDatabase;
@@ -69,7 +69,7 @@ after(() => database.stop());
 
 async function ask(sql: string, role: Role): Promise<string> {
   try {
-    const session = {userId: checkUserId('ana'), role};
+    const session: Session = {userId: checkUserId('ana'), role, proof: {kind: 'development'}};
     const signal = new AbortController().signal;
     const [result] = await database.runSql({sql, params: [], namespace: undefined, session, signal});
     return `${result!.rows?.length} rows`;

@@ -1,5 +1,6 @@
 /** ALTER TABLE: columns, defaults, nullability and options. */
 import {fail} from '@kalamdb/protocol/errors.ts';
+import {requireAlter} from '../../auth/roles.ts';
 import {tableText} from '../../model/names.ts';
 import type {OptionItem, TableRef} from '../../parser/ast.ts';
 import {parseColumnDef} from '../../parser/column-def.ts';
@@ -164,8 +165,7 @@ async function alter({ref, ifExists, action}: AlterTable, context: StatementCont
     throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
   }
   if (schema.kind === 'system') throw fail.invalidOperation(`Cannot alter system table '${tableText(name)}'`);
-  if (context.session.role !== 'dba' && context.session.role !== 'system')
-    throw fail.unauthorized('Insufficient privileges to alter table');
+  requireAlter(context.session, schema);
   const {alteration, text} = changeOf(action, schema, context);
   const altered = await ddl.alterTable(schema, alteration, context.signal);
   const {version} = altered.schema;

@@ -1,16 +1,10 @@
 /** STORAGE COMPACT TABLE, STORAGE COMPACT ALL: start compactions by hand. */
 import {fail} from '@kalamdb/protocol/errors.ts';
+import {requireOperator} from '../../auth/roles.ts';
 import {tableText} from '../../model/names.ts';
 import type {TableRef} from '../../parser/ast.ts';
 import {defineStatement, done, resolveName} from '../define.ts';
-import {
-  inNamespace,
-  knownNamespace,
-  qualifiedTable,
-  requireOperator,
-  segmentedTables,
-  startOnAll,
-} from '../operators.ts';
+import {inNamespace, knownNamespace, qualifiedTable, segmentedTables, startOnAll} from '../operators.ts';
 
 export const storageCompactTable = defineStatement<TableRef>({
   name: 'STORAGE COMPACT TABLE',
@@ -28,7 +22,7 @@ export const storageCompactTable = defineStatement<TableRef>({
     return qualifiedTable(cursor, 'STORAGE COMPACT TABLE');
   },
   async run(ref, context) {
-    requireOperator(context, 'STORAGE COMPACT TABLE');
+    requireOperator(context.session, 'STORAGE COMPACT TABLE');
     const {catalog, compactions} = context.services;
     const name = tableText(resolveName(context, ref));
     const schema = catalog.find(resolveName(context, ref));
@@ -62,7 +56,7 @@ export const storageCompactAll = defineStatement<string | undefined>({
     return inNamespace(cursor);
   },
   async run(tree, context) {
-    requireOperator(context, 'STORAGE COMPACT ALL');
+    requireOperator(context.session, 'STORAGE COMPACT ALL');
     const namespace = knownNamespace(context, tree);
     const schemas = segmentedTables(context, namespace);
     if (schemas.length === 0) throw fail.notFound(`No compactable tables found in namespace ${namespace}`);

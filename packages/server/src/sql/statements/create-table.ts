@@ -1,5 +1,6 @@
 /** CREATE [USER|SHARED|STREAM] TABLE, with the WITH options of today and the trailing clauses of the October-2025 dialect. */
 import {fail} from '@kalamdb/protocol/errors.ts';
+import {requireRight} from '../../auth/roles.ts';
 import type {NewTable} from '../../catalog/ddl.ts';
 import {checkName, checkUserId, RESERVED_NAMESPACES, tableText} from '../../model/names.ts';
 import type {Node, TableRef} from '../../parser/ast.ts';
@@ -81,9 +82,7 @@ async function create(tree: CreateTable, context: StatementContext) {
   }
   placed(context, tree.ref, () => checkName(name.table, 'Name'));
   const kind = placed(context, tree.clauses, () => kindOf(tree, context, name.namespace));
-  if (kind === 'shared' && context.session.role !== 'dba' && context.session.role !== 'system') {
-    throw fail.unauthorized('Insufficient privileges to create shared tables');
-  }
+  requireRight(context.session, kind === 'shared' ? 'create shared table' : 'create own table');
   const {retentionHours} = services.limits;
   const options = placed(context, tree.clauses, () => tableOptions(tree.options, kind, retentionHours));
   if (!services.storages.has(options.storageId))

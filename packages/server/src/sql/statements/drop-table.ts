@@ -1,5 +1,6 @@
 /** DROP TABLE: the name is free and the rows are gone when this answers; a job removes the files. */
 import {fail} from '@kalamdb/protocol/errors.ts';
+import {requireRight} from '../../auth/roles.ts';
 import {tableText} from '../../model/names.ts';
 import type {TableRef} from '../../parser/ast.ts';
 import {defineStatement, done, resolveName} from '../define.ts';
@@ -36,8 +37,7 @@ export const dropTable = defineStatement<{ref: TableRef; ifExists: boolean}>({
       throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
     }
     if (schema.kind === 'system') throw fail.invalidOperation(`Cannot drop system table '${tableText(name)}'`);
-    if (context.session.role !== 'dba' && context.session.role !== 'system')
-      throw fail.unauthorized('Insufficient privileges to drop this table');
+    requireRight(context.session, 'drop table');
     await flushes.cancelFor(schema);
     if (!(await ddl.dropTable(schema, () => flushes.announceFiles(schema))))
       throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);

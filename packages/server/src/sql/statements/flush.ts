@@ -1,17 +1,11 @@
 /** FLUSH TABLE, FLUSH ALL TABLES IN, STORAGE FLUSH TABLE, STORAGE FLUSH ALL: four voices of one job. */
 import {fail} from '@kalamdb/protocol/errors.ts';
+import {requireOperator} from '../../auth/roles.ts';
 import {tableText} from '../../model/names.ts';
 import type {Schema} from '../../model/schema.ts';
 import type {TableRef} from '../../parser/ast.ts';
 import {defineStatement, done, resolveName, type StatementContext} from '../define.ts';
-import {
-  inNamespace,
-  knownNamespace,
-  qualifiedTable,
-  requireOperator,
-  segmentedTables,
-  startOnAll,
-} from '../operators.ts';
+import {inNamespace, knownNamespace, qualifiedTable, segmentedTables, startOnAll} from '../operators.ts';
 
 export const flushTable = defineStatement<TableRef>({
   name: 'FLUSH TABLE',
@@ -30,7 +24,7 @@ export const flushTable = defineStatement<TableRef>({
     return qualifiedTable(cursor, 'FLUSH TABLE');
   },
   async run(ref, context) {
-    requireOperator(context, 'FLUSH TABLE');
+    requireOperator(context.session, 'FLUSH TABLE');
     const name = tableText(resolveName(context, ref));
     const schema = context.services.catalog.find(resolveName(context, ref));
     if (schema === undefined) throw fail.notFound(`Table '${name}' does not exist`);
@@ -61,7 +55,7 @@ export const storageFlushTable = defineStatement<TableRef>({
     return qualifiedTable(cursor, 'STORAGE FLUSH TABLE');
   },
   async run(ref, context) {
-    requireOperator(context, 'STORAGE FLUSH TABLE');
+    requireOperator(context.session, 'STORAGE FLUSH TABLE');
     const {catalog, flushes} = context.services;
     const name = tableText(resolveName(context, ref));
     const schema = catalog.find(resolveName(context, ref));
@@ -92,7 +86,7 @@ export const flushAllTables = defineStatement<string | undefined>({
     return inNamespace(cursor);
   },
   async run(tree, context) {
-    requireOperator(context, 'FLUSH ALL TABLES');
+    requireOperator(context.session, 'FLUSH ALL TABLES');
     const namespace = knownNamespace(context, tree);
     const schemas = segmentedTables(context, namespace);
     if (schemas.length === 0) return done(context, `No user tables found in namespace '${namespace}' to flush`);
@@ -116,7 +110,7 @@ export const storageFlushAll = defineStatement<string | undefined>({
     return inNamespace(cursor);
   },
   async run(tree, context) {
-    requireOperator(context, 'STORAGE FLUSH ALL');
+    requireOperator(context.session, 'STORAGE FLUSH ALL');
     const namespace = knownNamespace(context, tree);
     const pending = segmentedTables(context, namespace).filter(schema => context.services.flushes.hasPending(schema));
     if (pending.length === 0)

@@ -1,6 +1,6 @@
 /** SHOW TABLES, SHOW STATS, SHOW MANIFEST: of the tables that the session may read, and of a USER table its own part; admins see all. */
 import {fail} from '@kalamdb/protocol/errors.ts';
-import {isAdmin} from '../../auth/auth.ts';
+import {isAdmin} from '../../auth/roles.ts';
 import {typeJson} from '../../model/type-table.ts';
 import {toJson} from '../../model/values.ts';
 import type {TableRef} from '../../parser/ast.ts';

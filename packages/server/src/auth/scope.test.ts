@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import type {Incarnation, UserId} from '../model/names.ts';
 import type {AccessLevel, Schema, TableKindName} from '../model/schema.ts';
-import type {Role} from '../model/session.ts';
-import {type Access, developmentSession, isAdmin, scopeFor} from './auth.ts';
-
-const ROLES: readonly Role[] = ['anonymous', 'user', 'service', 'dba', 'system'];
+import type {Session} from '../model/session.ts';
+import {type Access, isAdmin, ROLES} from './roles.ts';
+import {scopeFor} from './scope.ts';
+import {developmentSession} from './sessions.ts';
 
 function schemaOf(kind: TableKindName, accessLevel: AccessLevel | null): Schema {
   return {
@@ -54,7 +54,7 @@ const cases: [kind: TableKindName, level: AccessLevel | null, what: Access, allo
 for (const [kind, level, what, allowed, denial] of cases) {
   test(`${kind} ${level ?? ''} ${what}: exactly the listed roles may`, () => {
     for (const [i, role] of ROLES.entries()) {
-      const session = {userId: 'ana' as UserId, role};
+      const session: Session = {userId: 'ana' as UserId, role, proof: {kind: 'development'}};
       const attempt = () => scopeFor(session, schemaOf(kind, level), what);
       if (allowed[i] === 'y') {
         const owner = kind === 'user' || kind === 'stream' ? 'ana' : null;
@@ -70,8 +70,9 @@ test('a scope of a user table is the own one for every role, the highest too', (
 });
 
 test('without a name the caller is root with role system, with one a dba', () => {
-  assert.deepEqual(developmentSession(undefined), {userId: 'root', role: 'system'});
-  assert.deepEqual(developmentSession('ana'), {userId: 'ana', role: 'dba'});
+  const proof = {kind: 'development'};
+  assert.deepEqual(developmentSession(undefined), {userId: 'root', role: 'system', proof});
+  assert.deepEqual(developmentSession('ana'), {userId: 'ana', role: 'dba', proof});
   assert.ok(isAdmin(developmentSession('ana')));
 });
 

@@ -1,0 +1,47 @@
+/**
+ * Accounts: who exists, folded from the rows of `system.users` as they are committed.
+ *
+ * Laws: what is here is exactly what is durable. A dropped account stays, marked, so that its id never comes to mean somebody else, whose rows
+ * they would then be. Only `users.ts` writes the rows this is folded from.
+ */
+import type {UserId} from '../model/names.ts';
+import {RowView} from '../model/row-codec.ts';
+import type {Role} from '../model/session.ts';
+import {USERS, type UserRecord} from '../system/users.ts';
+import type {LogRecord} from '../table/record.ts';
+
+export const ROOT_ID = 'root' as UserId;
+
+export class Accounts {
+  readonly #records = new Map<string, UserRecord>();
+  readonly #view = new RowView(USERS.schema, () => USERS.schema);
+
+  /** Folds a record of the log. Returns the user whose account it changed. */
+  apply(record: LogRecord): UserId | undefined {
+    if (record.kind !== 'row' || record.scope.incarnation !== USERS.schema.incarnation) return undefined;
+    const account = USERS.fromRow(this.#view.at(record.row));
+    this.#records.set(account.user_id, account);
+    return account.user_id as UserId;
+  }
+
+  /** Dropped ones included. */
+  record(userId: string): UserRecord | undefined {
+    return this.#records.get(userId);
+  }
+
+  /** Undefined: nobody of that id may sign in. */
+  living(userId: string): UserRecord | undefined {
+    const record = this.#records.get(userId);
+    return record?.deleted_at === null ? record : undefined;
+  }
+
+  /** Undefined for ids without an account. That of a dropped account too: it may have been a high one. */
+  roleOf(userId: string): Role | undefined {
+    return this.#records.get(userId)?.role as Role | undefined;
+  }
+
+  /** Root has no password yet: the server is not set up. */
+  get needsSetup(): boolean {
+    return (this.#records.get(ROOT_ID)?.password_hash ?? '') === '';
+  }
+}
