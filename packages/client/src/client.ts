@@ -1,0 +1,488 @@
+/**
+ * Client: everything a program does with a KalamDB server.
+ *
+ *     query, insert, update, delete, table(…)        HTTP, a request each
+ *     live, subscribe, liveQuery, table(…).live      one socket for all, made when the first needs it, and again whenever it is lost
+ *
+ * The methods have the names and shapes of the official SDK, so that a program moves by changing an import; there cells are wrapped in
+ * KalamCellValue. `table`, `rows` and `liveQuery` give rows as plain objects, typed by the schema that `createClient` is told.
+ */
+import type {ErrorMessage, LiveRow, SubscribeOptions} from '@kalamdb/protocol/messages.ts';
+import {Auth, type AuthProvider, type Credentials, Tokens} from './auth.ts';
+import {type RowData, wrapRowMap} from './cells.ts';
+import {KalamError} from './error.ts';
+import {Http, type LoginResponse, type Param, type QueryResponse, type UploadFile} from './http.ts';
+import {LiveQuery} from './live-query.ts';
+import type {RowsOptions} from './rows.ts';
+import {
+  asUser,
+  deleteStatement,
+  insertStatement,
+  tableName,
+  updateStatement,
+  type Values,
+  withLiterals,
+} from './statements.ts';
+import {type Environment, systemEnvironment} from './std/environment.ts';
+import type {SubscriptionListener, SubscriptionMessage} from './subscription.ts';
+import {type ConnectionEvents, Subscriptions} from './subscriptions.ts';
+import {type AnySchema, type Rows, Table} from './table.ts';
+import {tell} from './tell.ts';
+
+export interface ClientOptions {
+  /** Of the server: `http://127.0.0.1:8080`. */
+  url: string;
+  /** Asked for credentials when there is no token that is good. */
+  authProvider?: AuthProvider;
+  /** In place of a provider. Default: no sign-in. */
+  auth?: Credentials;
+  authProviderMaxAttempts?: number;
+  authProviderInitialBackoffMs?: number;
+  authProviderMaxBackoffMs?: number;
+  /** For names of tables without one, in statements over HTTP. */
+  namespace?: string;
+  requestTimeoutMs?: number;
+  disableCompression?: boolean;
+  /** False: `initialize` connects. Default: the first subscription does. */
+  wsLazyConnect?: boolean;
+  /** 0 = none; the server ends connections that say nothing for longer than its setting allows. */
+  pingIntervalMs?: number;
+  onConnect?: () => void;
+  onDisconnect?: (error?: KalamError) => void;
+  onError?: (error: KalamError) => void;
+  onReceive?: (text: string) => void;
+  onSend?: (text: string) => void;
+  /** Clock, chance, sockets and requests, where they are not those of the page or process. */
+  environment?: Partial<Environment>;
+}
+
+export type Unsubscribe = () => Promise<void>;
+
+export interface SubscriptionOptions {
+  batch_size?: number;
+  batchSize?: number;
+  last_rows?: number;
+  lastRows?: number;
+  from?: string | bigint | {toString(): string};
+}
+
+export interface LiveOptions<Row> {
+  /** Keeps the newest so many rows. */
+  limit?: number;
+  lastRows?: number;
+  from?: SubscriptionOptions['from'];
+  keyColumns?: readonly string[];
+  getKey?: (row: RowData) => string;
+  mapRow?: (row: RowData) => Row;
+  onError?: (error: KalamError) => void;
+  subscriptionOptions?: SubscriptionOptions;
+}
+
+export interface LiveQueryOptions<Row = LiveRow> {
+  /** For `$1`, `$2` … in the SQL. */
+  params?: readonly Param[];
+  /** Starts with, and keeps, the newest so many rows. */
+  limit?: number;
+  /** In place of key order. */
+  compare?: (a: Row, b: Row) => number;
+  keyColumns?: readonly string[];
+}
+
+export interface SubscriptionInfo {
+  id: string;
+  query: string;
+  lastSeqId: string | null;
+  createdAt: Date;
+  closed: boolean;
+}
+
+export type SubscriptionCallback = (message: SubscriptionMessage) => void;
+
+type EventName = keyof ConnectionEvents;
+
+export function createClient<Schema extends AnySchema = AnySchema>(options: ClientOptions): KalamDBClient<Schema> {
+  return new KalamDBClient<Schema>(options);
+}
+
+export class KalamDBClient<Schema extends AnySchema = AnySchema> {
+  readonly #url: string;
+  readonly #http: Http;
+  readonly #tokens: Tokens;
+  readonly #subscriptions: Subscriptions;
+  readonly #provider: AuthProvider;
+  readonly #isLazy: boolean;
+  readonly #handlers: {[Name in EventName]: ((...told: Parameters<ConnectionEvents[Name]>) => void) | undefined};
+
+  constructor(options: ClientOptions) {
+    const {url, auth = Auth.none(), wsLazyConnect = true} = options;
+    const environment = {...systemEnvironment(), ...options.environment};
+    this.#url = serverUrl(url);
+    this.#provider = options.authProvider ?? (() => auth);
+    this.#isLazy = wsLazyConnect;
+    const {onConnect, onDisconnect, onError, onReceive, onSend} = options;
+    this.#handlers = {onConnect, onDisconnect, onError, onReceive, onSend};
+    this.#http = new Http(environment, {
+      url: this.#url,
+      timeoutMs: options.requestTimeoutMs ?? 35_000,
+      namespace: options.namespace,
+    });
+    this.#tokens = new Tokens(environment, this.#http, {
+      provider: this.#provider,
+      attemptsMax: options.authProviderMaxAttempts ?? 3,
+      backoff: {
+        initialMs: options.authProviderInitialBackoffMs ?? 250,
+        maxMs: options.authProviderMaxBackoffMs ?? 2000,
+      },
+    });
+    const isCompressed = options.disableCompression !== true;
+    this.#subscriptions = new Subscriptions(
+      environment,
+      this.#tokens,
+      {
+        url: `${this.#url.replace(/^http/, 'ws')}/v1/ws${isCompressed ? '' : '?compress=false'}`,
+        isCompressed,
+        reconnects: true,
+        backoff: {initialMs: 1000, maxMs: 30_000},
+        attemptsMax: undefined,
+        pingIntervalMs: options.pingIntervalMs ?? 5000,
+      },
+      this.#events(),
+    );
+  }
+
+  // ---- connection ------------------------------------------------------------------------------------------------------------------
+
+  /** Signs in, and connects unless `wsLazyConnect`. It is not needed: the first request or subscription does the same. */
+  async initialize(): Promise<void> {
+    await this.#tokens.current();
+    if (!this.#isLazy) await this.connect();
+  }
+
+  /** Resolves when the connection is ready; it is kept from then on. Rejects when there will be none. */
+  connect(): Promise<void> {
+    return this.#subscriptions.connection.connect();
+  }
+
+  /** Until `connect`, or a new subscription. Those that are open wait, and resume then. */
+  disconnect(): Promise<void> {
+    this.#subscriptions.connection.disconnect();
+    return Promise.resolve();
+  }
+
+  /** For good: subscriptions end. */
+  shutdown(): Promise<void> {
+    this.#subscriptions.end();
+    return Promise.resolve();
+  }
+
+  isConnected(): boolean {
+    return this.#subscriptions.connection.state === 'ready';
+  }
+
+  isReconnecting(): boolean {
+    return this.#subscriptions.connection.failureCount > 0 && !['ready', 'idle', 'ended'].includes(this.#state);
+  }
+
+  getReconnectAttempts(): number {
+    return this.#subscriptions.connection.failureCount;
+  }
+
+  setAutoReconnect(isOn: boolean): void {
+    this.#subscriptions.connection.settings.reconnects = isOn;
+  }
+
+  setReconnectDelay(initialMs: number | bigint, maxMs: number | bigint): void {
+    this.#subscriptions.connection.settings.backoff = {initialMs: Number(initialMs), maxMs: Number(maxMs)};
+  }
+
+  /** Null or undefined: without end. */
+  setMaxReconnectAttempts(attempts: number | null | undefined): void {
+    this.#subscriptions.connection.settings.attemptsMax = attempts ?? undefined;
+  }
+
+  onConnect(handler: () => void): void {
+    this.#handlers.onConnect = handler;
+  }
+
+  onDisconnect(handler: (error?: KalamError) => void): void {
+    this.#handlers.onDisconnect = handler;
+  }
+
+  onError(handler: (error: KalamError) => void): void {
+    this.#handlers.onError = handler;
+  }
+
+  onReceive(handler: (text: string) => void): void {
+    this.#handlers.onReceive = handler;
+  }
+
+  onSend(handler: (text: string) => void): void {
+    this.#handlers.onSend = handler;
+  }
+
+  // ---- signing in ------------------------------------------------------------------------------------------------------------------
+
+  /** With the credentials of the auth provider, which must be a name and a password. */
+  async login(): Promise<LoginResponse> {
+    const credentials = await this.#provider();
+    if (credentials.type !== 'basic')
+      throw new KalamError('INVALID_ARGUMENT', 'login needs an auth provider that answers Auth.basic.');
+    const response = await this.#http.login(credentials.username, credentials.password);
+    this.#tokens.keep(response);
+    return response;
+  }
+
+  async refreshToken(refreshToken: string): Promise<LoginResponse> {
+    const response = await this.#http.refresh(refreshToken);
+    this.#tokens.keep(response);
+    return response;
+  }
+
+  // ---- SQL -------------------------------------------------------------------------------------------------------------------------
+
+  /** Throws KalamError if a statement fails. */
+  query(sql: string, params?: readonly Param[]): Promise<QueryResponse> {
+    return this.#http.query(sql, params, this.#tokens);
+  }
+
+  /** Rows of the first statement, as plain objects. */
+  async rows<Row = LiveRow>(sql: string, params?: readonly Param[]): Promise<Row[]> {
+    const response = await this.query(sql, params);
+    return (response.results[0]?.named_rows ?? []) as Row[];
+  }
+
+  async queryAll(sql: string, params?: readonly Param[]): Promise<RowData[]> {
+    return (await this.rows(sql, params)).map(wrapRowMap);
+  }
+
+  queryRows(sql: string, params?: readonly Param[]): Promise<RowData[]> {
+    return this.queryAll(sql, params);
+  }
+
+  async queryOne(sql: string, params?: readonly Param[]): Promise<RowData | null> {
+    return (await this.queryAll(sql, params))[0] ?? null;
+  }
+
+  executeAsUser(sql: string, user: string, params?: readonly Param[]): Promise<QueryResponse> {
+    return this.query(asUser(sql, user), params);
+  }
+
+  /** Each file by the name that `FILE("name")` in the statement has. */
+  queryWithFiles(
+    sql: string,
+    files: Readonly<Record<string, Blob | UploadFile>>,
+    params?: readonly Param[],
+  ): Promise<QueryResponse> {
+    return this.#http.upload(sql, files, params, this.#tokens);
+  }
+
+  insert(table: keyof Schema & string, row: Values): Promise<QueryResponse> {
+    const {sql, params} = insertStatement(table, row);
+    return this.query(sql, params);
+  }
+
+  /** `id` is the value of the column `id`, or those of other key columns by name. */
+  update(table: keyof Schema & string, id: Param | Values, row: Values): Promise<QueryResponse> {
+    const {sql, params} = updateStatement(table, keyOf(id), row);
+    return this.query(sql, params);
+  }
+
+  delete(table: keyof Schema & string, id: Param | Values): Promise<QueryResponse> {
+    const {sql, params} = deleteStatement(table, keyOf(id));
+    return this.query(sql, params);
+  }
+
+  /** A table, with rows typed by the schema. */
+  table<Name extends keyof Schema & string>(name: Name): Table<Rows<Schema, Name>> {
+    return new Table(this, name);
+  }
+
+  // ---- live ------------------------------------------------------------------------------------------------------------------------
+
+  /** The rows of a query as they are now and will be, as a store. Nothing to wait for: its state says how far it is. */
+  liveQuery<Row = LiveRow>(sql: string, options: LiveQueryOptions<Row> = {}): LiveQuery<Row> {
+    const {params, limit, compare, keyColumns} = options;
+    const query = new LiveQuery<Row>({
+      ...(limit === undefined ? undefined : {limit}),
+      ...(keyColumns === undefined ? undefined : {keyColumns}),
+      ...(compare === undefined ? undefined : {compare: compare as RowsOptions['compare']}),
+    } as RowsOptions);
+    const text = params === undefined ? sql : withLiterals(sql, params);
+    const lastRows = limit === undefined ? {} : {last_rows: limit, batch_size: Math.max(limit, 1)};
+    const subscription = this.#subscriptions.open(text, lastRows, query);
+    query.endWith(() => subscription.close());
+    return query;
+  }
+
+  /** Tells the rows of a query, at first and after each commit that changes them. Resolves when the first are there. */
+  async live<Row = RowData>(
+    sql: string,
+    callback: (rows: Row[]) => void,
+    options: LiveOptions<Row> = {},
+  ): Promise<Unsubscribe> {
+    const {limit, keyColumns, getKey, onError} = options;
+    const mapRow = options.mapRow ?? ((row: RowData) => row as Row);
+    const query = new LiveQuery({
+      ...(limit === undefined ? undefined : {limit}),
+      ...(keyColumns === undefined ? undefined : {keyColumns}),
+      ...(getKey === undefined ? undefined : {getKey: row => getKey(wrapRowMap(row))}),
+    });
+    const mapped = new WeakMap<LiveRow, Row>();
+    const mapOnce = (row: LiveRow) => {
+      const made = mapped.get(row) ?? mapRow(wrapRowMap(row));
+      mapped.set(row, made);
+      return made;
+    };
+    const subscription = this.#subscriptions.open(sql, wireOptions(options), query);
+    query.endWith(() => subscription.close());
+    let told: readonly LiveRow[] | undefined;
+    await new Promise<void>((resolve, reject) => {
+      query.watch(({rows, status, error}) => {
+        if (status === 'ended' && error !== undefined) {
+          reject(error);
+          onError?.(error);
+        } else if (status === 'live' && rows !== told) {
+          told = rows;
+          resolve();
+          callback(rows.map(mapOnce));
+        } else if (status !== 'loading') resolve();
+      });
+    });
+    return () => Promise.resolve(query.close());
+  }
+
+  liveTableRows<Row = RowData>(
+    table: keyof Schema & string,
+    callback: (rows: Row[]) => void,
+    options?: LiveOptions<Row>,
+  ): Promise<Unsubscribe> {
+    return this.live(`SELECT * FROM ${tableName(table)}`, callback, options);
+  }
+
+  subscribeRows<Row = RowData>(
+    table: keyof Schema & string,
+    callback: (rows: Row[]) => void,
+    options?: LiveOptions<Row>,
+  ): Promise<Unsubscribe> {
+    return this.liveTableRows(table, callback, options);
+  }
+
+  /** The messages of a table's subscription as the server sends them. Resolves when it is open. */
+  subscribe(
+    table: keyof Schema & string,
+    callback: SubscriptionCallback,
+    options?: SubscriptionOptions | null,
+  ): Promise<Unsubscribe> {
+    return this.subscribeWithSql(`SELECT * FROM ${tableName(table)}`, callback, options);
+  }
+
+  /**
+   * The same of a query. `options` null: changes only. After a reconnect an ack comes again, and then what was missed, as changes; an ack whose
+   * batches follow says that all rows are told anew.
+   */
+  async subscribeWithSql(
+    sql: string,
+    callback: SubscriptionCallback,
+    options: SubscriptionOptions | null = {},
+  ): Promise<Unsubscribe> {
+    const wire = options === null ? undefined : wireOptions({subscriptionOptions: options});
+    let opened: () => void = () => {};
+    let failed: (error: KalamError) => void = () => {};
+    const isOpen = new Promise<void>((resolve, reject) => {
+      opened = resolve;
+      failed = reject;
+    });
+    const listener: SubscriptionListener = {
+      onAck(ack) {
+        opened();
+        tell(callback, ack);
+      },
+      onBatch: batch => tell(callback, batch),
+      onChanges: changes => {
+        for (const change of changes) tell(callback, change);
+      },
+      onEnd(error, message) {
+        failed(error);
+        const code = error.code as ErrorMessage['code'];
+        tell(callback, message ?? {type: 'error', subscription_id: subscription.id, code, message: error.message});
+      },
+    };
+    const subscription = this.#subscriptions.open(sql, wire, listener);
+    await isOpen;
+    return () => this.unsubscribe(subscription.id);
+  }
+
+  unsubscribe(id: string): Promise<void> {
+    this.#subscriptions.get(id)?.close();
+    return Promise.resolve();
+  }
+
+  unsubscribeAll(): Promise<void> {
+    this.#subscriptions.closeAll();
+    return Promise.resolve();
+  }
+
+  getSubscriptions(): SubscriptionInfo[] {
+    return [...this.#subscriptions].map(({id, sql, cursor, createdAtMs}) => ({
+      id,
+      query: sql,
+      lastSeqId: cursor ?? null,
+      createdAt: new Date(createdAtMs),
+      closed: false,
+    }));
+  }
+
+  /** Up to which commit the subscription has told everything; `from` of another client resumes there. */
+  getLastSeqId(id: string): string | undefined {
+    return this.#subscriptions.get(id)?.cursor;
+  }
+
+  get #state() {
+    return this.#subscriptions.connection.state;
+  }
+
+  #events(): ConnectionEvents {
+    const handlers = this.#handlers;
+    return {
+      onConnect: () => tell(handlers.onConnect),
+      onDisconnect: error => tell(handlers.onDisconnect, error),
+      onError: error => tell(handlers.onError, error),
+      onReceive: text => tell(handlers.onReceive, text),
+      onSend: text => tell(handlers.onSend, text),
+    };
+  }
+}
+
+function serverUrl(text: string): string {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch (cause) {
+    throw new KalamError('INVALID_ARGUMENT', `'${text}' is not the address of a server: use http://host:port.`, {
+      cause,
+    });
+  }
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw new KalamError('INVALID_ARGUMENT', `'${text}' is not the address of a server: use http: or https:.`);
+  return url.origin + url.pathname.replace(/\/+$/, '');
+}
+
+function wireOptions({
+  lastRows,
+  from,
+  subscriptionOptions = {},
+}: Pick<LiveOptions<unknown>, 'lastRows' | 'from' | 'subscriptionOptions'>): SubscribeOptions {
+  const last = lastRows ?? subscriptionOptions.lastRows ?? subscriptionOptions.last_rows;
+  const size = subscriptionOptions.batchSize ?? subscriptionOptions.batch_size;
+  const start = from ?? subscriptionOptions.from;
+  return {
+    ...(last === undefined ? undefined : {last_rows: last}),
+    ...(size === undefined ? undefined : {batch_size: size}),
+    ...(start === undefined ? undefined : {from: String(start)}),
+  };
+}
+
+function keyOf(id: Param | Values): Values {
+  const isKey = typeof id === 'object' && id !== null && Object.getPrototypeOf(id) === Object.prototype;
+  return isKey ? (id as Values) : {id: id as Param};
+}

@@ -1,0 +1,194 @@
+/**
+ * Rows: folds what a subscription is told into the rows of its query.
+ *
+ *     snapshot   begin ─ add ─ add ─ … ─ commit      all batches take the place of what was there, at once
+ *     change     insert, update → upsert by key      delete → remove by key
+ *
+ * Laws: `rows` is the answer of the query at one moment and never a snapshot half received. Every version is applied once: one whose
+ *       `_seq` is not above the version held for its key changes nothing, so what arrives twice after a resume is harmless. Rows that did
+ *       not change keep their identity, and so does the list. Rows stand in key order, as the server answers without ORDER BY, or in the
+ *       order that was given. Cost of a change: O(log n) comparisons, and the moving of list entries.
+ */
+import type {Cell, ChangeMessage, LiveRow} from '@kalamdb/protocol/messages.ts';
+import type {ResultColumn} from '@kalamdb/protocol/values.ts';
+import {type Compare, keyOrder} from './key-order.ts';
+
+export interface RowsOptions {
+  /** Columns that tell rows apart; by default those the schema marks as primary key, else `id`, else `_seq`. */
+  readonly keyColumns?: readonly string[];
+  /** In place of key columns. */
+  readonly getKey?: (row: LiveRow) => string;
+  /** Rows are kept in this order; by default in key order. */
+  readonly compare?: Compare<LiveRow>;
+  /** At most so many rows: those with the greatest `_seq`. */
+  readonly limit?: number;
+}
+
+interface Entry {
+  readonly key: string;
+  readonly seq: bigint;
+  readonly row: LiveRow;
+}
+
+export class LiveRows {
+  readonly #options: RowsOptions;
+  #keyOf: (row: LiveRow) => string = row => JSON.stringify([row['id'] ?? row['_seq'] ?? row]);
+  #compare: Compare<LiveRow> = () => 0;
+  #held = new EntryList();
+  /** The snapshot that is being received. */
+  #staged: EntryList | undefined;
+  /** What `rows` answered last, until it is no longer true. */
+  #list: readonly LiveRow[] | undefined;
+
+  constructor(options: RowsOptions = {}) {
+    this.#options = options;
+  }
+
+  /** Must come before rows do. A schema that names other key columns than before belongs to a snapshot that replaces all rows. */
+  useSchema(schema: readonly ResultColumn[]): void {
+    const columns = this.#options.keyColumns ?? keyColumnsOf(schema);
+    this.#keyOf = this.#options.getKey ?? (row => JSON.stringify(columns.map(name => row[name] ?? null)));
+    const byKey = keyOrder(columns, schema);
+    const {compare} = this.#options;
+    this.#compare = compare === undefined ? byKey : (a, b) => compare(a, b) || byKey(a, b);
+  }
+
+  /** In order. The same list until a row changes. */
+  get rows(): readonly LiveRow[] {
+    this.#list ??= this.#held.toRows();
+    return this.#list;
+  }
+
+  beginSnapshot(): void {
+    this.#staged = new EntryList();
+  }
+
+  /** Rows of a batch go to the snapshot that was begun. Outside of one they are changes, as older servers resume. */
+  addBatch(rows: readonly LiveRow[]): void {
+    for (const row of rows) this.#upsert(row, row);
+  }
+
+  /** The snapshot is whole: it takes the place of the rows held. */
+  commitSnapshot(): void {
+    if (this.#staged === undefined) return;
+    this.#held = this.#staged;
+    this.#staged = undefined;
+    this.#list = undefined;
+  }
+
+  /** The connection broke: what was received of the snapshot is worth nothing, the rows held are. */
+  dropSnapshot(): void {
+    this.#staged = undefined;
+  }
+
+  apply(change: ChangeMessage): void {
+    if (change.change_type === 'delete') {
+      for (const row of change.old_values ?? []) this.#remove(row);
+      return;
+    }
+    for (const [i, row] of (change.rows ?? []).entries()) {
+      // A changed column that the new image leaves out became NULL: so do servers that send no NULLs.
+      const cleared = change.change_type === 'update' ? nullsOf(change.old_values?.[i], row) : undefined;
+      this.#upsert(row, {...this.#target.get(this.#keyOf(row))?.row, ...cleared, ...row});
+    }
+  }
+
+  get #target(): EntryList {
+    return this.#staged ?? this.#held;
+  }
+
+  #upsert(image: LiveRow, row: LiveRow): void {
+    const target = this.#target;
+    const key = this.#keyOf(image);
+    const seq = seqOf(image);
+    const held = target.get(key);
+    if (held !== undefined && seq !== undefined && seq <= held.seq) return;
+    target.put({key, seq: seq ?? held?.seq ?? 0n, row}, this.#compare);
+    if (target.size > (this.#options.limit ?? Number.POSITIVE_INFINITY)) target.removeOldest(this.#compare);
+    if (target === this.#held) this.#list = undefined;
+  }
+
+  #remove(image: LiveRow): void {
+    const target = this.#target;
+    const held = target.get(this.#keyOf(image));
+    const seq = seqOf(image);
+    if (held === undefined || (seq !== undefined && seq < held.seq)) return;
+    target.remove(held, this.#compare);
+    if (target === this.#held) this.#list = undefined;
+  }
+}
+
+/** Entries by key and in order. */
+class EntryList {
+  readonly #byKey = new Map<string, Entry>();
+  readonly #ordered: Entry[] = [];
+
+  get size(): number {
+    return this.#ordered.length;
+  }
+
+  get(key: string): Entry | undefined {
+    return this.#byKey.get(key);
+  }
+
+  put(entry: Entry, compare: Compare<LiveRow>): void {
+    const before = this.#byKey.get(entry.key);
+    if (before !== undefined) this.#ordered.splice(this.#indexOf(before, compare), 1);
+    this.#byKey.set(entry.key, entry);
+    this.#ordered.splice(this.#placeFor(entry, compare), 0, entry);
+  }
+
+  remove(entry: Entry, compare: Compare<LiveRow>): void {
+    this.#byKey.delete(entry.key);
+    this.#ordered.splice(this.#indexOf(entry, compare), 1);
+  }
+
+  removeOldest(compare: Compare<LiveRow>): void {
+    this.remove(
+      this.#ordered.reduce((oldest, entry) => (entry.seq < oldest.seq ? entry : oldest)),
+      compare,
+    );
+  }
+
+  toRows(): LiveRow[] {
+    return this.#ordered.map(entry => entry.row);
+  }
+
+  #indexOf(entry: Entry, compare: Compare<LiveRow>): number {
+    const place = this.#placeFor(entry, compare) - 1;
+    // Rows that compare alike, which only a given order or key can have, stand before it.
+    return this.#ordered[place] === entry ? place : this.#ordered.indexOf(entry);
+  }
+
+  /** Behind all that come before it or compare alike. New rows mostly come last. */
+  #placeFor({row}: Entry, compare: Compare<LiveRow>): number {
+    let low = 0;
+    let high = this.#ordered.length;
+    if (high > 0 && compare(this.#ordered[high - 1]!.row, row) <= 0) return high;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (compare(this.#ordered[middle]!.row, row) <= 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+function keyColumnsOf(schema: readonly ResultColumn[]): string[] {
+  const keys = schema.filter(column => column.flags?.includes('pk')).map(column => column.name);
+  if (keys.length > 0) return keys;
+  return [schema.some(column => column.name === 'id') ? 'id' : '_seq'];
+}
+
+function nullsOf(before: LiveRow | undefined, image: LiveRow): LiveRow {
+  const cleared: Record<string, Cell> = {};
+  for (const name of Object.keys(before ?? {})) {
+    if (!(name in image)) cleared[name] = null;
+  }
+  return cleared;
+}
+
+function seqOf(row: LiveRow): bigint | undefined {
+  const seq = row['_seq'];
+  return typeof seq === 'string' || typeof seq === 'number' ? BigInt(seq) : undefined;
+}
