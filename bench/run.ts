@@ -19,6 +19,7 @@ import {textOf} from './kit/report.ts';
 import {many} from './many.ts';
 import {memoryCosts} from './memory-costs.ts';
 import {mixCold} from './mix-cold.ts';
+import {parseBind} from './parse-bind.ts';
 import {readByKey} from './read-by-key.ts';
 import {start} from './start.ts';
 import {updateByKey} from './update-by-key.ts';
@@ -30,6 +31,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'update-by-key': updateByKey,
   'group-hot': groupHot,
   'mix-cold': mixCold,
+  'parse-bind': parseBind,
   flush,
   start,
   'idle-memory': idleMemory,
