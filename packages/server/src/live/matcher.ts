@@ -200,6 +200,8 @@ export class ScopeWatch<Member> {
       this.#others.push(group);
       return;
     }
+    // No row can match it.
+    if (indexed.keys.length === 0) return;
     this.#index ??= new Map();
     let values = this.#index.get(indexed.column);
     if (values === undefined) {
@@ -220,6 +222,7 @@ export class ScopeWatch<Member> {
       take(this.#others, group);
       return;
     }
+    if (indexed.keys.length === 0) return;
     const values = this.#index!.get(indexed.column)!;
     for (const key of indexed.keys) {
       const found = values.get(key)!;

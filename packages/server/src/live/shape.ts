@@ -88,10 +88,11 @@ function parameterised(expr: Expr, schema: Schema, params: Param[]): Expr {
 export function compileShape({tree, text}: ShapeQuery, schema: Schema): Compiled {
   const plan = planSelect(tree, schema, {text});
   const cells = plan.outputs.map(output => output.column!);
-  const rowColumns: RowColumn[] = plan.columns.map(({name, data_type}, i) => {
-    return {name, type: data_type, isKey: cells[i] === schema.primaryKey};
-  });
   const {primaryKey} = schema;
+  // A table without a key has -1 there, which is also the index of `_seq`.
+  const rowColumns: RowColumn[] = plan.columns.map(({name, data_type}, i) => {
+    return {name, type: data_type, isKey: primaryKey >= 0 && cells[i] === primaryKey};
+  });
   if (primaryKey >= 0 && !cells.includes(primaryKey)) {
     const {name} = schema.columns[primaryKey]!;
     const [key] = planSelect(keyOnly(tree, name), schema, {text}).columns;

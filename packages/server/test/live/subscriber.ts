@@ -37,9 +37,13 @@ export class Client implements LiveSink {
     this.connection = live.connect({id: `c${++connectionCount}`, session: this.session, sink: this});
   }
 
-  subscribe(sql: string, options?: SubscribeOptions, id = `s${this.answers.size + 1}`): Answer {
+  subscribe(
+    sql: string,
+    options?: SubscribeOptions,
+    {id = `s${this.answers.size + 1}`, held}: {id?: string; held?: Answer} = {},
+  ): Answer {
     const subscription = this.connection.subscribe({id, sql, options});
-    const answer = new Answer(subscription);
+    const answer = new Answer(subscription, held);
     this.answers.set(subscription, answer);
     return answer;
   }
@@ -79,8 +83,12 @@ export class Answer {
   isPartial = false;
   lastSeq: Seq = 0n;
 
-  constructor(subscription: Subscription) {
+  /** `held`: what it has from an earlier subscription, from which it resumes. */
+  constructor(subscription: Subscription, held?: Answer) {
     this.subscription = subscription;
+    if (held === undefined) return;
+    this.rows = new Map(held.rows);
+    this.lastSeq = held.lastSeq;
   }
 
   take(event: LiveEvent): void {
@@ -92,7 +100,10 @@ export class Answer {
         this.start = event.start;
         break;
       case 'batch':
-        if (event.control.batchNum === 0 && event.isResync) this.rows.clear();
+        if (event.control.batchNum === 0 && event.isResync) {
+          this.rows.clear();
+          this.lastSeq = 0n;
+        }
         this.control = event.control;
         for (const row of event.rows) this.#put(event.columns, row, {isOfBatch: true});
         break;

@@ -48,6 +48,15 @@ export class World {
     return this.#isOver;
   }
 
+  get nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
+  /** Of this life. */
+  get live(): Database['live'] {
+    return this.#database!.live;
+  }
+
   /** False if the life was cut off before it was open. */
   async start(): Promise<boolean> {
     this.#lives++;
