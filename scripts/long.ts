@@ -39,6 +39,12 @@ const slices: readonly Slice[] = [
     seed: {KALAMDB_DIFF_SEED: 1_000_001},
   },
   {
+    name: 'live queries',
+    file: 'packages/server/test/live/checker.test.ts',
+    size: {KALAMDB_LIVE_STEPS: 10_000},
+    seed: {KALAMDB_LIVE_FIRST: 1001},
+  },
+  {
     name: 'memory budget',
     file: 'packages/server/test/e2e/memory.test.ts',
     size: {KALAMDB_MEMORY_USERS: 20_000},

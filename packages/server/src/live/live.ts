@@ -16,7 +16,7 @@
  * `resume` with the changes since `from`, after an ack and no batch; `resync` where those are not known any more, with a snapshot after which
  * whatever the client held is void.
  *
- * Laws, for each subscription (the rules of docs/spec/live.md):
+ * Laws, for each subscription (docs/spec/live.md has them as numbered rules):
  * - The snapshot is of one commit. Changes are of later commits, each after it is durable, in strictly ascending seq; none is missing or comes
  *   twice, whatever is written, flushed, compacted or altered meanwhile.
  * - A commit's changes come in one `changes` event: all of them, or none yet. Events come in the order of their commits. Only what is caught up on

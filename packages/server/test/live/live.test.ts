@@ -132,7 +132,7 @@ describe('live queries', () => {
     await agrees(answer, 'SELECT * FROM app.todo');
   });
 
-  test('LQ-5: last_rows gives the newest rows, oldest first', async () => {
+  test('LQ-2: last_rows gives the newest rows, oldest first', async () => {
     await sql('INSERT INTO app.todo (id) VALUES (5), (3), (9), (1)');
     await sql('UPDATE app.todo SET n = 1 WHERE id = 5');
     const answer = client().subscribe('SELECT id FROM app.todo', {lastRows: 2});
