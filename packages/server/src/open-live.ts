@@ -1,4 +1,5 @@
 /** Open live: hands the live room what it needs of the rooms below it. */
+import type {Auth} from './auth/auth.ts';
 import {scopeFor} from './auth/scope.ts';
 import type {Catalog} from './catalog/catalog.ts';
 import {versionSeq} from './catalog/ddl.ts';
@@ -9,13 +10,15 @@ import {TABLE_KINDS} from './model/schema.ts';
 import type {Commit} from './table/commit.ts';
 
 interface Below extends Pick<LiveOptions, 'feed' | 'tables' | 'streams' | 'clock' | 'limits' | 'start'> {
+  readonly auth: Auth;
   readonly hot: Hot;
   readonly commit: Commit;
   readonly catalog: Catalog;
 }
 
-export function openLive({hot, commit, catalog, feed, tables, streams, clock, limits, start}: Below): LiveRoom {
+export function openLive({auth, hot, commit, catalog, feed, tables, streams, clock, limits, start}: Below): LiveRoom {
   return new LiveRoom({
+    sessions: auth.sessions,
     ...{feed, tables, catalog, scopeFor, streams, clock, limits, start},
     // Rows of a stream take their seqs in the turn in which they are told.
     newestSeq: ({kind}) => (TABLE_KINDS[kind].isDurable ? commit.watermark : commit.nextId()),

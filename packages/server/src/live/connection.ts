@@ -5,7 +5,7 @@
  *
  * Laws: what a turn pushes is delivered in one call, in order. The outbox is emptied each turn, so with what the socket says is queued it bounds what a
  * connection holds: changes beyond that are not pushed (`hasRoom`), and the connection is held until the socket has drained, or for so long that
- * it is closed. An ack, a batch that was asked for, and an end are pushed always.
+ * it is closed. An ack, a batch that was asked for, and an end are pushed always. Nothing is delivered to a session that is over.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Session} from '../model/session.ts';
@@ -23,6 +23,7 @@ export class Connection implements LiveConnection {
   #outbox: LiveEvent[] = [];
   #outboxBytes = 0;
   #held: Timer | undefined;
+  sessionEnd: Timer | undefined;
   isClosed = false;
 
   constructor(room: LiveRoom, {id, session, sink}: ConnectOptions) {
@@ -61,6 +62,10 @@ export class Connection implements LiveConnection {
     this.#outbox = [];
     this.#outboxBytes = 0;
     if (this.isClosed) return;
+    if (!this.room.isStillValid(this)) {
+      this.end(sessionOver());
+      return;
+    }
     if (events.length > 0) this.#sink.deliver(events);
     for (const {subscription} of events) (subscription as LiveSubscription).delivered();
     if (this.#held !== undefined && this.#sink.queuedBytes === 0) this.drained();
@@ -91,6 +96,7 @@ export class Connection implements LiveConnection {
     if (this.isClosed) return;
     this.isClosed = true;
     this.#held?.stop();
+    this.sessionEnd?.stop();
     this.#outbox = [];
     for (const subscription of [...this.subscriptions.values()]) subscription.close();
     this.room.forget(this);
@@ -103,4 +109,11 @@ export class Connection implements LiveConnection {
     this.#sink.close(error);
     this.close();
   }
+}
+
+export function sessionOver(): DbError {
+  return new DbError(
+    'TOKEN_EXPIRED',
+    'The session is over: its token has expired, or was ended. Sign in again and resume.',
+  );
 }

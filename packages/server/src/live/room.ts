@@ -15,7 +15,7 @@ import type {Catalog} from '../catalog/catalog.ts';
 import {holdsSecrets} from '../catalog/system-reader.ts';
 import {type Incarnation, type Seq, tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
-import type {Scope, Session} from '../model/session.ts';
+import type {Scope, Session, SessionWatch} from '../model/session.ts';
 import type {Clock} from '../std/clock.ts';
 import {Wheel} from '../std/wheel.ts';
 import {systemTable} from '../system/index.ts';
@@ -30,6 +30,7 @@ import {readLiveQuery} from './live-query.ts';
 import {type Group, type ScopeWatch, takePending} from './matcher.ts';
 import {checkId, type LiveLimits, Places} from './places.ts';
 import {canResume, type ResumeFacts} from './resume.ts';
+import {SessionEnds} from './session-ends.ts';
 import {compileShape, isSame, shapeQuery} from './shape.ts';
 import {type ReadBatch, SnapshotReader} from './snapshot.ts';
 import {checkOptions, LiveSubscription} from './subscription.ts';
@@ -39,6 +40,7 @@ export interface LiveOptions extends ResumeFacts {
   readonly feed: ChangeFeed;
   readonly tables: Pick<Tables, 'snapshot'>;
   readonly catalog: Pick<Catalog, 'find' | 'current' | 'version'>;
+  readonly sessions: SessionWatch;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read') => Scope;
   readonly streams: {
     /** Takes away what is past its time, in this turn. */
@@ -68,6 +70,7 @@ export class LiveRoom implements Live, ChangeListener {
   readonly #connections = new Set<Connection>();
   readonly #gate = new Gate(READS_AT_ONCE);
   readonly #places: Places;
+  readonly #sessionEnds: SessionEnds;
   #dirty = new Set<Connection>();
   #isClosed = false;
 
@@ -84,12 +87,14 @@ export class LiveRoom implements Live, ChangeListener {
       ...options.limits,
     });
     options.feed.listener = this;
+    this.#sessionEnds = new SessionEnds({...options, wheel: this.wheel, connections: this.#connections});
   }
 
   connect(options: ConnectOptions): LiveConnection {
     if (this.#isClosed) throw new DbError('SHUTTING_DOWN', 'The server is stopping.');
     const connection = new Connection(this, options);
     this.#connections.add(connection);
+    this.#sessionEnds.plan(connection);
     return connection;
   }
 
@@ -118,22 +123,22 @@ export class LiveRoom implements Live, ChangeListener {
     return {connections: this.#connections.size, subscriptions: this.#places.taken, behind};
   }
 
-  /** Ends the connections of sessions that are over. */
-  endSessions(isOver: (session: Session) => boolean, error: DbError): void {
-    for (const connection of [...this.#connections]) if (isOver(connection.session)) connection.end(error);
-  }
-
   close(): void {
     this.#isClosed = true;
     for (const connection of [...this.#connections]) {
       connection.end(new DbError('SHUTTING_DOWN', 'The server is stopping.'));
     }
+    this.#sessionEnds.stop();
     this.#flush();
     this.wheel.close();
     this.#options.feed.listener = undefined;
   }
 
   // What connections and subscriptions call.
+
+  isStillValid({session}: Connection): boolean {
+    return this.#options.sessions.isStillValid(session);
+  }
 
   newestSeq(schema: Schema): Seq {
     return this.#options.newestSeq(schema);

