@@ -3,6 +3,7 @@
  *
  *     packages/protocol/src/errors.ts          → docs/reference/errors.md
  *     packages/server/src/options.ts           → docs/reference/settings.md
+ *     packages/server/src/http/metrics.ts      → docs/reference/metrics.md
  *     packages/server/src/system/index.ts      → docs/reference/system-tables.md
  *     packages/server/src/expr/functions.ts    → docs/reference/functions.md, with aggregates.ts and window-functions.ts beside it
  *     packages/server/src/model/type-table.ts  → docs/reference/types.md
@@ -22,6 +23,7 @@ import {AGGREGATES} from '../packages/server/src/expr/aggregates.ts';
 import {CHOICES} from '../packages/server/src/expr/calls.ts';
 import {FUNCTION_GROUPS, type FunctionFacts} from '../packages/server/src/expr/functions.ts';
 import {WINDOW_FUNCTIONS} from '../packages/server/src/expr/window-functions.ts';
+import {METRICS} from '../packages/server/src/http/metrics.ts';
 import {sqlName, TYPES, type TypeFacts} from '../packages/server/src/model/type-table.ts';
 import {OPTIONS, type OptionFacts} from '../packages/server/src/options.ts';
 import type {StatementKind} from '../packages/server/src/sql/define.ts';
@@ -36,6 +38,7 @@ export function referencePages(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/reference/errors.md', errorsPage()],
     ['docs/reference/settings.md', settingsPage()],
+    ['docs/reference/metrics.md', metricsPage()],
     ['docs/reference/system-tables.md', systemTablesPage()],
     ['docs/reference/functions.md', functionsPage()],
     ['docs/reference/types.md', typesPage()],
@@ -95,6 +98,23 @@ function allowed({default: value, range, oneOf, isSecret}: OptionFacts): string 
   if (range !== undefined) return `${range[0]} to ${range[1]}`;
   if (typeof value === 'boolean') return '`true`, `false`';
   return typeof value === 'object' ? 'list' : isSecret ? 'secret' : 'text';
+}
+
+function metricsPage(): string {
+  const rows = METRICS.map(({name, type, labels = [], about}) => [
+    `\`${name}\``,
+    type,
+    labels.map(label => `\`${label}\``).join(', '),
+    about,
+  ]);
+  return page(
+    'Metrics',
+    [
+      'What `GET /metrics` tells, from `packages/server/src/http/metrics.ts`, in the text format of Prometheus. A histogram has `_bucket`, `_sum` and `_count`.',
+      'Programs of this machine may read it, and the addresses of `metrics.allowed_ranges`.',
+    ],
+    table(['name', 'type', 'labels', 'meaning'], rows),
+  );
 }
 
 function systemTablesPage(): string {

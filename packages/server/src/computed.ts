@@ -27,7 +27,7 @@ import type {Commit} from './table/commit.ts';
 import type {Files} from './table/files.ts';
 import type {Manifests} from './table/manifests.ts';
 
-export interface ComputedOptions {
+export interface StatsOptions {
   readonly catalog: Catalog;
   readonly storages: Storages;
   readonly hot: Hot;
@@ -39,10 +39,15 @@ export interface ComputedOptions {
   readonly duck: Duck;
   readonly jobs: Jobs;
   readonly flushes: Flushes;
-  readonly settings: readonly SettingRecord[];
   readonly version: string;
   readonly uptimeMs: () => number;
   readonly memory: () => {rss: number; heapUsed: number};
+  readonly memorySoftBytes: number;
+  readonly memoryHardBytes: number;
+}
+
+export interface ComputedOptions extends StatsOptions {
+  readonly settings: readonly SettingRecord[];
 }
 
 export function computedTables(options: ComputedOptions): ComputedTables {
@@ -96,7 +101,8 @@ export function tableCounts(
   return {rows, segments, memoryBytes: inMemory.bytes};
 }
 
-function stats(options: ComputedOptions): Record<string, string | number | bigint> {
+/** The rows of `system.stats`. */
+export function stats(options: StatsOptions): Record<string, string | number | bigint> {
   const {catalog, hot, cold, manifests, files, commit, log, duck, jobs} = options;
   const memory = options.memory();
   const running = jobs.list();
@@ -118,6 +124,8 @@ function stats(options: ComputedOptions): Record<string, string | number | bigin
     jobs_running: count('running'),
     jobs_queued: count('queued'),
     jobs_retrying: count('retrying'),
+    memory_soft_limit_bytes: options.memorySoftBytes,
+    memory_hard_limit_bytes: options.memoryHardBytes,
     hot_rows: hot.rowCount(),
     hot_bytes: hot.bytes(),
     cold_scopes: totals.scopes,

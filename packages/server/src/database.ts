@@ -21,7 +21,7 @@ import {LOCAL_STORAGE, Storages} from './catalog/storages.ts';
 import {createSystemReader} from './catalog/system-reader.ts';
 import type {Cold} from './cold/cold.ts';
 import {createCold} from './cold/cold-store.ts';
-import {computedTables, storedStorages, tableCounts} from './computed.ts';
+import {computedTables, stats, storedStorages, tableCounts} from './computed.ts';
 import {checkFormat} from './data-format.ts';
 import {type Duck, type DuckOptions, openDuck} from './duck/duck.ts';
 import type {Env, Param} from './expr/expr.ts';
@@ -29,6 +29,7 @@ import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
 import {MemoryBudget} from './hot/memory-budget.ts';
 import {Sweeper} from './hot/sweeper.ts';
+import type {Measures} from './http/engine.ts';
 import {evictStreams} from './jobs/kinds/stream-eviction.ts';
 import {createSchedule, type Schedule} from './jobs/schedule.ts';
 import type {LiveLimits} from './live/places.ts';
@@ -123,6 +124,8 @@ export interface Database {
   readonly live: LiveRoom;
   readonly auth: Auth;
   describeStart(): string[];
+  /** For metrics. */
+  measures(): Measures;
   /** Drains jobs, writes what waits, closes. The data directory is free afterwards. */
   close(): Promise<void>;
 }
@@ -307,15 +310,17 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   const work = await openJobs(options, core, streams);
   const startedMs = clock.monotonicMs();
   const duck = openAnalytic(options, core.storages);
-  const computed = computedTables({
+  const measured = {
     ...core,
     ...work,
     duck,
-    settings: options.settings,
     version: VERSION,
     uptimeMs: () => clock.monotonicMs() - startedMs,
     memory: () => process.memoryUsage(),
-  });
+    memorySoftBytes: options.memorySoftBytes,
+    memoryHardBytes: options.memoryHardBytes,
+  };
+  const computed = computedTables({...measured, settings: options.settings});
   const openSystem = createSystemReader({hot, computed});
   const services = createServices(options, core, streams, {...work, duck, openSystem});
   const live = openLive({...core, clock, limits: options.live, tables: services.tables, streams});
@@ -326,6 +331,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     live,
     auth: core.auth,
     describeStart: () => describeStart(options, core),
+    measures: () => ({stats: stats(measured), jobs: work.jobs.counts(), syncSeconds: log.stats().syncSeconds}),
     async close() {
       live.close();
       const filesStopped = files.stop();

@@ -7,7 +7,9 @@ import {Cors} from './http/cors.ts';
 import type {HttpServerOptions} from './http/server.ts';
 
 /** Throws INVALID_INPUT naming the setting. */
-export function httpOptions(config: Config): Pick<HttpServerOptions, 'limits' | 'rates' | 'cors' | 'trustedProxies'> {
+export function httpOptions(
+  config: Config,
+): Pick<HttpServerOptions, 'limits' | 'rates' | 'cors' | 'trustedProxies' | 'metricsReaders'> {
   return {
     limits: {
       bodyBytesMax: Math.min(config['security.max_request_body_size'], config['rate_limit.request_body_limit_bytes']),
@@ -44,5 +46,6 @@ export function httpOptions(config: Config): Pick<HttpServerOptions, 'limits' | 
       publicOrigin: config['server.public_origin'],
     }),
     trustedProxies: new AddressRanges(config['security.trusted_proxy_ranges'], 'security.trusted_proxy_ranges'),
+    metricsReaders: new AddressRanges(config['metrics.allowed_ranges'], 'metrics.allowed_ranges'),
   };
 }

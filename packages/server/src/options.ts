@@ -324,6 +324,10 @@ export const OPTIONS = {
     default: [],
     about: 'Addresses and ranges of proxies whose X-Forwarded-For is believed, besides this machine.',
   },
+  'metrics.allowed_ranges': {
+    default: [],
+    about: 'Addresses and ranges that may read /metrics, besides programs of this machine.',
+  },
   'security.max_request_body_size': {
     default: 10 * MIB,
     unit: 'bytes',

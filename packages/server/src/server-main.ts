@@ -63,6 +63,7 @@ async function start(): Promise<Running> {
     host: config['server.host'],
     port: config['server.port'],
     ...http,
+    measures: () => database.measures(),
     logger,
     version: VERSION,
     buildDate: await buildDate(),

@@ -41,6 +41,7 @@ export interface TestDatabase {
   sql(text: string, options?: SqlOptions): Promise<Result>;
   /** As the HTTP edge calls it. */
   readonly runSql: Database['runSql'];
+  measures(): ReturnType<Database['measures']>;
   /** Of the database that is open now. */
   readonly live: Database['live'];
   readonly auth: Database['auth'];
@@ -71,6 +72,10 @@ export async function openTestDatabase(changes: Partial<DatabaseOptions> = {}): 
     runSql(request) {
       if (database === undefined) throw new Error('the test database is closed');
       return database.runSql(request);
+    },
+    measures() {
+      if (database === undefined) throw new Error('the test database is closed');
+      return database.measures();
     },
     get live() {
       if (database === undefined) throw new Error('the test database is closed');

@@ -13,6 +13,7 @@ import {DirectConnections} from './direct.ts';
 import type {SqlRequest, StatementResult} from './engine.ts';
 import {RateLimits} from './rate-limits.ts';
 import type {ServerState} from './server.ts';
+import {Traffic} from './traffic.ts';
 
 const PAGE_BYTES = 60_000;
 const page = JSON.stringify(['x'.repeat(PAGE_BYTES)]);
@@ -104,6 +105,7 @@ class Pair {
         clock: systemClock,
       },
       bodies: new BodyBudget(0),
+      traffic: new Traffic(),
       rates: new RateLimits(this.rates, () => performance.now()),
       startMs: 0,
       isClosing: () => this.isClosing,

@@ -19,6 +19,7 @@ import {type Client, clientOf} from './client.ts';
 import type {Exchange} from './exchange.ts';
 import type {AddressLimit} from './rate-limits.ts';
 import {readUsualRequest, type UsualRequest} from './request-head.ts';
+import {SQL_PATH} from './routes.ts';
 import type {ServerState} from './server.ts';
 import {answerSql} from './sql-route.ts';
 
@@ -271,6 +272,7 @@ class DirectExchange implements Exchange {
   }
 
   sendJson(status: number, text: string): void {
+    this.#count(status);
     const length = `content-length: ${Buffer.byteLength(text)}\r\n`;
     this.#connection.answer(`${this.#head(status, length)}${this.#connection.all.headTail()}\r\n${text}`);
   }
@@ -278,6 +280,7 @@ class DirectExchange implements Exchange {
   async sendSlices(texts: Iterable<string>): Promise<void> {
     const {socket, all} = this.#connection;
     this.#hasBegun = true;
+    this.#count(200);
     socket.write(`${this.#head(200, '')}${all.headTail()}Transfer-Encoding: chunked\r\n\r\n`);
     for (const text of texts) {
       if (socket.destroyed) return;
@@ -294,6 +297,10 @@ class DirectExchange implements Exchange {
   sendError(status: number, text: string): void {
     if (this.#hasBegun || this.isGone) this.#connection.destroy();
     else this.sendJson(status, text);
+  }
+
+  #count(status: number): void {
+    this.#connection.all.options.state.traffic.count(SQL_PATH, status);
   }
 
   #head(status: number, length: string): string {

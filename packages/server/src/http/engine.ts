@@ -7,6 +7,7 @@
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {Param} from '../expr/expr.ts';
 import type {Session} from '../model/session.ts';
+import type {Histogram} from '../std/histogram.ts';
 
 export interface StatementResult {
   /** Absent for statements that have no rows to show. */
@@ -33,6 +34,20 @@ export interface SqlRequest {
 }
 
 export type RunSql = (request: SqlRequest) => Promise<readonly StatementResult[]> | readonly StatementResult[];
+
+/** What the database measures of itself. */
+export interface Measures {
+  /** The rows of `system.stats`. */
+  readonly stats: Readonly<Record<string, string | number | bigint>>;
+  readonly jobs: {readonly active: readonly JobCount[]; readonly finished: readonly JobCount[]};
+  readonly syncSeconds: Histogram;
+}
+
+interface JobCount {
+  readonly type: string;
+  readonly status: string;
+  readonly count: number;
+}
 
 /** Satisfied by pino. */
 export interface Logger {

@@ -1,10 +1,15 @@
 /**
- * Health: is the server alive, and the view of a cluster of one that the command line tool asks for.
+ * Health: is the server alive, is it ready, what does it measure, and the view of a cluster of one that the command line tool asks for.
+ *
+ * Probes of containers come from elsewhere and carry no credentials, so `/healthz` and `/readyz` answer everybody, with as little as can be said.
  */
 import type {IncomingMessage, ServerResponse} from 'node:http';
 import {hostname} from 'node:os';
 import {memoryUsage} from 'node:process';
 import {sendJson} from './answer.ts';
+import {checkLocal, checkOrigin} from './guard.ts';
+import {metricsText} from './metrics.ts';
+import {headOf} from './node-exchange.ts';
 import type {RouteContext} from './routes.ts';
 
 export function health(_request: IncomingMessage, response: ServerResponse, context: RouteContext): void {
@@ -16,6 +21,36 @@ export function health(_request: IncomingMessage, response: ServerResponse, cont
     JSON.stringify({status, version: options.version, api_version: 'v1', build_date: options.buildDate}),
     headers,
   );
+}
+
+/** It runs; whoever gets no answer may restart it. */
+export function alive(_request: IncomingMessage, response: ServerResponse, {headers}: RouteContext): void {
+  sendJson(response, 200, '{"status":"ok"}', headers);
+}
+
+/**
+ * It serves what is asked. A log that failed needs a restart, which is told here; a full disk does not, and reads go on meanwhile.
+ */
+export function ready(_request: IncomingMessage, response: ServerResponse, context: RouteContext): void {
+  const {headers, isClosing, options} = context;
+  const hasFailed = options.measures?.().stats['log_state'] === 'failed';
+  const status = isClosing() ? 'stopping' : hasFailed ? 'read_only' : 'ready';
+  sendJson(response, status === 'ready' ? 200 : 503, JSON.stringify({status}), headers);
+}
+
+/** Throws REMOTE_ACCESS_DENIED for whoever may not read them. */
+export function metrics(request: IncomingMessage, response: ServerResponse, context: RouteContext): void {
+  const {options, traffic, headers} = context;
+  const head = headOf(request, context);
+  if (!options.metricsReaders.has(head.client.address)) checkLocal(head);
+  checkOrigin(head, options.cors);
+  const text = metricsText({traffic, measures: options.measures?.(), version: options.version});
+  response.writeHead(200, {
+    'content-type': 'text/plain; version=0.0.4; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+    ...headers,
+  });
+  response.end(text);
 }
 
 /** One node leads everything there is; the fields are those of a cluster, so that clients need to know one shape only. */

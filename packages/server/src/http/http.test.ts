@@ -392,7 +392,8 @@ test('a caller who leaves aborts the statement', async () => {
 
 const gets: [path: string, status: number, content: object | undefined, method?: string][] = [
   ['/health', 200, {status: 'healthy', version: '1.2.3', api_version: 'v1', build_date: 'today'}],
-  ['/healthz', 200, {status: 'healthy', version: '1.2.3', api_version: 'v1', build_date: 'today'}],
+  ['/healthz', 200, {status: 'ok'}],
+  ['/readyz', 200, {status: 'ready'}],
   ['/v1/api/healthcheck?x=1', 200, {status: 'healthy', version: '1.2.3', api_version: 'v1', build_date: 'today'}],
   ['/', 200, {name: 'KalamDB', version: '1.2.3', sql: 'POST /v1/api/sql', health: 'GET /health'}],
   ['/nothing', 404, undefined],

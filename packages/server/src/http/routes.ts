@@ -4,7 +4,7 @@
 import type {IncomingMessage, ServerResponse} from 'node:http';
 import {type Headers, sendJson} from './answer.ts';
 import {checkLocal} from './guard.ts';
-import {clusterHealth, health} from './health.ts';
+import {alive, clusterHealth, health, metrics, ready} from './health.ts';
 import {headOf, NodeExchange} from './node-exchange.ts';
 import type {ServerState} from './server.ts';
 import {answerSql} from './sql-route.ts';
@@ -33,7 +33,9 @@ interface Route {
 const ROUTES: readonly Route[] = [
   {method: 'GET', path: '/', handler: pointer},
   {method: 'GET', path: '/health', handler: localOnly('Health endpoint', health)},
-  {method: 'GET', path: '/healthz', handler: localOnly('Health endpoint', health)},
+  {method: 'GET', path: '/healthz', handler: alive},
+  {method: 'GET', path: '/readyz', handler: ready},
+  {method: 'GET', path: '/metrics', handler: metrics},
   {method: 'GET', path: '/v1/api/healthcheck', handler: localOnly('Health endpoint', health)},
   {method: 'GET', path: '/v1/api/cluster/health', handler: localOnly('Cluster health', clusterHealth)},
   {method: 'POST', path: SQL_PATH, handler: sql},
@@ -49,10 +51,20 @@ for (const {path} of ROUTES) {
   byPath.set(path, handlers);
 }
 
+function pathOf(url: string): string {
+  const query = url.indexOf('?');
+  return query === -1 ? url : url.slice(0, query);
+}
+
+/** The path of the route, for counting: a path that does not exist is `other`, so that nobody makes new ones. */
+export function routeLabel(url: string): string {
+  const path = pathOf(url);
+  return byPath.has(path) ? path : 'other';
+}
+
 /** The handler, the methods that would have been right, or undefined for an unknown path. */
 export function findRoute(method: string, url: string): Handler | {allow: string} | undefined {
-  const query = url.indexOf('?');
-  const handlers = byPath.get(query === -1 ? url : url.slice(0, query));
+  const handlers = byPath.get(pathOf(url));
   if (handlers === undefined) return undefined;
   return handlers.get(method) ?? {allow: [...handlers.keys()].join(', ')};
 }

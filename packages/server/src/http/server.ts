@@ -10,24 +10,21 @@
  */
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http';
 import type {AddressInfo, Socket} from 'node:net';
-import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Sessions} from '../auth/sessions.ts';
 import {assert} from '../std/assert.ts';
 import type {Clock} from '../std/clock.ts';
 import {Admission} from './admission.ts';
-import {errorJson, type Headers, SAFE_HEADERS, STALLED_MS, sendJson, statusOf} from './answer.ts';
-import {BodyBudget, type BodyLimits, discardRest} from './body.ts';
+import {SAFE_HEADERS, STALLED_MS} from './answer.ts';
+import {BodyBudget, type BodyLimits} from './body.ts';
 import type {AddressRanges} from './client.ts';
 import type {Cors} from './cors.ts';
 import {DirectConnections} from './direct.ts';
-import type {Logger, RunSql} from './engine.ts';
-import {checkLocal, checkOrigin} from './guard.ts';
-import {headOf} from './node-exchange.ts';
+import {answer, refuseBroken, requestIdOf} from './dispatch.ts';
+import type {Logger, Measures, RunSql} from './engine.ts';
 import {type RateLimitOptions, RateLimits} from './rate-limits.ts';
-import {type Refusal, sendRefusal} from './refusal.ts';
 import {brokenRule} from './request-rules.ts';
-import {findRoute, type RouteContext, SQL_PATH} from './routes.ts';
-import {expected, KILL_MS} from './sql-route.ts';
+import {KILL_MS} from './sql-route.ts';
+import {Traffic} from './traffic.ts';
 
 export interface HttpLimits extends BodyLimits {
   readonly handlerTimeoutMs: number;
@@ -54,6 +51,10 @@ export interface HttpServerOptions {
   readonly cors: Cors;
   /** Addresses and ranges of proxies whose X-Forwarded-For is believed; this machine is one of them. */
   readonly trustedProxies: AddressRanges;
+  /** Who may read /metrics, besides programs of this machine. */
+  readonly metricsReaders: AddressRanges;
+  /** Without it `/metrics` tells of the edge alone. */
+  readonly measures?: () => Measures;
   readonly logger: Logger;
   readonly version: string;
   readonly buildDate: string;
@@ -72,6 +73,7 @@ export interface ServerState {
   readonly options: HttpServerOptions;
   readonly bodies: BodyBudget;
   readonly rates: RateLimits;
+  readonly traffic: Traffic;
   readonly startMs: number;
   isClosing(): boolean;
   newRequestId(): string;
@@ -95,6 +97,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     options,
     bodies: new BodyBudget(BODIES_BYTES_MAX),
     rates: new RateLimits(options.rates, () => clock.monotonicMs()),
+    traffic: new Traffic(),
     startMs: clock.monotonicMs(),
     isClosing: () => closing,
     newRequestId: () => idPrefix + ++requestCount,
@@ -109,7 +112,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       const rule = brokenRule(request);
       if (rule === undefined) return answer(request, response, {...state, requestId, headers});
       pipeline.end(request.socket);
-      return refuseBroken(rule, request, response, headers);
+      return refuseBroken(rule, request, response, {...state, requestId, headers});
     });
   };
 
@@ -134,15 +137,19 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     else refuseMalformed(error, socket);
   });
   const warn = new SteadyWarning(clock, logger);
-  server.on('drop', () =>
-    warn.tell({connectionsMax: limits.connectionsMax}, 'A connection was dropped: there are too many.'),
-  );
+  server.on('drop', () => {
+    state.traffic.connectionsDropped++;
+    warn.tell({connectionsMax: limits.connectionsMax}, 'A connection was dropped: there are too many.');
+  });
   const direct = takeConnections(server, state, warn);
+
+  const stopWatching = state.traffic.watchLoop(() => clock.monotonicMs());
 
   return {
     listen: () => listen(server, options),
     close: () => {
       closing = true;
+      stopWatching();
       return drain(server, direct);
     },
   };
@@ -150,6 +157,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
 /** New connections are admitted, and begin at `direct.ts`; node:http gets them from there. */
 function takeConnections(server: Server, state: ServerState, warn: SteadyWarning): DirectConnections | undefined {
+  const {traffic} = state;
   const {limits, trustedProxies, clock} = state.options;
   const [listener, ...others] = server.listeners('connection');
   assert(listener !== undefined && others.length === 0, 'node:http listens for connections, and nobody else');
@@ -159,7 +167,10 @@ function takeConnections(server: Server, state: ServerState, warn: SteadyWarning
     limits: state.rates,
     trustedProxies,
     nowMs: () => clock.monotonicMs(),
-    onRefused: ({code}) => warn.tell({code}, 'A connection was refused.'),
+    onRefused({code}) {
+      traffic.refused[code]++;
+      warn.tell({code}, 'A connection was refused.');
+    },
   });
   const direct =
     limits.directRequests === false
@@ -173,6 +184,9 @@ function takeConnections(server: Server, state: ServerState, warn: SteadyWarning
           refuseSlow: socket => refuseMalformed({code: 'ERR_HTTP_REQUEST_TIMEOUT'}, socket),
         });
   server.on('connection', (socket: Socket) => {
+    traffic.connectionsTaken++;
+    traffic.connectionsOpen++;
+    socket.once('close', () => traffic.connectionsOpen--);
     if (!admission.admit(socket)) return;
     if (direct === undefined) serve(socket);
     else direct.take(socket);
@@ -235,58 +249,6 @@ class Pipeline {
       if (--next.count === 0) this.#waiting.delete(socket);
     });
   }
-}
-
-async function answer(request: IncomingMessage, response: ServerResponse, context: RouteContext): Promise<void> {
-  try {
-    const refusal = refusalOf(request, context);
-    if (refusal !== undefined) {
-      sendRefusal(response, refusal, context.headers);
-      if (!request.complete) discardRest(request);
-      return;
-    }
-    const found = findRoute(request.method ?? '', request.url ?? '');
-    if (typeof found === 'function') await found(request, response, context);
-    else if (found === undefined) response.writeHead(404, {'content-length': 0, ...context.headers}).end();
-    else if (request.method === 'OPTIONS') {
-      const head = headOf(request, context);
-      checkLocal(head);
-      checkOrigin(head, context.options.cors);
-      context.options.cors.answerOptions(request, response, {allow: found.allow, ...context.headers});
-    } else {
-      const error = new DbError('METHOD_NOT_ALLOWED', `Use ${found.allow} here.`);
-      sendJson(response, statusOf(error), errorJson(error, undefined, 0), {allow: found.allow, ...context.headers});
-    }
-  } catch (thrown) {
-    const error = expected(thrown, context.requestId, context.options.logger);
-    if (response.headersSent) response.destroy();
-    else sendJson(response, statusOf(error), errorJson(error, undefined, 0), context.headers);
-  }
-}
-
-/** Preflights are answered before any limit. */
-function refusalOf(request: IncomingMessage, context: RouteContext): Refusal | undefined {
-  if (request.method === 'OPTIONS') return undefined;
-  const {client} = headOf(request, context);
-  const refusal = context.rates.of(client)?.takeRequest(context.options.clock.monotonicMs());
-  if (refusal !== undefined) return refusal;
-  const {bodyBytesMax} = context.options.limits;
-  const bytes = Number(request.headers['content-length'] ?? 0);
-  // The SQL route says it in its own envelope.
-  if (bytes <= bodyBytesMax || request.url?.startsWith(SQL_PATH)) return undefined;
-  return {code: 'BODY_TOO_LARGE', bytes, bytesMax: bodyBytesMax};
-}
-
-function refuseBroken(rule: string, request: IncomingMessage, response: ServerResponse, headers: Headers): void {
-  const error = new DbError('INVALID_INPUT', `The request is refused: ${rule}.`);
-  sendJson(response, statusOf(error), errorJson(error, undefined, 0), {...headers, connection: 'close'});
-  if (!request.complete) discardRest(request);
-}
-
-/** The caller's own id, if it is short and harmless to log. */
-function requestIdOf(request: IncomingMessage): string | undefined {
-  const id = request.headers['x-request-id'];
-  return typeof id === 'string' && /^[\x21-\x7e]{1,128}$/.test(id) ? id : undefined;
 }
 
 /** Bytes that are no HTTP request, or headers that are too long or too slow. */

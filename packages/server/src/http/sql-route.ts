@@ -55,6 +55,7 @@ class SqlCall {
     this.#session = signIn(this.#exchange, this.#state.options);
     checkJson(this.#exchange);
     if (!this.#state.rates.takeQuery(this.#session.userId, this.#exchange.client)) {
+      this.#state.traffic.usersRefused++;
       throw new DbError('RATE_LIMIT_EXCEEDED', 'Too many queries per second. Please slow down.');
     }
     if (this.#state.isClosing()) throw new DbError('SHUTTING_DOWN', 'The server is stopping.');
@@ -75,6 +76,7 @@ class SqlCall {
 
   send(results: readonly StatementResult[]): void | Promise<void> {
     const tookMs = this.#tookMs();
+    this.#state.traffic.statementSeconds.observe(tookMs / 1000);
     if (tookMs >= this.#state.options.limits.slowQueryMs) this.#logSlow(tookMs);
     const texts = successJson(results, tookMs);
     if (this.#exchange.isGone) return;
@@ -85,7 +87,9 @@ class SqlCall {
   fail(thrown: unknown): void {
     const error = expected(thrown, this.#exchange.requestId, this.#state.options.logger);
     const details = this.#session !== undefined && isAdmin(this.#session) ? error.details : undefined;
-    this.#exchange.sendError(statusOf(error), errorJson(error, details, this.#tookMs()));
+    const tookMs = this.#tookMs();
+    this.#state.traffic.statementSeconds.observe(tookMs / 1000);
+    this.#exchange.sendError(statusOf(error), errorJson(error, details, tookMs));
   }
 
   #inTime<T>(outcome: Promise<T>, abort: AbortController): Promise<T> {

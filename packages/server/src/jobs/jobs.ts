@@ -73,12 +73,20 @@ export function createJobs(options: JobsOptions): Jobs {
   return new Jobs(options);
 }
 
+export interface JobCount {
+  readonly type: string;
+  readonly status: JobStatus;
+  readonly count: number;
+}
+
 export class Jobs {
   readonly #options: JobsOptions;
   readonly #kinds: ReadonlyMap<string, AnyJobKind>;
   readonly #active = new ActiveJobs();
   readonly #runningByKind = new Map<AnyJobKind, number>();
   readonly #closed = new AbortController();
+  /** By type and status, since the start. */
+  readonly #finished = new Map<string, JobCount>();
   #running = 0;
   #state: 'new' | 'open' | 'stopping' = 'new';
 
@@ -144,6 +152,12 @@ export class Jobs {
   /** Active jobs, oldest first. Finished ones are rows of system.jobs only. */
   list(): JobRecord[] {
     return Array.from(this.#active.values(), job => job.record);
+  }
+
+  counts(): {active: JobCount[]; finished: JobCount[]} {
+    const active = new Map<string, JobCount>();
+    for (const job of this.#active.values()) count(active, job.record);
+    return {active: [...active.values()], finished: [...this.#finished.values()]};
   }
 
   /** The last row of a job once it is over; undefined if it is not active. */
@@ -400,6 +414,7 @@ export class Jobs {
 
   #release(job: ActiveJob): void {
     this.#active.remove(job);
+    if (isTerminal(job.record.status)) count(this.#finished, job.record);
     job.over.resolve(job.record);
     this.#pump();
   }
@@ -458,4 +473,9 @@ function oldestFirst(a: JobRecord, b: JobRecord): number {
 
 function capitalised(word: string): string {
   return word.charAt(0).toUpperCase() + word.slice(1);
+}
+
+function count(counts: Map<string, JobCount>, {job_type: type, status}: JobRecord): void {
+  const key = `${type} ${status}`;
+  counts.set(key, {type, status, count: (counts.get(key)?.count ?? 0) + 1});
 }

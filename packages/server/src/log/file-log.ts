@@ -15,6 +15,7 @@ import type {Seq} from '../model/names.ts';
 import {assert} from '../std/assert.ts';
 import type {Clock} from '../std/clock.ts';
 import type {Disk} from '../std/disk.ts';
+import {Histogram} from '../std/histogram.ts';
 import {blockBytes, encodeBlock, SEGMENT_HEADER_BYTES} from './block.ts';
 import {GroupQueue, type Waiting} from './group-queue.ts';
 import type {Durability, Log, LogBatch, LogStats, OpenLog} from './log.ts';
@@ -32,6 +33,7 @@ const GROUP_BYTES_MAX = MEGABYTE;
 const LAZY_SYNC_MS = 1000;
 /** The newest sync's weight in the moving average. */
 const SYNC_WEIGHT = 1 / 8;
+const SYNC_SECONDS = [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5];
 /** While syncs are just too slow for this thread, one of so many groups tries again; while they are slower, one of more. */
 const GROUPS_PER_PROBE = 32;
 
@@ -87,6 +89,7 @@ class FileLog implements Log {
   #syncs = 0;
   /** Moving average of the syncs on this thread. */
   #syncMicros = 0;
+  readonly #syncSeconds = new Histogram(SYNC_SECONDS);
   #slowGroups = 0;
   /** Who waited when the last group was answered, those of the group included; only where they wait for a sync. */
   #callers = 0;
@@ -165,6 +168,7 @@ class FileLog implements Log {
       batches: this.#batches,
       syncs: this.#syncs,
       syncMicros: this.#syncMicros,
+      syncSeconds: this.#syncSeconds,
       segments: this.#segments.count,
       state: this.#state(),
     };
@@ -320,6 +324,7 @@ class FileLog implements Log {
     this.#segments.current!.file.datasyncNow();
     const micros = (this.#clock.monotonicMs() - startedMs) * 1000;
     this.#syncMicros += this.#syncMicros === 0 ? micros : (micros - this.#syncMicros) * SYNC_WEIGHT;
+    this.#syncSeconds.observe(micros / 1e6);
     this.#noteSync(this.#position);
   }
 
@@ -340,6 +345,7 @@ class FileLog implements Log {
     const {current} = this.#segments;
     const through = this.#position;
     if (current === undefined || this.#syncedThrough >= through) return;
+    const startedMs = this.#clock.monotonicMs();
     try {
       await current.file.datasync();
     } catch (error) {
@@ -348,6 +354,7 @@ class FileLog implements Log {
     }
     // One that failed meanwhile may have been for pages that this one then found clean.
     if (this.#failure !== undefined) throw readOnly(this.#failure);
+    this.#syncSeconds.observe((this.#clock.monotonicMs() - startedMs) / 1000);
     this.#noteSync(through);
   }
 

@@ -12,6 +12,7 @@
  * none but an urgent one overtakes them.
  */
 import type {Seq} from '../model/names.ts';
+import type {Histogram} from '../std/histogram.ts';
 
 /** What an acknowledged append survives: nothing, a crash of the process, a crash of the machine. */
 export type Durability = 'D0' | 'D1' | 'D2';
@@ -28,6 +29,8 @@ export interface LogStats {
   syncs: number;
   /** Moving average of one fdatasync on the thread of the loop, in microseconds. */
   syncMicros: number;
+  /** Of every sync since the log was opened. */
+  syncSeconds: Histogram;
   segments: number;
   state: 'open' | 'full' | 'failed' | 'closed';
 }

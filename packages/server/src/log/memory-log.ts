@@ -6,6 +6,7 @@
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Seq} from '../model/names.ts';
 import {assert} from '../std/assert.ts';
+import {Histogram} from '../std/histogram.ts';
 import type {Log, LogBatch, LogStats, OpenLog} from './log.ts';
 
 const MEGABYTE = 1024 * 1024;
@@ -58,6 +59,7 @@ class MemoryLog implements Log {
   #drained: (() => void)[] = [];
   #appendedBytes = 0;
   #blocks = 0;
+  readonly #syncSeconds = new Histogram([]);
   #batches = 0;
 
   constructor(state: MemoryLogState, limits: MemoryLogLimits) {
@@ -114,6 +116,7 @@ class MemoryLog implements Log {
       batches: this.#batches,
       syncs: this.#blocks,
       syncMicros: 0,
+      syncSeconds: this.#syncSeconds,
       segments: this.#state.batches.length,
       state: this.#hasFailed ? 'failed' : this.#isClosed ? 'closed' : this.#state.isFull ? 'full' : 'open',
     };

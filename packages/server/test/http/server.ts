@@ -39,6 +39,7 @@ export async function startServer(
     host: '127.0.0.1',
     port: 0,
     ...SHIPPED,
+    measures: () => database.measures(),
     limits: {...LIMITS, ...limits},
     logger,
     version: '0.0.0',
