@@ -60,6 +60,7 @@ import {Manifests} from './table/manifests.ts';
 import {Mirrors} from './table/mirrors.ts';
 import {createTables} from './table/rows.ts';
 import {Streams} from './table/streams.ts';
+import {beginTransaction} from './table/transaction.ts';
 
 export interface DatabaseOptions {
   readonly directory: string;
@@ -357,14 +358,14 @@ function createServices(
   const {clock, defaultRows, maxRows, retentionHours, analytic} = options;
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const current = (incarnation: Incarnation) => catalog.current(incarnation);
+  const isWatched = (incarnation: Incarnation) => core.feed.isWatched(incarnation);
+  const rows = {hot, cold, commit, manifests, latches, schemaOf, current, memory, streams, isWatched};
   return {
     ...made,
     catalog,
     ddl: new Ddl({catalog, storages, commit, latches, clock, rows: {hot, cold, commit, manifests, schemaOf}}),
-    tables: createTables({
-      ...{hot, cold, commit, manifests, latches, schemaOf, current, memory, streams},
-      isWatched: incarnation => core.feed.isWatched(incarnation),
-    }),
+    tables: createTables(rows),
+    begin: (places, id) => beginTransaction(rows, places, id),
     storages,
     openStorage: core.openStorage,
     tableCounts: (schema, ofUser) => tableCounts(core, schema, ofUser),

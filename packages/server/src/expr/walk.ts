@@ -11,6 +11,7 @@ import type {
   Query,
   Select,
   SelectItem,
+  TableRef,
   Update,
   WindowSpec,
 } from '../parser/ast.ts';
@@ -160,6 +161,34 @@ function eachQuery(root: Query, visit: (query: Query) => void): void {
         if (item.kind === 'query') stack.push(item.query);
       });
   }
+}
+
+/** Every table that the statement names, wherever it does; names of WITH queries are among them. */
+export function tablesOf(statement: Query | Insert | Update | Delete): TableRef[] {
+  const found: TableRef[] = [];
+  const addFrom = (items: readonly FromItem[]) =>
+    eachFromItem(items, item => {
+      if (item.kind === 'table') found.push(item.table);
+      else if (item.kind === 'query') addQuery(item.query);
+    });
+  // Queries below FROM, WITH and set operations are visited by `eachQuery` alone.
+  const addQuery = (root: Query) =>
+    eachQuery(root, query => {
+      if (query.kind !== 'select') return;
+      eachFromItem(query.from, item => {
+        if (item.kind === 'table') found.push(item.table);
+      });
+    });
+  if (statement.kind === 'select' || statement.kind === 'set' || statement.kind === 'values') addQuery(statement);
+  else {
+    found.push(statement.table);
+    if (statement.kind !== 'insert') addFrom(statement.from);
+    else if (statement.query !== undefined) addQuery(statement.query);
+  }
+  walk(expressionsOf(statement), expr => {
+    if ('query' in expr) addQuery(expr.query);
+  });
+  return found;
 }
 
 /** Items of FROM, joins before their sides. */

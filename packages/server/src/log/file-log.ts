@@ -63,7 +63,7 @@ export function openFileLog(options: FileLogOptions): OpenLog {
 class FileLog implements Log {
   readonly #clock: Clock;
   readonly #durability: Durability;
-  readonly #maxBatchBytes: number;
+  readonly maxBatchBytes: number;
   readonly #maxQueuedBytes: number;
   readonly #commitDelayMs: number;
   readonly #segments: Segments;
@@ -98,8 +98,8 @@ class FileLog implements Log {
   constructor(options: FileLogOptions, recovered: RecoveredLog) {
     const wanted = options.segmentBytes ?? 16 * MEGABYTE;
     const fitting = wanted - SEGMENT_HEADER_BYTES - blockBytes(1, 0);
-    this.#maxBatchBytes = options.maxBatchBytes ?? (wanted < 16 * MEGABYTE ? fitting : 16 * MEGABYTE);
-    assert(this.#maxBatchBytes > 0, 'a segment holds at least one batch');
+    this.maxBatchBytes = options.maxBatchBytes ?? (wanted < 16 * MEGABYTE ? fitting : 16 * MEGABYTE);
+    assert(this.maxBatchBytes > 0, 'a segment holds at least one batch');
     this.#maxQueuedBytes = options.maxQueuedBytes ?? 64 * MEGABYTE;
     this.#commitDelayMs = options.commitDelayMs ?? 0;
     this.#clock = options.clock;
@@ -112,7 +112,7 @@ class FileLog implements Log {
       disk: options.disk,
       clock: options.clock,
       directory: options.directory,
-      segmentBytes: Math.max(wanted, SEGMENT_HEADER_BYTES + blockBytes(1, this.#maxBatchBytes)),
+      segmentBytes: Math.max(wanted, SEGMENT_HEADER_BYTES + blockBytes(1, this.maxBatchBytes)),
       written: recovered.written,
       nextNumber: recovered.nextNumber,
       isCurrentWritten: () => this.#offset > SEGMENT_HEADER_BYTES,
@@ -125,10 +125,10 @@ class FileLog implements Log {
     const {length} = batch.bytes;
     if (this.#isClosed) throw new DbError('SHUTTING_DOWN', 'The log is closed.');
     if (this.#failure !== undefined) throw readOnly(this.#failure);
-    if (length > this.#maxBatchBytes) {
+    if (length > this.maxBatchBytes) {
       throw new DbError(
         'LIMIT_EXCEEDED',
-        `One batch of ${length} bytes exceeds the limit maxBatchBytes of ${this.#maxBatchBytes}.`,
+        `One batch of ${length} bytes exceeds the limit maxBatchBytes of ${this.maxBatchBytes}.`,
       );
     }
     const {fault} = this.#segments;

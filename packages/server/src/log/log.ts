@@ -36,6 +36,7 @@ export interface LogStats {
 }
 
 export interface Log {
+  readonly maxBatchBytes: number;
   /**
    * Puts a batch into the group that is written next. Throws LIMIT_EXCEEDED if it is larger than `maxBatchBytes`, DISK_FULL when no
    * segment could be prepared (unless `urgent`: publish, delete and job records use the spare segment), READ_ONLY after a failure,

@@ -48,7 +48,7 @@ interface Waiting {
 class MemoryLog implements Log {
   readonly #state: MemoryLogState;
   readonly #life: number;
-  readonly #maxBatchBytes: number;
+  readonly maxBatchBytes: number;
   readonly #maxQueuedBytes: number;
   #queue: Waiting[] = [];
   #queuedBytes = 0;
@@ -66,7 +66,7 @@ class MemoryLog implements Log {
     this.#state = state;
     this.#life = state.life;
     this.#lastSeq = state.batches.at(-1)?.lastSeq ?? 0n;
-    this.#maxBatchBytes = limits.maxBatchBytes ?? 16 * MEGABYTE;
+    this.maxBatchBytes = limits.maxBatchBytes ?? 16 * MEGABYTE;
     this.#maxQueuedBytes = limits.maxQueuedBytes ?? 64 * MEGABYTE;
   }
 
@@ -74,10 +74,10 @@ class MemoryLog implements Log {
     const {length} = batch.bytes;
     if (this.#isClosed) throw new DbError('SHUTTING_DOWN', 'The log is closed.');
     if (this.#hasFailed) throw readOnly();
-    if (length > this.#maxBatchBytes) {
+    if (length > this.maxBatchBytes) {
       throw new DbError(
         'LIMIT_EXCEEDED',
-        `One batch of ${length} bytes exceeds the limit maxBatchBytes of ${this.#maxBatchBytes}.`,
+        `One batch of ${length} bytes exceeds the limit maxBatchBytes of ${this.maxBatchBytes}.`,
       );
     }
     if (this.#state.isFull && !urgent) throw new DbError('DISK_FULL', 'There is no space for the next log segment.');

@@ -25,7 +25,8 @@ import type {Clock} from '../std/clock.ts';
 import {SYSTEM_NAMESPACE, type SystemColumn, type SystemRecord, type SystemTableOf} from '../system/define.ts';
 import {SystemTable} from '../system/index.ts';
 import type {StorageRecord} from '../system/storages.ts';
-import type {TableSnapshot, Tables} from '../table/table.ts';
+import type {Place, TableSnapshot, Tables, Transaction} from '../table/table.ts';
+import type {RequestTransaction} from './request-transaction.ts';
 import type {StatementDoc} from './statement-doc.ts';
 
 /** The catalog's name in answers, as clients know it. */
@@ -55,6 +56,8 @@ export interface Services {
   readonly catalog: Catalog;
   readonly ddl: Ddl;
   readonly tables: Tables;
+  /** A transaction over these places and no others; `id` names it in messages. */
+  readonly begin: (places: readonly Place[], id: string) => Transaction;
   readonly storages: Storages;
   readonly openStorage: StorageOpener;
   /** The row of a storage as it is stored, secrets included. */
@@ -101,6 +104,9 @@ export interface StatementContext {
   readonly text: string;
   /** For tests: which executor runs the query; undefined: the one that fits. */
   readonly executor: Executor | undefined;
+  /** Where rows are read and written: the database, or the transaction that is open. */
+  readonly tables: Tables;
+  readonly transaction: RequestTransaction;
 }
 
 export type Executor = 'direct' | 'analytic';
@@ -115,6 +121,8 @@ export interface StatementKind<Tree = unknown> {
   readonly takesParams: boolean;
   /** It changes nothing, so nobody who missed its outcome has to wonder. */
   readonly isReadOnly?: true;
+  /** It may stand in an explicit transaction, as what is read-only may. */
+  readonly runsInTransaction?: true;
   /** Undefined: it is known by name and not run. */
   readonly doc: StatementDoc | undefined;
   /** The cursor stands at the first token; everything up to the end must be consumed. */

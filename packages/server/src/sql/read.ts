@@ -180,7 +180,7 @@ export function tableFor(context: StatementContext): TableOf {
 export function openTable(context: StatementContext, schema: Schema): TableSnapshot {
   const {services, session} = context;
   const scope = services.scopeFor(session, schema, 'read');
-  return schema.kind === 'system' ? services.openSystem(schema) : services.tables.snapshot(scope, schema);
+  return schema.kind === 'system' ? services.openSystem(schema) : context.tables.snapshot(scope, schema);
 }
 
 export function findTable(context: StatementContext, ref: TableRef, hint = ''): Schema {

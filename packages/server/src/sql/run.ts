@@ -2,7 +2,7 @@
  * Run: from a request's text to one result per statement.
  *
  *     split ─ match head ─ authorise ─ parse      for every statement, before any runs
- *           ─ execute in order                    the first failure ends the request; what came before stays done
+ *           ─ execute in order                    the first failure ends the request; what came before stays done, but for an open transaction
  *
  * Laws: nothing runs unless every statement parsed and is allowed. A parsed text is reused as it is: trees are immutable and know nothing of the
  * session. A statement that met an ALTER between its plan and its write is planned again, a bounded number of times.
@@ -20,6 +20,8 @@ import {throwIfOver} from '../table/merge.ts';
 import type {Executor, Services, StatementContext, StatementKind, StatementResult} from './define.ts';
 import {matchHead} from './heads.ts';
 import {redactSecrets} from './redact.ts';
+import {RequestTransaction} from './request-transaction.ts';
+import {begin, commit} from './statements/transactions.ts';
 
 const CACHE_BYTES = 4 * 1024 * 1024;
 const CACHED_TEXT_MAX = 8 * 1024;
@@ -59,9 +61,9 @@ export function createRunSql(services: Services): RunSql {
     }
     for (const {kind} of statements) requireAccess(request.session, kind.access);
     checkParams(statements, request.params);
-    if (statements.length > 1) return executeAll(services, request, statements);
+    if (statements.length > 1 || statements[0]!.kind === begin) return executeAll(services, request, statements);
     throwIfOver(request.signal);
-    const result = execute(services, request, statements[0]!, 0);
+    const result = execute(services, request, statements[0]!, 0, NO_TRANSACTION);
     return result instanceof Promise ? result.then(one => [one]) : [result];
   };
 }
@@ -73,14 +75,23 @@ async function executeAll(
 ): Promise<StatementResult[]> {
   const results: StatementResult[] = [];
   let {namespace} = request;
-  for (const [i, statement] of statements.entries()) {
-    throwIfOver(request.signal);
-    const result = await execute(services, {...request, namespace}, statement, i);
-    namespace = result.namespace ?? namespace;
-    results.push(result);
+  const transaction = new RequestTransaction(statements, services.nonce());
+  try {
+    for (const [i, statement] of statements.entries()) {
+      throwIfOver(request.signal);
+      const result = await execute(services, {...request, namespace}, statement, i, transaction);
+      namespace = result.namespace ?? namespace;
+      results.push(result);
+    }
+    transaction.checkEnded();
+    return results;
+  } finally {
+    transaction.end();
   }
-  return results;
 }
+
+/** Of a lone statement that does not begin one. */
+const NO_TRANSACTION = new RequestTransaction([], '');
 
 function parseAll(sql: string): Parsed[] {
   return splitStatements(sql).map(statement => {
@@ -119,7 +130,10 @@ function execute(
   request: SqlRequest,
   statement: Parsed,
   index: number,
+  transaction: RequestTransaction,
 ): StatementResult | Promise<StatementResult> {
+  const {tables = services.tables} = transaction;
+  const isOpen = tables !== services.tables;
   const context: StatementContext = {
     services,
     session: request.session,
@@ -128,6 +142,8 @@ function execute(
     namespace: request.namespace ?? 'default',
     text: statement.text,
     executor: request.executor,
+    tables,
+    transaction,
   };
   // Without rows no id is shown: what was written is then answered as done, whatever the log says next.
   const secure = (result: StatementResult) =>
@@ -136,7 +152,9 @@ function execute(
   const run = (): StatementResult | Promise<StatementResult> => {
     attempt++;
     try {
-      if (!statement.kind.isReadOnly) request.onChange?.();
+      transaction.enter(index, statement);
+      // What stays in an open transaction has changed nothing yet.
+      if (!statement.kind.isReadOnly && (!isOpen || statement.kind === commit)) request.onChange?.();
       const result = statement.kind.run(statement.tree, context);
       const answer = result instanceof Promise ? result.then(secure) : secure(result);
       return answer instanceof Promise ? answer.catch(again) : answer;
@@ -146,7 +164,7 @@ function execute(
   };
   const again = (error: unknown) => {
     if (!(error instanceof DbError)) throw error;
-    if (error.code === 'WRITE_CONFLICT' && attempt < REPLANS_MAX && !request.signal.aborted) return run();
+    if (error.code === 'WRITE_CONFLICT' && !isOpen && attempt < REPLANS_MAX && !request.signal.aborted) return run();
     throw inStatement(error, {request: request.sql, statement, index});
   };
   return run();

@@ -107,6 +107,11 @@ export class Commit {
     this.#newestIncarnation = options.newestIncarnation;
   }
 
+  /** What one batch may hold. */
+  get maxBatchBytes(): number {
+    return this.#log?.maxBatchBytes ?? 0;
+  }
+
   get watermark(): Seq {
     return this.#watermark;
   }

@@ -36,6 +36,8 @@ export interface Asked {
   readonly wantsImages: boolean;
   /** Somebody is told which rows are replaced. */
   readonly isWatched: boolean;
+  /** Told of the bytes of each decision; throws when they are too many. */
+  readonly spend?: (bytes: number) => void;
 }
 
 /** What `change` decides for the rows of the keys, which are distinct. */
@@ -45,9 +47,14 @@ export async function decideChange(asked: Asked, change: Change, visit: Visit): 
   await visit(keys, (row, keyIndex, hot) => {
     const result = row.isTombstone ? undefined : change(row);
     if (result === undefined || (result === 'keep' && !wantsImages)) return;
-    decided[keyIndex] = replaced(asked, keys[keyIndex]!, {row, hot}, result);
+    decided[keyIndex] = spent(asked, replaced(asked, keys[keyIndex]!, {row, hot}, result));
   });
   return decided.filter(one => one !== undefined);
+}
+
+function spent({spend}: Asked, decided: Decided): Decided {
+  spend?.(decided.key.length + (decided.row?.length ?? 0));
+  return decided;
 }
 
 /** The decision on a row that exists: `hot` is its bytes, unless it lies in a segment alone. */
@@ -105,14 +112,15 @@ export async function decideInsert(
       const result = onConflict(row, rows[at]!);
       if (result === undefined) continue;
       isDone = true;
-      decided[at] = replaced(asked, distinct[i]!, {row, hot}, result);
+      decided[at] = spent(asked, replaced(asked, distinct[i]!, {row, hot}, result));
     }
   });
   for (const [i, key] of distinct.entries()) {
     if (isTaken[i]) continue;
     const [first, second] = proposals[i]!;
     const row = encodeRow(schema, rows[first!]!, 0);
-    decided[first!] = {key, row, image: wantsImages ? whole(row) : undefined, before: null, isCold: isCold[i]!};
+    const image = wantsImages ? whole(row) : undefined;
+    decided[first!] = spent(asked, {key, row, image, before: null, isCold: isCold[i]!});
     if (second === undefined || onConflict === 'nothing') continue;
     throw onConflict === undefined ? keyRepeated(schema, rows[second]!) : secondTime(schema, rows[second]!);
   }

@@ -174,7 +174,7 @@ async function scanMerged(
 }
 
 /** Walks a hot snapshot in either direction, a block at a time, so that the walk can pause between rows. */
-class HotCursor {
+export class HotCursor {
   readonly #hot: HotSnapshot;
   readonly #isReverse: boolean;
   #range: KeyRange;

@@ -10,6 +10,7 @@ import type {Cold} from '../cold/cold.ts';
 import type {Manifest} from '../cold/manifest.ts';
 import type {Hot} from '../hot/hot.ts';
 import type {MemoryBudget} from '../hot/memory-budget.ts';
+import {encodeKey} from '../model/key-codec.ts';
 import {type Incarnation, type ScopeKey, tableText} from '../model/names.ts';
 import type {Row, RowBytes} from '../model/row.ts';
 import {FLAG_COLD_PREDECESSOR, RowView, rowFlags, rowSeq} from '../model/row-codec.ts';
@@ -18,6 +19,7 @@ import type {Commit} from './commit.ts';
 import type {Latches} from './latches.ts';
 import type {Manifests} from './manifests.ts';
 import type {Streams} from './streams.ts';
+import type {Change, ScanRequest, TableSnapshot, WriteOptions} from './table.ts';
 
 const KEYS_PER_BREATH = 4096;
 
@@ -70,6 +72,34 @@ export async function visitNewest(
   await held(options, () =>
     options.cold.visit(schema, manifest, coldKeys, (i, {row}) => offer(row, cold[i]!, undefined)),
   );
+}
+
+/** Keys of the rows that the change would touch at this moment. They are decided again, under their latches if they have some. */
+export async function candidates(
+  open: () => TableSnapshot,
+  schema: Schema,
+  request: ScanRequest,
+  change: Change,
+  {signal, returning}: WriteOptions,
+): Promise<Uint8Array[]> {
+  const {from, to} = request.keys;
+  // No snapshot for one key: it would make the next writes to its scope copy what it froze.
+  if (from !== undefined && to !== undefined && Buffer.compare(from, to) === 0) return [from];
+  const table = open();
+  try {
+    const key = schema.columns[schema.primaryKey]!;
+    const keys: Uint8Array[] = [];
+    const collect = (row: Row): boolean => {
+      const result = change(row);
+      const isMeant = result !== undefined && (result !== 'keep' || returning !== undefined);
+      if (isMeant) keys.push(encodeKey(key.type, row.value(schema.primaryKey)));
+      return true;
+    };
+    await table.scan(request, collect, signal);
+    return keys;
+  } finally {
+    table.close();
+  }
 }
 
 export function viewOf({schemaOf}: Pick<RowsOptions, 'schemaOf'>, schema: Schema): RowView {

@@ -12,7 +12,7 @@ import type {Manifest} from '../cold/manifest.ts';
 import type {Value} from '../model/datatype.ts';
 import {encodeKey} from '../model/key-codec.ts';
 import {type ScopeKey, scopeId} from '../model/names.ts';
-import type {Row, RowBytes} from '../model/row.ts';
+import type {RowBytes} from '../model/row.ts';
 import {encodeRow, FLAG_TOMBSTONE, rowFlags, setRowFlags} from '../model/row-codec.ts';
 import {type Schema, TABLE_KINDS} from '../model/schema.ts';
 import type {Scope} from '../model/session.ts';
@@ -30,7 +30,7 @@ import {
   whole,
 } from './decide.ts';
 import {openSnapshot, throwIfOver} from './merge.ts';
-import {checkCurrent, held, predecessorFlag, type RowsOptions, viewOf, visitNewest} from './newest.ts';
+import {candidates, checkCurrent, held, predecessorFlag, type RowsOptions, viewOf, visitNewest} from './newest.ts';
 import type {Change, InsertOptions, ScanRequest, TableSnapshot, Tables, WriteOptions} from './table.ts';
 
 /** So often a write reads segments beside flushes that publish; then they wait for it. */
@@ -264,39 +264,11 @@ async function changeRows(
     checkCurrent(options, schema);
     return options.streams.remove(scope, schema, change, how);
   }
-  const keys = [...(request.points ?? (await candidates(options, scope, schema, request, change, how)))];
+  const open = () => snapshot(options, scope, schema);
+  const keys = [...(request.points ?? (await candidates(open, schema, request, change, how)))];
   if (keys.length === 0) return 0;
   const decide = (visit: Visit) => decideChange(askedOf(options, schema, keys, how), change, visit);
   return writeDecided(options, scope, schema, latchIds(keys), decide, how);
-}
-
-/** Keys of the rows that the change would touch at this moment. They are decided again under their latches. */
-async function candidates(
-  options: RowsOptions,
-  scope: Scope,
-  schema: Schema,
-  request: ScanRequest,
-  change: Change,
-  {signal, returning}: WriteOptions,
-): Promise<Uint8Array[]> {
-  const {from, to} = request.keys;
-  // No snapshot for one key: it would make the next writes to its scope copy what it froze.
-  if (from !== undefined && to !== undefined && Buffer.compare(from, to) === 0) return [from];
-  const table = snapshot(options, scope, schema);
-  try {
-    const key = schema.columns[schema.primaryKey]!;
-    const keys: Uint8Array[] = [];
-    const collect = (row: Row): boolean => {
-      const result = change(row);
-      const isMeant = result !== undefined && (result !== 'keep' || returning !== undefined);
-      if (isMeant) keys.push(encodeKey(key.type, row.value(schema.primaryKey)));
-      return true;
-    };
-    await table.scan(request, collect, signal);
-    return keys;
-  } finally {
-    table.close();
-  }
 }
 
 function checkDistinct(schema: Schema, rows: readonly (readonly Value[])[], ids: readonly string[]): void {

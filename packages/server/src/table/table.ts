@@ -119,3 +119,22 @@ export interface Tables {
    */
   change(scope: Scope, schema: Schema, request: ScanRequest, change: Change, options: WriteOptions): Promise<number>;
 }
+
+/** The right to one scope, and what its rows look like. */
+export interface Place {
+  readonly scope: Scope;
+  readonly schema: Schema;
+}
+
+/** The same doors, over one moment and own writes: see `transaction.ts`. Whoever began it ends it, however it went. */
+export interface Transaction extends Tables {
+  readonly id: string;
+  savepoint(name: string): void;
+  /** Throws if there is none of that name. It stays, those after it go. */
+  rollbackTo(name: string): void;
+  /** Throws if there is none of that name. Those after it go too. */
+  release(name: string): void;
+  /** Resolves when all of it is durable and visible. Throws WRITE_CONFLICT if somebody else wrote one of its keys since it began. */
+  commit(signal: AbortSignal): Promise<void>;
+  end(): void;
+}

@@ -20,6 +20,7 @@ export const insertRows = defineStatement<Insert>({
   heads: ['INSERT'],
   access: 'any',
   takesParams: true,
+  runsInTransaction: true,
   doc: {
     topic: 'Rows',
     syntax: [
@@ -41,7 +42,7 @@ export const insertRows = defineStatement<Insert>({
       'query' in source ? source.rows(await readValues(source.query, source.types, context), env) : source.rows(env);
     const returned = returning?.collect(env);
     const options = {signal, onConflict: onConflict?.(env), returning: returned?.add};
-    const count = await services.tables.insert(scope, schema, rows, options);
+    const count = await context.tables.insert(scope, schema, rows, options);
     return returned?.answer(session) ?? done(context, 'Inserted', count);
   },
 });
@@ -51,6 +52,7 @@ export const updateRows = defineStatement<Update>({
   heads: ['UPDATE'],
   access: 'any',
   takesParams: true,
+  runsInTransaction: true,
   doc: {
     topic: 'Rows',
     syntax: 'UPDATE table [AS alias] SET column = expr, … [FROM table, …] WHERE condition [RETURNING expr, …]',
@@ -72,6 +74,7 @@ export const deleteRows = defineStatement<Delete>({
   heads: ['DELETE'],
   access: 'any',
   takesParams: true,
+  runsInTransaction: true,
   doc: {
     topic: 'Rows',
     syntax: 'DELETE FROM table [AS alias] [USING table, …] WHERE condition [RETURNING expr, …]',
@@ -112,7 +115,7 @@ async function change(
   const count =
     'query' in how
       ? await changeByQuery(context, {schema, scope}, how, options)
-      : await services.tables.change(scope, schema, how.request(env), how.change(env), options);
+      : await context.tables.change(scope, schema, how.request(env), how.change(env), options);
   return returned?.answer(session) ?? done(context, verb, count);
 }
 
@@ -135,7 +138,7 @@ async function changeByQuery(
     const {keys: points, change: decided} = decide(found, services.newEnv(session, params), stale);
     const request = {keys: {}, isReverse: false, bounds: [], columns: undefined, includeTombstones: false, points};
     try {
-      return await services.tables.change(scope, schema, request, decided, options);
+      return await context.tables.change(scope, schema, request, decided, options);
     } catch (error) {
       if (error !== stale || decisions === DECISIONS_MAX) throw error;
     }

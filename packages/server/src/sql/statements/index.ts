@@ -14,6 +14,7 @@ import {select} from './select.ts';
 import {setOption, showAll, showSetting} from './settings.ts';
 import {showManifest, showStats, showTables} from './show-tables.ts';
 import {alterStorage, createStorage, dropStorage, showStorages, storageCheck} from './storages.ts';
+import {begin, commit, release, rollback, savepoint} from './transactions.ts';
 import {useNamespace} from './use.ts';
 import {createView, dropView} from './views.ts';
 
@@ -22,6 +23,11 @@ export const STATEMENTS: readonly StatementKind[] = [
   insertRows,
   updateRows,
   deleteRows,
+  begin,
+  commit,
+  rollback,
+  savepoint,
+  release,
   explain,
   explainAnalyze,
   createNamespace,

@@ -24,9 +24,6 @@ const NAMES: readonly (string | readonly [name: string, ...heads: string[]])[] =
   'CLEAR TOPIC',
   ['CONSUME FROM', 'CONSUME'],
   'ACK',
-  ['BEGIN', 'BEGIN', 'START TRANSACTION'],
-  ['COMMIT', 'COMMIT', 'END'],
-  ['ROLLBACK', 'ROLLBACK', 'ABORT'],
   'CLUSTER',
 ];
 

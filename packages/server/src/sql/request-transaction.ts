@@ -1,0 +1,118 @@
+/**
+ * Request transaction: the explicit transaction of one request, between its BEGIN and its COMMIT or ROLLBACK.
+ *
+ * Laws: a request has at most one at a time, and none outlives it: what is open when the request ends, however it ends, is rolled back. The places
+ * that the statements up to the end of the request name are captured at BEGIN, since all of them are known by then; names that cannot be read are
+ * left to the statements that say them. Inside run queries, INSERT, UPDATE and DELETE; everything else is refused by name.
+ */
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import {tablesOf} from '../expr/walk.ts';
+import type {TableRef} from '../parser/ast.ts';
+import type {Place, Tables, Transaction} from '../table/table.ts';
+import {resolveName, type StatementContext, type StatementKind} from './define.ts';
+
+/** The statements of a request, as they were parsed. */
+export interface RequestStatement {
+  readonly kind: StatementKind;
+  readonly tree: unknown;
+}
+
+export class RequestTransaction {
+  readonly #statements: readonly RequestStatement[];
+  readonly #owner: string;
+  #open: Transaction | undefined;
+  #next = 0;
+
+  constructor(statements: readonly RequestStatement[], owner: string) {
+    this.#statements = statements;
+    this.#owner = owner;
+  }
+
+  /** Where the statements read and write: the open transaction. */
+  get tables(): Tables | undefined {
+    return this.#open;
+  }
+
+  /** Called before each statement runs. Throws what it may not do here. */
+  enter(index: number, {kind}: RequestStatement): void {
+    this.#next = index + 1;
+    if (this.#open === undefined || kind.runsInTransaction || kind.isReadOnly) return;
+    const {id} = this.#open;
+    if (DDL.test(kind.name)) throw fail.invalidOperation(`DDL is not allowed inside explicit transaction '${id}'`);
+    throw fail.invalidOperation(`${kind.name} is not allowed inside explicit transaction '${id}'`);
+  }
+
+  begin(context: StatementContext): string {
+    if (this.#open !== undefined)
+      throw fail.conflict(
+        `request owner 'sql-req-${this.#owner}' already has an active transaction '${this.#open.id}'`,
+      );
+    const id = context.services.newEnv(context.session, []).uuidV7();
+    this.#open = context.services.begin(this.#places(context), id);
+    return id;
+  }
+
+  /** The open one; `what` is the statement that needs it. */
+  current(what: string): Transaction {
+    if (this.#open === undefined) throw fail.invalidOperation(`${what} requires an active explicit SQL transaction`);
+    return this.#open;
+  }
+
+  async commit(signal: AbortSignal): Promise<string> {
+    const transaction = this.current('COMMIT');
+    await transaction.commit(signal);
+    this.#close();
+    return transaction.id;
+  }
+
+  rollback(): string {
+    const {id} = this.current('ROLLBACK');
+    this.#close();
+    return id;
+  }
+
+  /** All statements have run. */
+  checkEnded(): void {
+    if (this.#open === undefined) return;
+    throw new DbError(
+      'SQL_EXECUTION_ERROR',
+      'Request completed with an open explicit transaction; rolled back automatically',
+    );
+  }
+
+  /** However the request went. */
+  end(): void {
+    if (this.#open !== undefined) this.#close();
+  }
+
+  #close(): void {
+    this.#open?.end();
+    this.#open = undefined;
+  }
+
+  #places(context: StatementContext): Place[] {
+    const places = new Map<unknown, Place>();
+    for (const {kind, tree} of this.#statements.slice(this.#next)) {
+      if (!kind.takesParams) continue;
+      for (const ref of tablesOf(tree as Parameters<typeof tablesOf>[0])) {
+        const place = placeOf(context, ref);
+        if (place !== undefined) places.set(place.schema, place);
+      }
+    }
+    return [...places.values()];
+  }
+}
+
+const DDL = /^(?:CREATE|ALTER|DROP)\b/;
+
+function placeOf(context: StatementContext, ref: TableRef): Place | undefined {
+  const {services, session} = context;
+  const schema = services.catalog.find(resolveName(context, ref));
+  if (schema === undefined || schema.kind === 'system') return undefined;
+  try {
+    return {schema, scope: services.scopeFor(session, schema, 'read')};
+  } catch (error) {
+    if (error instanceof DbError) return undefined;
+    throw error;
+  }
+}

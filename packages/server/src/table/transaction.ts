@@ -1,0 +1,384 @@
+/**
+ * Transaction: the doors of `table.ts` over one moment and what the transaction itself has written; all of that is committed at once, or none of it.
+ *
+ *     begin    the places that its statements name are captured in one turn            base
+ *     read     own rows over base, as one hot snapshot (overlay.ts)                    both executors read it as any other
+ *     write    decide (decide.ts) on that ─ keep the new versions                      own; nothing is latched, nobody sees it
+ *     commit   latch all its keys ─ was any of them written since? ─ [ check again ─ append one batch ] ─ durable ─ unlatch
+ *                                                                    └ one synchronous turn ┘
+ *
+ * Laws: all reads see the moment of the beginning and own writes (snapshot isolation). Of two transactions that write one key the first to commit wins,
+ * whether the key was there or not: a version above the moment makes the commit WRITE_CONFLICT, and nothing is written. A schema that changed meanwhile
+ * does too. The batch takes its seqs when it is appended and lies in one block of the log, so a crash finds all of it or nothing. Until then own rows
+ * have provisional seqs of the same counter: distinct, above the moment, seen by nobody else. What it keeps, versions that it replaced itself included,
+ * is at most one batch of the log. A place that was not captured at the beginning may be captured later only if nobody wrote there since. Latches are
+ * taken place by place in the order of their ids, as those of one place are in the order of theirs, so writers never wait in a circle.
+ */
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import type {Manifest} from '../cold/manifest.ts';
+import type {Hot, HotSnapshot} from '../hot/hot.ts';
+import {createHot} from '../hot/hot-store.ts';
+import type {Value} from '../model/datatype.ts';
+import {encodeKey} from '../model/key-codec.ts';
+import {type Seq, scopeId, tableText} from '../model/names.ts';
+import type {RowBytes} from '../model/row.ts';
+import {FLAG_COLD_PREDECESSOR, FLAG_TOMBSTONE, rowFlags, rowSeq, setRowFlags, setRowSeq} from '../model/row-codec.ts';
+import {type Schema, TABLE_KINDS} from '../model/schema.ts';
+import type {Scope} from '../model/session.ts';
+import type {WriteRow} from './commit.ts';
+import {type Asked, type Decided, decideChange, decideInsert, isLive, latchIds, type Visit, whole} from './decide.ts';
+import type {Release} from './latches.ts';
+import {openSnapshot, throwIfOver} from './merge.ts';
+import {candidates, checkCurrent, predecessorFlag, type RowsOptions, viewOf, visitNewest} from './newest.ts';
+import {overlay} from './overlay.ts';
+import type {Change, InsertOptions, Place, ScanRequest, TableSnapshot, Transaction, WriteOptions} from './table.ts';
+
+/** Most transactions are small. */
+const OWN_SLAB_BYTES = 64 * 1024;
+const CHECKS_BESIDE_FLUSHES = 3;
+
+/** `id` is how its errors name it. */
+export function beginTransaction(options: RowsOptions, places: readonly Place[], id: string): Transaction {
+  return new OpenTransaction(options, places, id);
+}
+
+/** A place at the moment of the transaction. */
+interface Base {
+  readonly scope: Scope;
+  readonly schema: Schema;
+  readonly hot: HotSnapshot;
+  readonly manifest: Manifest;
+}
+
+interface Savepoint {
+  readonly name: string;
+  own: ReadonlyMap<string, HotSnapshot>;
+  readonly bytes: number;
+}
+
+class OpenTransaction implements Transaction {
+  readonly id: string;
+  readonly #options: RowsOptions;
+  readonly #moment: Seq;
+  readonly #bases = new Map<string, Base>();
+  readonly #streams = new Map<string, TableSnapshot>();
+  #own: Hot;
+  /** Places it wrote to. */
+  readonly #written = new Map<string, Base>();
+  /** For the change feed: rows in segments that own ones replace, by place and key. */
+  readonly #before = new Map<string, RowBytes>();
+  #bytes = 0;
+  #savepoints: Savepoint[] = [];
+  #releaseFiles: Release | undefined;
+
+  constructor(options: RowsOptions, places: readonly Place[], id: string) {
+    this.id = id;
+    this.#options = options;
+    this.#moment = options.commit.watermark;
+    this.#own = createHot({slabBytes: OWN_SLAB_BYTES});
+    this.#releaseFiles = options.manifests.hold();
+    for (const {scope, schema} of places) this.#capture(scope, schema);
+  }
+
+  snapshot(scope: Scope, schema: Schema): TableSnapshot {
+    checkCurrent(this.#options, schema);
+    if (!TABLE_KINDS[schema.kind].isDurable)
+      return this.#streams.get(scopeId(scope)) ?? this.#options.streams.snapshot(scope, schema);
+    const base = this.#base(scope, schema);
+    const {cold, schemaOf} = this.#options;
+    return openSnapshot({
+      schema,
+      schemaOf: version => schemaOf(schema.incarnation, version),
+      hot: this.#seen(base),
+      cold,
+      manifest: base.manifest,
+      release() {},
+    });
+  }
+
+  async insert(scope: Scope, schema: Schema, rows: readonly (readonly Value[])[], how: InsertOptions): Promise<number> {
+    const base = this.#writable(scope, schema);
+    this.#options.memory.check();
+    const {type} = schema.columns[schema.primaryKey]!;
+    const keys = rows.map(row => encodeKey(type, row[schema.primaryKey]!));
+    const decided = await decideInsert(this.#asked(schema, keys, how), rows, how.onConflict, this.#visit(base, how));
+    return this.#keep(base, decided, how);
+  }
+
+  async change(scope: Scope, schema: Schema, request: ScanRequest, change: Change, how: WriteOptions): Promise<number> {
+    const base = this.#writable(scope, schema);
+    const open = () => this.snapshot(scope, schema);
+    const keys = [...(request.points ?? (await candidates(open, schema, request, change, how)))];
+    const decided = await decideChange(this.#asked(schema, keys, how), change, this.#visit(base, how));
+    return this.#keep(base, decided, how);
+  }
+
+  savepoint(name: string): void {
+    this.#savepoints.push({name, own: this.#ownNow(), bytes: this.#bytes});
+  }
+
+  rollbackTo(name: string): void {
+    const at = this.#savepointAt(name);
+    this.#savepoints.length = at + 1;
+    const savepoint = this.#savepoints[at]!;
+    this.#own = createHot({slabBytes: OWN_SLAB_BYTES});
+    for (const [id, rows] of savepoint.own) {
+      const {scope} = this.#written.get(id)!;
+      for (const {key, row} of rows.rows()) this.#own.put({scope, key, row}, 0);
+    }
+    // Rows that are gone need not be held by what looks at the others.
+    savepoint.own = this.#ownNow();
+    this.#bytes = savepoint.bytes;
+  }
+
+  release(name: string): void {
+    this.#savepoints.length = this.#savepointAt(name);
+  }
+
+  /** Its rows become visible at once, or the error says why none does. */
+  async commit(signal: AbortSignal): Promise<void> {
+    const {commit, memory} = this.#options;
+    const writes = [...this.#written.values()].map(base => this.#writesOf(base)).filter(({rows}) => rows.length > 0);
+    writes.sort((a, b) => (a.id < b.id ? -1 : 1));
+    const releases: Release[] = [];
+    try {
+      for (const {id, rows} of writes) {
+        releases.push(await this.#options.latches.acquire(id, latchIds(rows.map(({key}) => key))));
+        throwIfOver(signal);
+      }
+      await this.#onceSettled(writes, releases, async () => {
+        throwIfOver(signal);
+        for (const {base} of writes) checkCurrent(this.#options, base.schema);
+        const batch = writes.flatMap(({base, rows}) => rows.map(row => this.#finalRow(base, row)));
+        if (batch.some(({row}) => isLive(row))) memory.check();
+        // Who wrote nothing has promised nothing.
+        if (batch.length > 0) await commit.write({rows: batch});
+      });
+    } finally {
+      for (const release of releases) release();
+    }
+  }
+
+  end(): void {
+    this.#releaseFiles?.();
+    this.#releaseFiles = undefined;
+    for (const stream of this.#streams.values()) stream.close();
+    this.#streams.clear();
+    this.#own = createHot({slabBytes: OWN_SLAB_BYTES});
+    this.#bases.clear();
+    this.#written.clear();
+    this.#savepoints = [];
+  }
+
+  #capture(scope: Scope, schema: Schema): void {
+    const id = scopeId(scope);
+    const {hot, manifests, streams} = this.#options;
+    if (!TABLE_KINDS[schema.kind].isDurable) this.#streams.set(id, streams.snapshot(scope, schema));
+    else this.#bases.set(id, {scope, schema, hot: hot.snapshot(scope), manifest: manifests.get(scope)});
+  }
+
+  #base(scope: Scope, schema: Schema): Base {
+    const id = scopeId(scope);
+    if (!this.#bases.has(id)) {
+      this.#capture(scope, schema);
+      if (!this.#isOfMoment(this.#bases.get(id)!)) {
+        this.#bases.delete(id);
+        throw this.#conflict(schema, 'was written after the transaction began, and is read only now');
+      }
+    }
+    const base = this.#bases.get(id)!;
+    if (base.schema.version !== schema.version) throw this.#conflict(schema, 'was altered meanwhile');
+    return base;
+  }
+
+  /** Is what was captured just now what it was at the moment? */
+  #isOfMoment({hot, manifest}: Base): boolean {
+    if (this.#options.commit.watermark === this.#moment) return true;
+    if (manifest.flushedThrough > this.#moment) return false;
+    let isOfMoment = true;
+    hot.scan({}, false, row => {
+      isOfMoment = rowSeq(row) <= this.#moment;
+      return isOfMoment;
+    });
+    return isOfMoment;
+  }
+
+  #seen({scope, hot}: Base): HotSnapshot {
+    return overlay(hot, this.#own.snapshot(scope));
+  }
+
+  #writable(scope: Scope, schema: Schema): Base {
+    if (!TABLE_KINDS[schema.kind].isDurable)
+      throw fail.invalidOperation('stream tables are not supported inside explicit transactions');
+    checkCurrent(this.#options, schema);
+    return this.#base(scope, schema);
+  }
+
+  #asked(schema: Schema, keys: readonly Uint8Array[], {returning}: WriteOptions): Asked {
+    const isWatched = this.#options.isWatched(schema.incarnation);
+    let bytes = this.#bytes;
+    const spend = (more: number) => {
+      bytes += more;
+      this.#checkBytes(bytes);
+    };
+    return {schema, keys, wantsImages: returning !== undefined, isWatched, spend};
+  }
+
+  #visit(base: Base, {signal}: WriteOptions): Visit {
+    const ground = {hot: this.#seen(base), manifest: base.manifest};
+    return (keys, offer) =>
+      visitNewest(this.#options, base.schema, ground, keys, (row, keyIndex, hot) => {
+        throwIfOver(signal);
+        offer(row, keyIndex, hot);
+      });
+  }
+
+  /** Keeps what was decided. Returns how many rows that are. */
+  #keep(base: Base, decided: readonly Decided[], {signal, returning}: WriteOptions): number {
+    throwIfOver(signal);
+    const {hot, commit} = this.#options;
+    const {scope, schema} = base;
+    const id = scopeId(scope);
+    const view = viewOf(this.#options, schema);
+    let count = 0;
+    for (const {key, row, image, before, isCold} of decided) {
+      if (row !== undefined) {
+        const newest = hot.get(scope, key);
+        if (newest !== undefined && rowSeq(newest) > this.#moment) throw this.#conflict(schema, CHANGED);
+        const replaced = this.#own.get(scope, key) ?? base.hot.get(key);
+        const isOverCold = replaced === undefined ? isCold : (rowFlags(replaced) & FLAG_COLD_PREDECESSOR) !== 0;
+        setRowFlags(row, 0, rowFlags(whole(row)) | (isOverCold ? FLAG_COLD_PREDECESSOR : 0));
+        setRowSeq(row, 0, commit.nextId());
+        if (isCold && before) this.#before.set(beforeId(id, key), before);
+        this.#own.put({scope, key, row: whole(row)}, 0);
+        this.#bytes += bytesOf(key, row.length) + (isCold && before ? before.length : 0);
+        count++;
+      }
+      if (image !== undefined) returning?.(view.at(image));
+    }
+    this.#checkBytes(this.#bytes);
+    if (count > 0) this.#written.set(id, base);
+    return count;
+  }
+
+  #checkBytes(bytes: number): void {
+    const {maxBatchBytes} = this.#options.commit;
+    if (bytes <= maxBatchBytes) return;
+    throw new DbError(
+      'LIMIT_EXCEEDED',
+      `transaction '${this.id}' exceeded buffer limit of ${maxBatchBytes} bytes and was aborted. It is one batch of the log, so maxBatchBytes is its limit; commit in smaller parts.`,
+    );
+  }
+
+  #ownNow(): Map<string, HotSnapshot> {
+    return new Map([...this.#written].map(([id, {scope}]) => [id, this.#own.snapshot(scope)]));
+  }
+
+  #savepointAt(name: string): number {
+    const at = this.#savepoints.findLastIndex(savepoint => savepoint.name === name);
+    if (at < 0) throw fail.invalidOperation(`savepoint "${name}" does not exist`);
+    return at;
+  }
+
+  /** What is to be written of a place. A row that the transaction made and deleted itself leaves no trace. */
+  #writesOf(base: Base): PlaceWrites {
+    const rows = [...this.#own.snapshot(base.scope).rows()].filter(({key, row}) => {
+      const old = base.hot.get(key);
+      const isNothing = old === undefined ? (rowFlags(row) & FLAG_COLD_PREDECESSOR) === 0 : isTombstone(old);
+      return !isNothing || !isTombstone(row);
+    });
+    return {id: scopeId(base.scope), base, rows};
+  }
+
+  /** Calls `append` in a turn in which nobody has written any of the keys since the moment. Its latches may grow by those of the places. */
+  async #onceSettled(writes: readonly PlaceWrites[], releases: Release[], append: () => Promise<void>): Promise<void> {
+    const {manifests, latches} = this.#options;
+    for (let checks = 0; ; checks++) {
+      if (checks === CHECKS_BESIDE_FLUSHES)
+        for (const {base} of writes) releases.push(await latches.acquireScope(base.scope));
+      const read = writes.map(({base}) => manifests.get(base.scope));
+      let hasWaited = false;
+      for (const [i, {base, rows}] of writes.entries()) {
+        const moved = this.#checkHot(base, rows, read[i]!);
+        if (moved.length === 0) continue;
+        hasWaited = true;
+        await this.#checkCold(base, moved, read[i]!);
+      }
+      // See the law of `manifests.ts` on `flushedThrough`.
+      const isSettled = writes.every(
+        ({base}, i) => manifests.get(base.scope).flushedThrough === read[i]!.flushedThrough,
+      );
+      if (!hasWaited || isSettled) return append();
+    }
+  }
+
+  /** Answers the rows whose newest versions only segments can tell. */
+  #checkHot({scope, schema, hot, manifest}: Base, rows: readonly OwnRow[], now: Manifest): OwnRow[] {
+    return rows.filter(({key}) => {
+      const newest = this.#options.hot.get(scope, key);
+      if (newest === undefined) return hot.get(key) !== undefined || now.flushedThrough !== manifest.flushedThrough;
+      if (rowSeq(newest) > this.#moment) throw this.#conflict(schema, CHANGED);
+      return false;
+    });
+  }
+
+  async #checkCold({schema, hot}: Base, rows: readonly OwnRow[], now: Manifest): Promise<void> {
+    const isFound = rows.map(() => false);
+    const ground = {hot: NO_HOT, manifest: now};
+    const keys = rows.map(({key}) => key);
+    await visitNewest(this.#options, schema, ground, keys, (row, keyIndex) => {
+      isFound[keyIndex] = true;
+      if (row.seq > this.#moment) throw this.#conflict(schema, CHANGED);
+    });
+    for (const [i, {key, row}] of rows.entries()) {
+      const old = hot.get(key);
+      const wasThere = old === undefined ? (rowFlags(row) & FLAG_COLD_PREDECESSOR) !== 0 : !isTombstone(old);
+      // Deleted, flushed and compacted: even its tombstone is gone.
+      if (wasThere && !isFound[i]) throw this.#conflict(schema, CHANGED);
+    }
+  }
+
+  /** In the turn of the append. */
+  #finalRow({scope, hot}: Base, {key, row}: OwnRow): WriteRow {
+    const bytes = Buffer.from(row.buffer.subarray(row.offset, row.offset + row.length));
+    const old = hot.get(key);
+    const newest = this.#options.hot.get(scope, key);
+    const isOverCold = old !== undefined || (rowFlags(row) & FLAG_COLD_PREDECESSOR) !== 0;
+    const flags = rowFlags(row) & ~FLAG_COLD_PREDECESSOR;
+    setRowFlags(bytes, 0, flags | predecessorFlag(this.#options, scope, newest, isOverCold));
+    const known = old === undefined ? this.#before.get(beforeId(scopeId(scope), key)) : isTombstone(old) ? null : old;
+    const before = known ?? (isOverCold ? undefined : null);
+    return {scope, key, row: bytes, ...(before === undefined ? {} : {before})};
+  }
+
+  #conflict(schema: Schema, why: string): DbError {
+    return new DbError(
+      'WRITE_CONFLICT',
+      `transaction '${this.id}' was rolled back: table '${tableText(schema.name)}' ${why}. Try it again.`,
+    );
+  }
+}
+
+const CHANGED = 'has a row that it writes and that somebody else wrote since it began';
+const NO_HOT = {get: () => undefined};
+
+type OwnRow = {readonly key: Uint8Array; readonly row: RowBytes};
+
+interface PlaceWrites {
+  readonly id: string;
+  readonly base: Base;
+  readonly rows: readonly OwnRow[];
+}
+
+function isTombstone(row: RowBytes): boolean {
+  return (rowFlags(row) & FLAG_TOMBSTONE) !== 0;
+}
+
+function beforeId(place: string, key: Uint8Array): string {
+  return `${place}\n${latchIds([key])[0]}`;
+}
+
+/** About what it takes in the log. */
+function bytesOf(key: Uint8Array, rowBytes: number): number {
+  return 16 + key.length + rowBytes;
+}
