@@ -141,6 +141,10 @@ class OpenTransaction implements Transaction {
     const writes = [...this.#written.values()].map(base => this.#writesOf(base)).filter(({rows}) => rows.length > 0);
     writes.sort((a, b) => (a.id < b.id ? -1 : 1));
     const releases: Release[] = [];
+    const checkTables = () => {
+      for (const {base} of writes) checkCurrent(this.#options, base.schema);
+    };
+    checkTables();
     try {
       for (const {id, rows} of writes) {
         releases.push(await this.#options.latches.acquire(id, latchIds(rows.map(({key}) => key))));
@@ -148,7 +152,7 @@ class OpenTransaction implements Transaction {
       }
       await this.#onceSettled(writes, releases, async () => {
         throwIfOver(signal);
-        for (const {base} of writes) checkCurrent(this.#options, base.schema);
+        checkTables();
         const batch = writes.flatMap(({base, rows}) => rows.map(row => this.#finalRow(base, row)));
         if (batch.some(({row}) => isLive(row))) memory.check();
         // Who wrote nothing has promised nothing.
