@@ -19,13 +19,11 @@ export interface RequestStatement {
 
 export class RequestTransaction {
   readonly #statements: readonly RequestStatement[];
-  readonly #owner: string;
   #open: Transaction | undefined;
   #next = 0;
 
-  constructor(statements: readonly RequestStatement[], owner: string) {
+  constructor(statements: readonly RequestStatement[]) {
     this.#statements = statements;
-    this.#owner = owner;
   }
 
   /** Where the statements read and write: the open transaction. */
@@ -45,7 +43,7 @@ export class RequestTransaction {
   begin(context: StatementContext): string {
     if (this.#open !== undefined)
       throw fail.conflict(
-        `request owner 'sql-req-${this.#owner}' already has an active transaction '${this.#open.id}'`,
+        `request owner 'sql-req-${context.services.nonce()}' already has an active transaction '${this.#open.id}'`,
       );
     const id = context.services.newEnv(context.session, []).uuidV7();
     this.#open = context.services.begin(this.#places(context), id);

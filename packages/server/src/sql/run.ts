@@ -75,7 +75,7 @@ async function executeAll(
 ): Promise<StatementResult[]> {
   const results: StatementResult[] = [];
   let {namespace} = request;
-  const transaction = new RequestTransaction(statements, services.nonce());
+  const transaction = new RequestTransaction(statements);
   try {
     for (const [i, statement] of statements.entries()) {
       throwIfOver(request.signal);
@@ -91,7 +91,7 @@ async function executeAll(
 }
 
 /** Of a lone statement that does not begin one. */
-const NO_TRANSACTION = new RequestTransaction([], '');
+const NO_TRANSACTION = new RequestTransaction([]);
 
 function parseAll(sql: string): Parsed[] {
   return splitStatements(sql).map(statement => {

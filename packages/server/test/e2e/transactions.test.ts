@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import {afterEach, beforeEach, describe, test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {developmentSession} from '../../src/auth/auth.ts';
+import {developmentSession} from '../../src/auth/sessions.ts';
 import {type Duck, type DuckOptions, openDuck} from '../../src/duck/duck.ts';
 import type {Executor} from '../../src/sql/define.ts';
 import {type Cell, compact, flush, openTestDatabase, TEST_OPTIONS, type TestDatabase} from '../test-database.ts';
