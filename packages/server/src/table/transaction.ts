@@ -1,8 +1,8 @@
 /**
  * Transaction: the doors of `table.ts` over one moment and what the transaction itself has written; all of that is committed at once, or none of it.
  *
- *     begin    the places that its statements name are captured in one turn            base
- *     read     own rows over base, as one hot snapshot (overlay.ts)                    both executors read it as any other
+ *     begin    the places that its statements name are captured in one turn
+ *     read     own rows over captured ones, as one hot snapshot (overlay.ts)            both executors read it as any other
  *     write    decide (decide.ts) on that ─ keep the new versions                      own; nothing is latched, nobody sees it
  *     commit   latch all its keys ─ was any of them written since? ─ [ check again ─ append one batch ] ─ durable ─ unlatch
  *                                                                    └ one synchronous turn ┘
@@ -43,7 +43,7 @@ export function beginTransaction(options: RowsOptions, places: readonly Place[],
 }
 
 /** A place at the moment of the transaction. */
-interface Base {
+interface Captured {
   readonly scope: Scope;
   readonly schema: Schema;
   readonly hot: HotSnapshot;
@@ -60,11 +60,11 @@ class OpenTransaction implements Transaction {
   readonly id: string;
   readonly #options: RowsOptions;
   readonly #moment: Seq;
-  readonly #bases = new Map<string, Base>();
+  readonly #captured = new Map<string, Captured>();
   readonly #streams = new Map<string, TableSnapshot>();
   #own: Hot;
   /** Places it wrote to. */
-  readonly #written = new Map<string, Base>();
+  readonly #written = new Map<string, Captured>();
   /** For the change feed: rows in segments that own ones replace, by place and key. */
   readonly #before = new Map<string, RowBytes>();
   #bytes = 0;
@@ -84,33 +84,33 @@ class OpenTransaction implements Transaction {
     checkCurrent(this.#options, schema);
     if (!TABLE_KINDS[schema.kind].isDurable)
       return this.#streams.get(scopeId(scope)) ?? this.#options.streams.snapshot(scope, schema);
-    const base = this.#base(scope, schema);
+    const place = this.#placeOf(scope, schema);
     const {cold, schemaOf} = this.#options;
     return openSnapshot({
       schema,
       schemaOf: version => schemaOf(schema.incarnation, version),
-      hot: this.#seen(base),
+      hot: this.#seen(place),
       cold,
-      manifest: base.manifest,
+      manifest: place.manifest,
       release() {},
     });
   }
 
   async insert(scope: Scope, schema: Schema, rows: readonly (readonly Value[])[], how: InsertOptions): Promise<number> {
-    const base = this.#writable(scope, schema);
+    const place = this.#writable(scope, schema);
     this.#options.memory.check();
     const {type} = schema.columns[schema.primaryKey]!;
     const keys = rows.map(row => encodeKey(type, row[schema.primaryKey]!));
-    const decided = await decideInsert(this.#asked(schema, keys, how), rows, how.onConflict, this.#visit(base, how));
-    return this.#keep(base, decided, how);
+    const decided = await decideInsert(this.#asked(schema, keys, how), rows, how.onConflict, this.#visit(place, how));
+    return this.#keep(place, decided, how);
   }
 
   async change(scope: Scope, schema: Schema, request: ScanRequest, change: Change, how: WriteOptions): Promise<number> {
-    const base = this.#writable(scope, schema);
+    const place = this.#writable(scope, schema);
     const open = () => this.snapshot(scope, schema);
     const keys = [...(request.points ?? (await candidates(open, schema, request, change, how)))];
-    const decided = await decideChange(this.#asked(schema, keys, how), change, this.#visit(base, how));
-    return this.#keep(base, decided, how);
+    const decided = await decideChange(this.#asked(schema, keys, how), change, this.#visit(place, how));
+    return this.#keep(place, decided, how);
   }
 
   savepoint(name: string): void {
@@ -138,11 +138,11 @@ class OpenTransaction implements Transaction {
   /** Its rows become visible at once, or the error says why none does. */
   async commit(signal: AbortSignal): Promise<void> {
     const {commit, memory} = this.#options;
-    const writes = [...this.#written.values()].map(base => this.#writesOf(base)).filter(({rows}) => rows.length > 0);
+    const writes = [...this.#written.values()].map(place => this.#writesOf(place)).filter(({rows}) => rows.length > 0);
     writes.sort((a, b) => (a.id < b.id ? -1 : 1));
     const releases: Release[] = [];
     const checkTables = () => {
-      for (const {base} of writes) checkCurrent(this.#options, base.schema);
+      for (const {place} of writes) checkCurrent(this.#options, place.schema);
     };
     checkTables();
     try {
@@ -153,7 +153,7 @@ class OpenTransaction implements Transaction {
       await this.#onceSettled(writes, releases, async () => {
         throwIfOver(signal);
         checkTables();
-        const batch = writes.flatMap(({base, rows}) => rows.map(row => this.#finalRow(base, row)));
+        const batch = writes.flatMap(({place, rows}) => rows.map(row => this.#finalRow(place, row)));
         if (batch.some(({row}) => isLive(row))) memory.check();
         // Who wrote nothing has promised nothing.
         if (batch.length > 0) await commit.write({rows: batch});
@@ -169,7 +169,7 @@ class OpenTransaction implements Transaction {
     for (const stream of this.#streams.values()) stream.close();
     this.#streams.clear();
     this.#own = createHot({slabBytes: OWN_SLAB_BYTES});
-    this.#bases.clear();
+    this.#captured.clear();
     this.#written.clear();
     this.#savepoints = [];
   }
@@ -178,25 +178,25 @@ class OpenTransaction implements Transaction {
     const id = scopeId(scope);
     const {hot, manifests, streams} = this.#options;
     if (!TABLE_KINDS[schema.kind].isDurable) this.#streams.set(id, streams.snapshot(scope, schema));
-    else this.#bases.set(id, {scope, schema, hot: hot.snapshot(scope), manifest: manifests.get(scope)});
+    else this.#captured.set(id, {scope, schema, hot: hot.snapshot(scope), manifest: manifests.get(scope)});
   }
 
-  #base(scope: Scope, schema: Schema): Base {
+  #placeOf(scope: Scope, schema: Schema): Captured {
     const id = scopeId(scope);
-    if (!this.#bases.has(id)) {
+    if (!this.#captured.has(id)) {
       this.#capture(scope, schema);
-      if (!this.#isOfMoment(this.#bases.get(id)!)) {
-        this.#bases.delete(id);
+      if (!this.#isOfMoment(this.#captured.get(id)!)) {
+        this.#captured.delete(id);
         throw this.#conflict(schema, 'was written after the transaction began, and is read only now');
       }
     }
-    const base = this.#bases.get(id)!;
-    if (base.schema.version !== schema.version) throw this.#conflict(schema, 'was altered meanwhile');
-    return base;
+    const place = this.#captured.get(id)!;
+    if (place.schema.version !== schema.version) throw this.#conflict(schema, 'was altered meanwhile');
+    return place;
   }
 
   /** Is what was captured just now what it was at the moment? */
-  #isOfMoment({hot, manifest}: Base): boolean {
+  #isOfMoment({hot, manifest}: Captured): boolean {
     if (this.#options.commit.watermark === this.#moment) return true;
     if (manifest.flushedThrough > this.#moment) return false;
     let isOfMoment = true;
@@ -207,15 +207,15 @@ class OpenTransaction implements Transaction {
     return isOfMoment;
   }
 
-  #seen({scope, hot}: Base): HotSnapshot {
+  #seen({scope, hot}: Captured): HotSnapshot {
     return overlay(hot, this.#own.snapshot(scope));
   }
 
-  #writable(scope: Scope, schema: Schema): Base {
+  #writable(scope: Scope, schema: Schema): Captured {
     if (!TABLE_KINDS[schema.kind].isDurable)
       throw fail.invalidOperation('stream tables are not supported inside explicit transactions');
     checkCurrent(this.#options, schema);
-    return this.#base(scope, schema);
+    return this.#placeOf(scope, schema);
   }
 
   #asked(schema: Schema, keys: readonly Uint8Array[], {returning}: WriteOptions): Asked {
@@ -228,20 +228,20 @@ class OpenTransaction implements Transaction {
     return {schema, keys, wantsImages: returning !== undefined, isWatched, spend};
   }
 
-  #visit(base: Base, {signal}: WriteOptions): Visit {
-    const ground = {hot: this.#seen(base), manifest: base.manifest};
+  #visit(place: Captured, {signal}: WriteOptions): Visit {
+    const ground = {hot: this.#seen(place), manifest: place.manifest};
     return (keys, offer) =>
-      visitNewest(this.#options, base.schema, ground, keys, (row, keyIndex, hot) => {
+      visitNewest(this.#options, place.schema, ground, keys, (row, keyIndex, hot) => {
         throwIfOver(signal);
         offer(row, keyIndex, hot);
       });
   }
 
   /** Keeps what was decided. Returns how many rows that are. */
-  #keep(base: Base, decided: readonly Decided[], {signal, returning}: WriteOptions): number {
+  #keep(place: Captured, decided: readonly Decided[], {signal, returning}: WriteOptions): number {
     throwIfOver(signal);
     const {hot, commit} = this.#options;
-    const {scope, schema} = base;
+    const {scope, schema} = place;
     const id = scopeId(scope);
     const view = viewOf(this.#options, schema);
     let count = 0;
@@ -249,7 +249,7 @@ class OpenTransaction implements Transaction {
       if (row !== undefined) {
         const newest = hot.get(scope, key);
         if (newest !== undefined && rowSeq(newest) > this.#moment) throw this.#conflict(schema, CHANGED);
-        const replaced = this.#own.get(scope, key) ?? base.hot.get(key);
+        const replaced = this.#own.get(scope, key) ?? place.hot.get(key);
         const isOverCold = replaced === undefined ? isCold : (rowFlags(replaced) & FLAG_COLD_PREDECESSOR) !== 0;
         setRowFlags(row, 0, rowFlags(whole(row)) | (isOverCold ? FLAG_COLD_PREDECESSOR : 0));
         setRowSeq(row, 0, commit.nextId());
@@ -261,7 +261,7 @@ class OpenTransaction implements Transaction {
       if (image !== undefined) returning?.(view.at(image));
     }
     this.#checkBytes(this.#bytes);
-    if (count > 0) this.#written.set(id, base);
+    if (count > 0) this.#written.set(id, place);
     return count;
   }
 
@@ -285,13 +285,13 @@ class OpenTransaction implements Transaction {
   }
 
   /** What is to be written of a place. A row that the transaction made and deleted itself leaves no trace. */
-  #writesOf(base: Base): PlaceWrites {
-    const rows = [...this.#own.snapshot(base.scope).rows()].filter(({key, row}) => {
-      const old = base.hot.get(key);
+  #writesOf(place: Captured): PlaceWrites {
+    const rows = [...this.#own.snapshot(place.scope).rows()].filter(({key, row}) => {
+      const old = place.hot.get(key);
       const isNothing = old === undefined ? (rowFlags(row) & FLAG_COLD_PREDECESSOR) === 0 : isTombstone(old);
       return !isNothing || !isTombstone(row);
     });
-    return {id: scopeId(base.scope), base, rows};
+    return {id: scopeId(place.scope), place, rows};
   }
 
   /** Calls `append` in a turn in which nobody has written any of the keys since the moment. Its latches may grow by those of the places. */
@@ -299,25 +299,25 @@ class OpenTransaction implements Transaction {
     const {manifests, latches} = this.#options;
     for (let checks = 0; ; checks++) {
       if (checks === CHECKS_BESIDE_FLUSHES)
-        for (const {base} of writes) releases.push(await latches.acquireScope(base.scope));
-      const read = writes.map(({base}) => manifests.get(base.scope));
+        for (const {place} of writes) releases.push(await latches.acquireScope(place.scope));
+      const read = writes.map(({place}) => manifests.get(place.scope));
       let hasWaited = false;
-      for (const [i, {base, rows}] of writes.entries()) {
-        const moved = this.#checkHot(base, rows, read[i]!);
+      for (const [i, {place, rows}] of writes.entries()) {
+        const moved = this.#checkHot(place, rows, read[i]!);
         if (moved.length === 0) continue;
         hasWaited = true;
-        await this.#checkCold(base, moved, read[i]!);
+        await this.#checkCold(place, moved, read[i]!);
       }
       // See the law of `manifests.ts` on `flushedThrough`.
       const isSettled = writes.every(
-        ({base}, i) => manifests.get(base.scope).flushedThrough === read[i]!.flushedThrough,
+        ({place}, i) => manifests.get(place.scope).flushedThrough === read[i]!.flushedThrough,
       );
       if (!hasWaited || isSettled) return append();
     }
   }
 
   /** Answers the rows whose newest versions only segments can tell. */
-  #checkHot({scope, schema, hot, manifest}: Base, rows: readonly OwnRow[], now: Manifest): OwnRow[] {
+  #checkHot({scope, schema, hot, manifest}: Captured, rows: readonly OwnRow[], now: Manifest): OwnRow[] {
     return rows.filter(({key}) => {
       const newest = this.#options.hot.get(scope, key);
       if (newest === undefined) return hot.get(key) !== undefined || now.flushedThrough !== manifest.flushedThrough;
@@ -326,7 +326,7 @@ class OpenTransaction implements Transaction {
     });
   }
 
-  async #checkCold({schema, hot}: Base, rows: readonly OwnRow[], now: Manifest): Promise<void> {
+  async #checkCold({schema, hot}: Captured, rows: readonly OwnRow[], now: Manifest): Promise<void> {
     const isFound = rows.map(() => false);
     const ground = {hot: NO_HOT, manifest: now};
     const keys = rows.map(({key}) => key);
@@ -343,7 +343,7 @@ class OpenTransaction implements Transaction {
   }
 
   /** In the turn of the append. */
-  #finalRow({scope, hot}: Base, {key, row}: OwnRow): WriteRow {
+  #finalRow({scope, hot}: Captured, {key, row}: OwnRow): WriteRow {
     const bytes = Buffer.from(row.buffer.subarray(row.offset, row.offset + row.length));
     const old = hot.get(key);
     const newest = this.#options.hot.get(scope, key);
@@ -370,7 +370,7 @@ type OwnRow = {readonly key: Uint8Array; readonly row: RowBytes};
 
 interface PlaceWrites {
   readonly id: string;
-  readonly base: Base;
+  readonly place: Captured;
   readonly rows: readonly OwnRow[];
 }
 
