@@ -155,7 +155,7 @@ function readSubscribe(fields: Fields): SubscribeMessage {
 function readOptions(id: string, fields: Fields): SubscribeOptions {
   const options: SubscribeOptions = {};
   const batchRows = countOf(id, fields, 'batch_size', 1);
-  const lastRows = countOf(id, fields, 'last_rows', 0);
+  const lastRows = countOf(id, fields, 'last_rows', 1);
   const from = fields['from'] ?? fields['from_seq_id'] ?? undefined;
   if (batchRows !== undefined) options.batch_size = Math.min(batchRows, BATCH_ROWS_MAX);
   if (lastRows !== undefined) options.last_rows = lastRows;

@@ -67,7 +67,7 @@ export interface SubscribeMessage {
 export interface SubscribeOptions {
   /** Rows per batch, 1 to `BATCH_ROWS_MAX` (more counts as that); `BATCH_ROWS_DEFAULT` when absent. */
   batch_size?: number;
-  /** Only the newest rows by `_seq`, oldest first, in one batch; at most `batch_size`. 0: an empty batch. */
+  /** Only the newest rows by `_seq`, oldest first, in one batch; 1 to `batch_size`. */
   last_rows?: number;
   /** Resume: what happened after this seq. Wins over `last_rows`. Also spelled `from_seq_id` on the wire. */
   from?: SeqText;
@@ -176,7 +176,7 @@ export type ChangeReason = 'enter' | 'leave' | 'expired';
  *   insert   rows: all columns
  *   update   rows: selected columns of the new version, NULLs as null, with key columns and `_seq`;
  *            old_values: key columns, and the columns that changed, as they were
- *   delete   old_values: the last row that was known, with the `_seq` of its end
+ *   delete   old_values: the last row that was known, or, when a resume catches up, its key alone; with the `_seq` of its end
  */
 export interface ChangeMessage {
   type: 'change';
@@ -184,6 +184,8 @@ export interface ChangeMessage {
   change_type: ChangeType;
   rows?: LiveRow[];
   old_values?: LiveRow[];
+  /** Extension. Of each row of a delete the `_seq` under which it was known, where rows have no other key or leave no tombstone. */
+  removed_seqs?: SeqText[];
   /** Extension. The reason of all rows of the message. */
   reason?: ChangeReason;
   /** Extension. The cursor after this message. */
@@ -203,6 +205,8 @@ export interface ErrorMessage {
   message: string;
   /** Extension. The same message may be sent again after this time. */
   retry_after_ms?: number;
+  /** Extension. A subscription that ended can be resumed `from` here. */
+  seq?: SeqText;
 }
 
 /** Ids of errors that concern no subscription. */
@@ -242,6 +246,8 @@ export const LIVE_ERRORS = {
   NOT_FOUND: {ends: true, retry: false, about: 'There is no such table, or no longer.'},
   INVALID_SQL: {ends: true, retry: false, about: 'The query could not be parsed or bound.'},
   UNSUPPORTED: {ends: true, retry: false, about: 'The query or an option cannot be served exactly as a live query.'},
+  SCHEMA_CHANGED: {ends: true, retry: true, about: 'A column that the query shows or asks for was altered.'},
+  SNAPSHOT_EXPIRED: {ends: true, retry: true, about: 'The next batch was asked for too late; subscribe again.'},
   SUBSCRIPTION_FAILED: {
     ends: true,
     retry: true,

@@ -1,16 +1,19 @@
 /**
  * HTTP options: the values of the settings as the plain options that the edge gets.
  */
+import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Config} from './config.ts';
 import {AddressRanges} from './http/client.ts';
 import {Cors} from './http/cors.ts';
+import type {LiveSocketOptions} from './http/live-socket.ts';
 import type {HttpServerOptions} from './http/server.ts';
 
 /** Throws INVALID_INPUT naming the setting. */
 export function httpOptions(
   config: Config,
-): Pick<HttpServerOptions, 'limits' | 'rates' | 'cors' | 'trustedProxies' | 'metricsReaders'> {
+): Pick<HttpServerOptions, 'limits' | 'rates' | 'cors' | 'trustedProxies' | 'metricsReaders' | 'liveSocket'> {
   return {
+    liveSocket: liveSocketOptions(config),
     limits: {
       bodyBytesMax: Math.min(config['security.max_request_body_size'], config['rate_limit.request_body_limit_bytes']),
       parametersMax: config['execution.max_parameters'],
@@ -47,5 +50,30 @@ export function httpOptions(
     }),
     trustedProxies: new AddressRanges(config['security.trusted_proxy_ranges'], 'security.trusted_proxy_ranges'),
     metricsReaders: new AddressRanges(config['metrics.allowed_ranges'], 'metrics.allowed_ranges'),
+  };
+}
+
+function liveSocketOptions(config: Config): LiveSocketOptions {
+  const heartbeatSeconds = config['websocket.heartbeat_interval_secs'];
+  const idleSeconds = config['websocket.client_timeout_secs'];
+  if (idleSeconds <= heartbeatSeconds) {
+    throw new DbError(
+      'INVALID_INPUT',
+      `websocket.client_timeout_secs (${idleSeconds}) must be more than websocket.heartbeat_interval_secs (${heartbeatSeconds}), or clients that are there would be closed.`,
+    );
+  }
+  const messagesPerSecond = config['rate_limit.max_messages_per_sec'];
+  return {
+    messageBytesMax: config['security.max_ws_message_size'],
+    messagesPerSecond,
+    // Whoever comes back subscribes to all it had at once.
+    messagesBurst: messagesPerSecond + config['live.max_subscriptions_per_connection'],
+    connectionsMax: config['websocket.max_connections'],
+    authMs: config['websocket.auth_timeout_secs'] * 1000,
+    idleMs: idleSeconds * 1000,
+    heartbeatMs: heartbeatSeconds * 1000,
+    queuedBytesMax: config['live.max_queued_bytes'],
+    slowMs: config['live.slow_connection_seconds'] * 1000,
+    isOriginRequired: config['security.strict_ws_origin_check'],
   };
 }

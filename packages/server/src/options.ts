@@ -220,6 +220,37 @@ export const OPTIONS = {
     range: [1, 10_000_000],
     about: 'Live queries of one user, over all connections.',
   },
+  'rate_limit.max_messages_per_sec': {
+    default: 50,
+    range: [1, 1_000_000],
+    about: 'Messages a second of one WebSocket connection; more at once after a pause.',
+  },
+  'websocket.max_connections': {
+    default: 20_000,
+    range: [0, 1_000_000],
+    about: 'WebSocket connections at once; less than performance.max_connections leaves room for requests.',
+  },
+  'websocket.auth_timeout_secs': {
+    env: 'KALAMDB_WEBSOCKET_AUTH_TIMEOUT_SECS',
+    default: 3,
+    unit: 's',
+    range: [1, 300],
+    about: 'Time for the client of a WebSocket connection to say who it is.',
+  },
+  'websocket.heartbeat_interval_secs': {
+    env: 'KALAMDB_WEBSOCKET_HEARTBEAT_INTERVAL_SECS',
+    default: 5,
+    unit: 's',
+    range: [1, 3600],
+    about: 'How often a WebSocket connection is asked whether anybody is there.',
+  },
+  'websocket.client_timeout_secs': {
+    env: 'KALAMDB_WEBSOCKET_CLIENT_TIMEOUT_SECS',
+    default: 10,
+    unit: 's',
+    range: [2, 7200],
+    about: 'A WebSocket connection that is silent for so long is closed; more than the heartbeat interval.',
+  },
   'stream.default_max_buffer': {
     default: 10_000,
     unit: 'rows',
@@ -327,6 +358,16 @@ export const OPTIONS = {
   'metrics.allowed_ranges': {
     default: [],
     about: 'Addresses and ranges that may read /metrics, besides programs of this machine.',
+  },
+  'security.max_ws_message_size': {
+    default: MIB,
+    unit: 'bytes',
+    range: [KIB, 64 * MIB],
+    about: 'Largest message of a WebSocket client, inflated.',
+  },
+  'security.strict_ws_origin_check': {
+    default: false,
+    about: 'Refuses WebSocket connections without an Origin, which only browsers send.',
   },
   'security.max_request_body_size': {
     default: 10 * MIB,

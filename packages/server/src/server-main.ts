@@ -60,6 +60,7 @@ async function start(): Promise<Running> {
   const server = createHttpServer({
     runSql: database.runSql,
     sessions: database.auth.sessions,
+    live: database.live,
     host: config['server.host'],
     port: config['server.port'],
     ...http,

@@ -13,6 +13,7 @@ import {DirectConnections} from './direct.ts';
 import type {SqlRequest, StatementResult} from './engine.ts';
 import {RateLimits} from './rate-limits.ts';
 import type {ServerState} from './server.ts';
+import {noLive} from './test-live.ts';
 import {Traffic} from './traffic.ts';
 
 const PAGE_BYTES = 60_000;
@@ -95,6 +96,7 @@ class Pair {
           this.seen.push(request.sql);
           return this.run(request);
         },
+        live: noLive,
         host: '',
         port: 0,
         ...http,

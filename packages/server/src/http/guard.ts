@@ -66,6 +66,11 @@ export function signIn(request: RequestHead, {sessions, cors}: {sessions: Sessio
   return developmentSession(userId === undefined ? undefined : oneUserId(request, String(userId)));
 }
 
+/** The caller by the token of an authenticate message. Throws what `Sessions.authenticate` throws. */
+export function signInByToken(token: string, sessions: Sessions): Session {
+  return sessions.authenticate(`Bearer ${token}`) ?? developmentSession(undefined);
+}
+
 /** Throws UNSUPPORTED_MEDIA_TYPE unless the body is announced as plain JSON. */
 export function checkJson(request: RequestHead): void {
   const type = request.headers['content-type'] ?? '';

@@ -9,6 +9,7 @@ import {readConfig} from '../config.ts';
 import {httpOptions} from '../http-options.ts';
 import type {RunSql, SqlRequest, StatementResult} from './engine.ts';
 import {createHttpServer, type HttpLimits, type HttpServer} from './server.ts';
+import {noLive} from './test-live.ts';
 
 const SHIPPED = httpOptions(readConfig({env: {}}).config);
 const LIMITS: HttpLimits = {
@@ -77,6 +78,7 @@ function newServer(): HttpServer {
   const options = {
     runSql,
     sessions,
+    live: noLive,
     host: '127.0.0.1',
     port: 0,
     ...SHIPPED,

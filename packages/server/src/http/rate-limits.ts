@@ -32,17 +32,17 @@ export interface RateLimitOptions {
   readonly rememberedMax: number;
 }
 
-/** Refills evenly to what is allowed in one second. */
+/** Refills evenly: in one second by what is allowed in it, up to that or to `most`. */
 export class TokenBucket {
   readonly #perMs: number;
   readonly #most: number;
   #tokens: number;
   #atMs: number;
 
-  constructor(perSecond: number, nowMs: number) {
+  constructor(perSecond: number, nowMs: number, most = perSecond) {
     this.#perMs = perSecond / 1000;
-    this.#most = perSecond;
-    this.#tokens = perSecond;
+    this.#most = most;
+    this.#tokens = most;
     this.#atMs = nowMs;
   }
 
@@ -52,6 +52,11 @@ export class TokenBucket {
     if (this.#tokens < 1) return false;
     this.#tokens -= 1;
     return true;
+  }
+
+  /** Until there is one to take, as of the last `take`. */
+  get waitMs(): number {
+    return Math.ceil(Math.max(0, (1 - this.#tokens) / this.#perMs));
   }
 }
 

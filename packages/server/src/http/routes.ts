@@ -10,6 +10,7 @@ import type {ServerState} from './server.ts';
 import {answerSql} from './sql-route.ts';
 
 export const SQL_PATH = '/v1/api/sql';
+const LIVE_PATH = '/v1/ws';
 
 /** What a handler works with besides its request. */
 export interface RouteContext extends ServerState {
@@ -39,6 +40,7 @@ const ROUTES: readonly Route[] = [
   {method: 'GET', path: '/v1/api/healthcheck', handler: localOnly('Health endpoint', health)},
   {method: 'GET', path: '/v1/api/cluster/health', handler: localOnly('Cluster health', clusterHealth)},
   {method: 'POST', path: SQL_PATH, handler: sql},
+  {method: 'GET', path: LIVE_PATH, handler: upgradeRequired},
 ];
 
 const byPath = new Map<string, ReadonlyMap<string, Handler>>();
@@ -67,6 +69,16 @@ export function findRoute(method: string, url: string): Handler | {allow: string
   const handlers = byPath.get(pathOf(url));
   if (handlers === undefined) return undefined;
   return handlers.get(method) ?? {allow: [...handlers.keys()].join(', ')};
+}
+
+/** Whether a request that asks for another protocol asks for the one there is. */
+export function isLiveUpgrade({method, url = '', headers}: IncomingMessage): boolean {
+  return method === 'GET' && pathOf(url) === LIVE_PATH && headers.upgrade?.toLowerCase() === 'websocket';
+}
+
+function upgradeRequired(_request: IncomingMessage, response: ServerResponse, {headers}: RouteContext): void {
+  const body = {error: 'Upgrade required: live queries are served over WebSocket.'};
+  sendJson(response, 426, JSON.stringify(body), {upgrade: 'websocket', ...headers, connection: 'upgrade'});
 }
 
 function sql(request: IncomingMessage, response: ServerResponse, context: RouteContext): void | Promise<void> {

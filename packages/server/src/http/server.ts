@@ -3,6 +3,7 @@
  *
  *     connection ─ limits ─ request ─ request id ─ route ─ handler ─ answer
  *                └ direct.ts, as long as only usual requests for the SQL route come
+ *                                    └ an upgrade to live queries ─ live-socket.ts
  *
  * Laws: every request is answered, a handler that throws included. Requests of one connection run one after the other, so that a read behind
  * a write sees it though both were sent at once. Closing lets requests that began finish, closes idle connections at once,
@@ -11,6 +12,7 @@
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http';
 import type {AddressInfo, Socket} from 'node:net';
 import type {Sessions} from '../auth/sessions.ts';
+import type {Live} from '../live/live.ts';
 import {assert} from '../std/assert.ts';
 import type {Clock} from '../std/clock.ts';
 import {Admission} from './admission.ts';
@@ -21,8 +23,10 @@ import type {Cors} from './cors.ts';
 import {DirectConnections} from './direct.ts';
 import {answer, refuseBroken, requestIdOf} from './dispatch.ts';
 import type {Logger, Measures, RunSql} from './engine.ts';
+import {LiveSocket, type LiveSocketOptions} from './live-socket.ts';
 import {type RateLimitOptions, RateLimits} from './rate-limits.ts';
 import {brokenRule} from './request-rules.ts';
+import {isLiveUpgrade} from './routes.ts';
 import {KILL_MS} from './sql-route.ts';
 import {Traffic} from './traffic.ts';
 
@@ -43,6 +47,8 @@ export interface HttpLimits extends BodyLimits {
 export interface HttpServerOptions {
   readonly runSql: RunSql;
   readonly sessions: Sessions;
+  readonly live: Live;
+  readonly liveSocket: LiveSocketOptions;
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
@@ -124,6 +130,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       connectionsCheckingInterval: 1000,
       maxHeaderSize: limits.headerBytesMax,
       noDelay: true,
+      // Any other request that would like to speak something else is answered as what it is besides.
+      shouldUpgradeCallback: isLiveUpgrade,
     },
     onRequest,
   );
@@ -141,6 +149,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     state.traffic.connectionsDropped++;
     warn.tell({connectionsMax: limits.connectionsMax}, 'A connection was dropped: there are too many.');
   });
+  const liveSocket = takeUpgrades(server, state, pipeline);
   const direct = takeConnections(server, state, warn);
 
   const stopWatching = state.traffic.watchLoop(() => clock.monotonicMs());
@@ -150,9 +159,20 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     close: () => {
       closing = true;
       stopWatching();
+      liveSocket.close();
       return drain(server, direct);
     },
   };
+}
+
+function takeUpgrades(server: Server, state: ServerState, pipeline: Pipeline): LiveSocket {
+  const liveSocket = new LiveSocket(state);
+  server.on('upgrade', (request, socket, bytes) => {
+    // What was asked for before is not answered yet, and its answer would fall between frames.
+    if (pipeline.isBusy(request.socket)) socket.destroy();
+    else liveSocket.upgrade(request, socket, bytes);
+  });
+  return liveSocket;
 }
 
 /** New connections are admitted, and begin at `direct.ts`; node:http gets them from there. */
@@ -224,6 +244,10 @@ class Pipeline {
   /** Whatever came behind the request under way is not run, nor what comes. */
   end(socket: Socket): void {
     this.#ended.add(socket);
+  }
+
+  isBusy(socket: Socket): boolean {
+    return this.#waiting.has(socket);
   }
 
   hasEnded(socket: Socket): boolean {

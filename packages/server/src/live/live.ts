@@ -120,6 +120,8 @@ export type LiveEvent =
       /** Ascending by seq. */
       readonly rows: readonly LiveRow[];
       readonly control: BatchControl;
+      /** What the client can resume from when it has this batch and those before it. */
+      readonly seq: Seq;
     }
   | {readonly kind: 'changes'; readonly subscription: Subscription; readonly group: ChangeGroup}
   | {

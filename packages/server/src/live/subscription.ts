@@ -117,10 +117,14 @@ export class LiveSubscription implements Subscription {
     const control: BatchControl = {batchNum, hasMore, status, lastSeq};
     if (batchNum === 0) this.ack(this.isResync ? 'resync' : 'snapshot', control);
     const {rowColumns: columns} = this.group.shape.compiled;
-    this.connection.push({kind: 'batch', subscription: this, isResync: this.isResync, columns, rows, control}, bytes);
     this.#isOnItsWay = true;
     if (lastSeq !== null) this.#through = lastSeq;
     if (!hasMore) this.#through = this.snapshotSeq;
+    const {isResync} = this;
+    this.connection.push(
+      {kind: 'batch', subscription: this, isResync, columns, rows, control, seq: this.#through},
+      bytes,
+    );
   }
 
   /** Changes of commits up to `through`, the first of which is the first after all that was handed on before. */

@@ -36,6 +36,7 @@ export async function startServer(
   const server = createHttpServer({
     runSql: database.runSql,
     sessions: database.auth.sessions,
+    live: database.live,
     host: '127.0.0.1',
     port: 0,
     ...SHIPPED,
