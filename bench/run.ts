@@ -16,6 +16,7 @@ import {idleMemory} from './idle-memory.ts';
 import {insertHttp} from './insert-http.ts';
 import {type Bench, runBench} from './kit/bench.ts';
 import {textOf} from './kit/report.ts';
+import {liveIdle} from './live-idle.ts';
 import {many} from './many.ts';
 import {memoryCosts} from './memory-costs.ts';
 import {mixCold} from './mix-cold.ts';
@@ -35,6 +36,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   flush,
   start,
   'idle-memory': idleMemory,
+  'live-idle': liveIdle,
   many,
   'memory-costs': memoryCosts,
 };
