@@ -179,11 +179,11 @@ export class Checker {
     if (dice < 0.5) this.#write();
     else if (dice < 0.56) this.#streamWrite();
     else if (dice < 0.9) this.pick(this.#clients).act();
-    else if (dice < 0.93) this.#job(`FLUSH TABLE ${this.pick(TABLES)}`);
-    else if (dice < 0.95) this.#job(`STORAGE COMPACT TABLE ${this.pick(TABLES)}`);
-    else if (dice < 0.98) await this.#wait();
-    else if (dice < 0.985) await this.#alter();
-    else if (dice < 0.99) await this.#restart();
+    else if (dice < 0.92) this.#job(`FLUSH TABLE ${this.pick(TABLES)}`);
+    else if (dice < 0.94) this.#job(`STORAGE COMPACT TABLE ${this.pick(TABLES)}`);
+    else if (dice < 0.965) await this.#wait();
+    else if (dice < 0.97) await this.#alter();
+    else if (dice < 0.985) await this.#restart();
     else await turn();
   }
 
@@ -195,6 +195,7 @@ export class Checker {
     const text = this.pick([
       `INSERT INTO ${table} (id, room, n, note) VALUES (${id}, '${room}', ${n}, ${note})`,
       `INSERT INTO ${table} (id, room, n, note) VALUES (${id}, '${room}', ${n}, ${note}), (${id + 12}, 'a', 1, ${note})`,
+      `INSERT INTO ${table} (id, room, n) VALUES (${id}, '${room}', ${n}), (${id + 1}, 'b', 2) ON CONFLICT (id) DO UPDATE SET room = excluded.room, n = ${n}`,
       `UPDATE ${table} SET room = '${room}' WHERE ${where}`,
       `UPDATE ${table} SET n = ${n}, note = ${note} WHERE ${where}`,
       `DELETE FROM ${table} WHERE ${where}`,

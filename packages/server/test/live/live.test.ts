@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import {afterEach, beforeEach, describe, test} from 'node:test';
+import {SimClock} from '../../src/std/sim-clock.ts';
 import {compact, flush, openTestDatabase, type TestDatabase} from '../test-database.ts';
-import {type Answer, Client, settle} from './subscriber.ts';
+import {type Answer, Client, settle, until} from './subscriber.ts';
 
 describe('live queries', () => {
   let database: TestDatabase;
@@ -84,8 +85,7 @@ describe('live queries', () => {
     await sql("INSERT INTO app.todo (id, room) VALUES (1, 'a'), (2, 'b'), (3, 'a')");
     await flush(database, 'app.todo');
     const answer = client().subscribe("SELECT * FROM app.todo WHERE room = 'a'", {});
-    await database.sql('SELECT 1');
-    while (answer.start === undefined) await settle();
+    await until(() => answer.start !== undefined);
     await sql("UPDATE app.todo SET room = 'b' WHERE id = 1");
     await sql("UPDATE app.todo SET room = 'a' WHERE id = 2");
     await sql('UPDATE app.todo SET n = 1 WHERE id = 3');
@@ -183,7 +183,7 @@ describe('live queries', () => {
       if (step === 'restarted') await database.restart();
       const answer = client().subscribe(query, {from: resumeFrom});
       answer.rows = new Map(rows);
-      while (answer.rows.size !== 3 || !answer.rows.has('"5"')) await settle();
+      await until(() => answer.rows.size === 3 && answer.rows.has('"5"'));
       assert.equal(answer.start, 'resume', step);
       await agrees(answer, query);
     }
@@ -204,5 +204,38 @@ describe('live queries', () => {
       [altered, unseen, never, future].map(one => one.start),
       ['resync', 'resume', 'resync', 'resync'],
     );
+  });
+
+  test('LQ-13: a tombstone that a compaction dropped is known to be missing, also after a restart', async () => {
+    const clock = new SimClock();
+    const other = await openTestDatabase({clock, retentionHours: 0});
+    try {
+      await other.sql('CREATE NAMESPACE app');
+      await other.sql('CREATE SHARED TABLE app.board (id BIGINT PRIMARY KEY)');
+      await other.sql('INSERT INTO app.board (id) VALUES (1), (2), (3)');
+      const answer = new Client(other.live).subscribe('SELECT * FROM app.board', {});
+      await settle();
+      await clock.advance(60_000);
+      await other.sql('DELETE FROM app.board WHERE id = 1');
+      await settle();
+      const known = answer.lastSeq;
+      await clock.advance(60_000);
+      await other.sql('DELETE FROM app.board WHERE id = 2');
+      await flush(other, 'app.board');
+      await clock.advance(60_000);
+      await other.restart();
+      const before = new Client(other.live).subscribe('SELECT * FROM app.board', {from: known});
+      await compact(other, 'app.board');
+      await other.restart();
+      const after = new Client(other.live).subscribe('SELECT * FROM app.board', {from: known});
+      await until(() => after.control?.status === 'ready');
+      const newer = new Client(other.live).subscribe('SELECT * FROM app.board', {from: after.subscription.resumeFrom});
+      await until(() => newer.start !== undefined);
+      assert.deepEqual([before.start, after.start, newer.start], ['resume', 'resync', 'resume']);
+      assert.deepEqual([...after.rows.keys()], ['"3"']);
+      assert.deepEqual(newer.told, []);
+    } finally {
+      await other.stop();
+    }
   });
 });

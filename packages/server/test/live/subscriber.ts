@@ -18,6 +18,7 @@ import type {
 import type {LiveRoom} from '../../src/live/room.ts';
 import type {Seq} from '../../src/model/names.ts';
 import type {Session} from '../../src/model/session.ts';
+import {systemClock} from '../../src/std/system-clock.ts';
 
 let connectionCount = 0;
 
@@ -162,4 +163,12 @@ export class Answer {
 /** Turns of the loop, until what is under way in memory is done. */
 export async function settle(turns = 4): Promise<void> {
   for (let i = 0; i < turns; i++) await new Promise<void>(resolve => setImmediate(resolve));
+}
+
+/** Waits for what takes reads of files. */
+export async function until(isSo: () => boolean): Promise<void> {
+  for (let looks = 0; !isSo(); looks++) {
+    assert.ok(looks < 5000, 'it does not come about');
+    await systemClock.sleep(1);
+  }
 }
