@@ -12,6 +12,7 @@ import {Commit, type WriteBatch, type WriteRow} from './commit.ts';
 import {Manifests} from './manifests.ts';
 
 const FIRST = 100 as Incarnation;
+const OTHER = 99 as Incarnation;
 
 async function open(
   state: ReturnType<typeof memoryLogState>,
@@ -69,6 +70,51 @@ test('nothing is appended behind the drop of its table', async () => {
   const dropped = commit.write({drop: FIRST});
   await assert.rejects(commit.write({rows: [rowOf('b')]}), /dropped while the statement ran/);
   await dropped;
+});
+
+test('no row of an old schema version is appended behind the record of a new one: it waits for that, and is to be decided again', async () => {
+  const commit = await open(memoryLogState(), new SimClock());
+  const order: string[] = [];
+  const altered = commit.write({rows: [rowOf('schema', OTHER)], alters: FIRST}).then(() => order.push('altered'));
+  const late = commit.write({rows: [rowOf('a')]}).catch(error => order.push(error.code));
+  const elsewhere = commit.write({rows: [rowOf('a', OTHER)]}).then(() => order.push('elsewhere'));
+  await Promise.all([altered, late, elsewhere]);
+  assert.deepEqual(order.toSorted(), ['WRITE_CONFLICT', 'altered', 'elsewhere']);
+  assert.ok(order.indexOf('altered') < order.indexOf('WRITE_CONFLICT'));
+  await commit.write({rows: [rowOf('a')]});
+});
+
+test('a witness is told of every row of its table in the turn of the append, until it is released', async () => {
+  const commit = await open(memoryLogState(), new SimClock());
+  const seen: number[] = [];
+  const release = commit.addWitness(FIRST, row => seen.push(row.length) > 1);
+  const all = commit.addWitness(FIRST, () => true);
+  const written = [commit.write({rows: [rowOf('a'), rowOf('b')]}), commit.write({rows: [rowOf('c', OTHER)]})];
+  assert.equal(seen.length, 2);
+  const refusing = {rows: [rowOf('d')], beforeAppend: () => assert.fail('this one is not appended')};
+  assert.throws(() => commit.write(refusing));
+  release();
+  await Promise.all([...written, commit.write({rows: [rowOf('e')]})]);
+  assert.equal(seen.length, 2);
+  all();
+});
+
+test('a volatile row that the coming schema version would refuse is refused once its record is appended', async () => {
+  const commit = await open(memoryLogState(), new SimClock());
+  const put = (key: string) => {
+    const {scope, row} = rowOf(key);
+    commit.writeVolatile({scope, rows: [row], keyOf: () => Buffer.from(key), beforeApply() {}});
+  };
+  let isRight = false;
+  const release = commit.addWitness(FIRST, () => isRight);
+  put('a');
+  const altered = commit.write({rows: [rowOf('schema', OTHER)], alters: FIRST});
+  assert.throws(() => put('b'), {code: 'WRITE_CONFLICT'});
+  isRight = true;
+  put('c');
+  await altered;
+  release();
+  put('d');
 });
 
 test('a drop that the log refused ends nothing: the table is written as before', async () => {
