@@ -19,6 +19,7 @@ import {TABLE_SCHEMAS} from '../system/table-schemas.ts';
 import {TABLES} from '../system/tables.ts';
 import type {Manifests} from '../table/manifests.ts';
 import type {Catalog} from './catalog.ts';
+import {schemaChanges} from './schema-changes.ts';
 import {columnsToJson, optionsToJson, policyToJson, viewColumnsJson} from './schema-json.ts';
 import type {Storages} from './storages.ts';
 
@@ -98,7 +99,10 @@ function tablesAndViews(catalog: Catalog): readonly (Schema | View)[] {
 
 /** `arrow_schema` is an ordered array: the user's columns, then the system columns. */
 export function* tableSchemaRows(catalog: Catalog): Generator<readonly Value[]> {
+  let previous: Schema | undefined;
   for (const schema of eachVersion(catalog)) {
+    const before = previous?.incarnation === schema.incarnation ? previous : undefined;
+    previous = schema;
     const columns = JSON.parse(columnsToJson(schema)) as {ordinal_position: number}[];
     const {hasDeleted} = TABLE_KINDS[schema.kind];
     const system = schema.kind === 'system' ? [] : hasDeleted ? [SEQ_COLUMN, DELETED_COLUMN] : [SEQ_COLUMN];
@@ -109,7 +113,7 @@ export function* tableSchemaRows(catalog: Catalog): Generator<readonly Value[]> 
       version: schema.version,
       arrow_schema: JSON.stringify(ordered),
       created_at: schema.updatedAt,
-      changes: null,
+      changes: JSON.stringify(schemaChanges(before, schema)),
     });
   }
 }

@@ -43,7 +43,7 @@ function shown(
   return {name, ordinal: index + 1, id, type, isNullable, isPrimaryKey: false, default: null, comment: null};
 }
 
-function defaultText(column: Column): string | null {
+export function defaultText(column: Column): string | null {
   switch (column.default.kind) {
     case 'none':
       return null;

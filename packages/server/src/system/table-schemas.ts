@@ -15,7 +15,13 @@ export const TABLE_SCHEMAS = defineSystemTable({
     {id: 3, name: 'version', type: 'int', isNullable: false, doc: 'Schema version, from 1.'},
     {id: 4, name: 'arrow_schema', type: 'json', isNullable: false, doc: 'Columns as an ordered JSON array.'},
     {id: 5, name: 'created_at', type: 'timestamp', isNullable: false, doc: 'When this version began.'},
-    {id: 6, name: 'changes', type: 'json', isNullable: true, doc: 'What this version changed.'},
+    {
+      id: 6,
+      name: 'changes',
+      type: 'json',
+      isNullable: true,
+      doc: 'What this version changed, as a JSON array of statements’ words.',
+    },
   ],
 });
 
