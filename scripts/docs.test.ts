@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {ERRORS} from '../packages/protocol/src/errors.ts';
+import {tableText} from '../packages/server/src/model/names.ts';
 import {OPTIONS} from '../packages/server/src/options.ts';
 import {SYSTEM_TABLES} from '../packages/server/src/system/index.ts';
 import {referencePages} from './docs.ts';
@@ -22,8 +23,9 @@ test('every code and setting has a row of its own, and no row has more cells tha
 
 test('hidden system tables are not in the reference', () => {
   const page = pages.get('docs/reference/system-tables.md')!;
-  for (const {name, isVisible} of SYSTEM_TABLES) {
-    assert.equal(page.includes(`## system.${name}\n`), isVisible, name);
+  for (const {schema, isVisible} of SYSTEM_TABLES) {
+    const name = tableText(schema.name);
+    assert.equal(page.includes(`## ${name}\n`), isVisible, name);
   }
 });
 

@@ -24,6 +24,7 @@ import {CHOICES} from '../packages/server/src/expr/calls.ts';
 import {FUNCTION_GROUPS, type FunctionFacts} from '../packages/server/src/expr/functions.ts';
 import {WINDOW_FUNCTIONS} from '../packages/server/src/expr/window-functions.ts';
 import {METRICS} from '../packages/server/src/http/metrics.ts';
+import {tableText} from '../packages/server/src/model/names.ts';
 import {sqlName, TYPES, type TypeFacts} from '../packages/server/src/model/type-table.ts';
 import {OPTIONS, type OptionFacts} from '../packages/server/src/options.ts';
 import type {StatementKind} from '../packages/server/src/sql/define.ts';
@@ -119,6 +120,7 @@ function metricsPage(): string {
 
 function systemTablesPage(): string {
   const sections = SYSTEM_TABLES.filter(one => one.isVisible).flatMap(one => {
+    const name = tableText(one.schema.name);
     const rows = one.columns.map(column => [
       `\`${column.name}\`${column.name === one.primaryKey ? ' (key)' : ''}`,
       column.type.toUpperCase(),
@@ -126,7 +128,7 @@ function systemTablesPage(): string {
       column.doc,
     ]);
     const facts = `${one.doc} ${one.kind === 'stored' ? 'Stored' : 'Computed when read'}; roles that may read: ${one.readers.join(', ')}.`;
-    return ['', `## system.${one.name}`, '', facts, '', ...table(['column', 'type', 'null', 'meaning'], rows)];
+    return ['', `## ${name}`, '', facts, '', ...table(['column', 'type', 'null', 'meaning'], rows)];
   });
   return page(
     'System tables',

@@ -1,6 +1,9 @@
 /** Computed: wires the readers of all computed system tables, and counts what `system.stats` tells. */
 import type {Catalog} from './catalog/catalog.ts';
+import * as information from './catalog/information.ts';
 import {
+  columnRows,
+  datatypeRows,
   manifestRows,
   namespaceRows,
   schemaRows,
@@ -15,11 +18,15 @@ import type {Hot} from './hot/hot.ts';
 import type {Flushes} from './jobs/flushes.ts';
 import type {Jobs} from './jobs/jobs.ts';
 import type {Log} from './log/log.ts';
+import type {Value} from './model/datatype.ts';
 import type {UserId} from './model/names.ts';
 import {RowView} from './model/row-codec.ts';
 import {type Schema, TABLE_KINDS} from './model/schema.ts';
+import type {Session} from './model/session.ts';
 import type {TableCounts} from './sql/define.ts';
-import type {ComputedTables} from './system/index.ts';
+import type {ComputedTables, InformationTables} from './system/index.ts';
+import {DF_SETTINGS} from './system/information.ts';
+import {JOB_NODES} from './system/job-nodes.ts';
 import {SETTINGS, type SettingRecord} from './system/settings.ts';
 import {STATS} from './system/stats.ts';
 import {STORAGES, type StorageRecord} from './system/storages.ts';
@@ -66,8 +73,47 @@ export function computedTables(options: ComputedOptions): ComputedTables {
       Object.entries(stats(options)).map(([name, value]) =>
         STATS.toValues({metric_name: name, metric_value: String(value)}),
       ),
+    columns: () => columnRows(catalog),
+    datatypes: () => datatypeRows(),
+    describe: () => [],
+    job_nodes: () => jobNodeRows(options.jobs),
     settings: () => options.settings.map(setting => SETTINGS.toValues(setting)),
   };
+}
+
+export interface InformationOptions {
+  readonly catalog: Catalog;
+  readonly settings: readonly SettingRecord[];
+  readonly mayRead: (session: Session, schema: Schema) => boolean;
+}
+
+export function informationTables({catalog, settings, mayRead}: InformationOptions): InformationTables {
+  const visible = (session: Session) => information.visibleTables(catalog, schema => mayRead(session, schema));
+  return {
+    tables: session => information.tables(visible(session)),
+    columns: session => information.columns(visible(session)),
+    schemata: () => information.schemata(catalog),
+    views: () => information.views(catalog),
+    table_constraints: session => information.tableConstraints(visible(session)),
+    key_column_usage: session => information.keyColumnUsage(visible(session)),
+    routines: () => information.routines(),
+    df_settings: () => settings.map(({name, value, description}) => DF_SETTINGS.toValues({name, value, description})),
+  };
+}
+
+function* jobNodeRows(jobs: Jobs): Generator<readonly Value[]> {
+  for (const job of jobs.list().toSorted((a, b) => (a.job_id < b.job_id ? -1 : 1))) {
+    yield JOB_NODES.toValues({
+      job_id: job.job_id,
+      node_id: job.node_id,
+      status: job.status,
+      error_message: job.error_message,
+      created_at: job.created_at,
+      started_at: job.started_at,
+      finished_at: job.finished_at,
+      updated_at: job.updated_at,
+    });
+  }
 }
 
 export function storedStorages(hot: Hot): StorageRecord[] {

@@ -8,7 +8,7 @@
 import {dirname} from 'node:path';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {type Auth, createAuth} from './auth/auth.ts';
-import {scopeFor} from './auth/scope.ts';
+import {mayRead, scopeFor} from './auth/scope.ts';
 import {openFsBlob} from './blob/fs-blob.ts';
 import {firstRows} from './catalog/bootstrap.ts';
 import {Catalog} from './catalog/catalog.ts';
@@ -21,7 +21,7 @@ import {LOCAL_STORAGE, Storages} from './catalog/storages.ts';
 import {createSystemReader} from './catalog/system-reader.ts';
 import type {Cold} from './cold/cold.ts';
 import {createCold} from './cold/cold-store.ts';
-import {computedTables, stats, storedStorages, tableCounts} from './computed.ts';
+import {computedTables, informationTables, stats, storedStorages, tableCounts} from './computed.ts';
 import {checkFormat} from './data-format.ts';
 import {type Duck, type DuckOptions, openDuck} from './duck/duck.ts';
 import type {Env, Param} from './expr/expr.ts';
@@ -321,8 +321,10 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     memorySoftBytes: options.memorySoftBytes,
     memoryHardBytes: options.memoryHardBytes,
   };
-  const computed = computedTables({...measured, settings: options.settings});
-  const openSystem = createSystemReader({hot, computed});
+  const {settings} = options;
+  const computed = computedTables({...measured, settings});
+  const information = informationTables({catalog, settings, mayRead});
+  const openSystem = createSystemReader({hot, computed, information});
   const services = createServices(options, core, streams, {...work, duck, openSystem});
   const live = openLive({...core, clock, limits: options.live, tables: services.tables, streams});
   await work.jobs.start();

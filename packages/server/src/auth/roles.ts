@@ -7,7 +7,8 @@
  *     shared public, write             –        –       yes     yes    yes
  *     shared private, restricted       –        –       yes     yes    yes
  *     shared dba                       –        –        –      yes    yes
- *     system tables, read              –        –        –      yes    yes
+ *     system tables, read              –        –        –      yes    yes      (unless `readers` of one says otherwise)
+ *     information_schema              yes      yes      yes     yes    yes      (of what the session may read)
  *     system tables, write             –        –        –       –      –
  *
  * Law: a role may whatever the roles to its left may. Rows of user and stream tables are the session's own, whatever its role (`scope.ts`).

@@ -9,7 +9,8 @@
 import {type DbError, fail} from '@kalamdb/protocol/errors.ts';
 import {type Incarnation, type Owner, tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
-import type {Scope, Session} from '../model/session.ts';
+import type {Role, Scope, Session} from '../model/session.ts';
+import {systemTable} from '../system/index.ts';
 import {type Access, isAdmin, ROW_RIGHTS} from './roles.ts';
 
 /** The right to `what` rows of the table, or PERMISSION_DENIED (403). */
@@ -38,12 +39,18 @@ function refusalOf(session: Session, schema: Schema, what: Access): DbError | un
       return denied(session, schema, `Shared table ${verb} denied (access_level=${capital(level)})`);
     }
     case 'system':
-      if (ROW_RIGHTS.system[what].includes(session.role)) return undefined;
+      if (systemRights(schema, what).includes(session.role)) return undefined;
       if (!isAdmin(session)) return denied(session, schema, "System tables require 'dba' or 'system' role.");
       return fail.permissionDenied(`Cannot write system table '${tableText(schema.name)}'`);
     default:
       throw new TypeError(`unknown table kind ${schema.kind satisfies never}`);
   }
+}
+
+/** Some system tables are open to more roles than the others: their declaration says so. */
+function systemRights({incarnation}: Schema, what: Access): readonly Role[] {
+  const readers = what === 'read' ? systemTable(incarnation)?.readers : undefined;
+  return readers ?? ROW_RIGHTS.system[what];
 }
 
 const OWN_ROWS_DENIED = {

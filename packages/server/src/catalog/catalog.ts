@@ -11,6 +11,7 @@ import type {Schema} from '../model/schema.ts';
 import type {View} from '../model/view.ts';
 import {assert} from '../std/assert.ts';
 import type {SystemTableFacts} from '../system/define.ts';
+import {INFORMATION_NAMESPACE} from '../system/information.ts';
 
 /** A statement lives 30 seconds: this many drops do not fit into it. */
 const ENDED_MAX = 10_000;
@@ -98,10 +99,11 @@ export class Catalog {
     return life.nextColumnId;
   }
 
-  /** Newest versions, ordered by namespace and name; visible system tables included. */
+  /** Newest versions, ordered by namespace and name; visible system tables included, those of `information_schema` left out: they are about tables. */
   tables(): readonly Schema[] {
     if (this.#sorted?.generation !== this.#generation) {
-      const byText = [...this.#byName].sort(([a], [b]) => (a < b ? -1 : 1));
+      const listed = [...this.#byName].filter(([, {name}]) => name.namespace !== INFORMATION_NAMESPACE);
+      const byText = listed.sort(([a], [b]) => (a < b ? -1 : 1));
       this.#sorted = {generation: this.#generation, schemas: byText.map(([, schema]) => schema)};
     }
     return this.#sorted.schemas;

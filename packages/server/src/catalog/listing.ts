@@ -6,10 +6,13 @@
 
 import {manifestJson} from '../cold/manifest-mirror.ts';
 import type {Hot} from '../hot/hot.ts';
-import type {Value} from '../model/datatype.ts';
+import type {TypeName, Value} from '../model/datatype.ts';
 import {type Owner, pathComponent, tableText} from '../model/names.ts';
 import {DELETED_COLUMN, type Schema, SEQ_COLUMN, TABLE_KINDS} from '../model/schema.ts';
+import {sqlName, TYPES, type TypeFacts} from '../model/type-table.ts';
 import type {View} from '../model/view.ts';
+import {COLUMNS} from '../system/columns.ts';
+import {DATATYPES} from '../system/datatypes.ts';
 import {MANIFEST} from '../system/manifest.ts';
 import {NAMESPACES_VIEW} from '../system/namespaces.ts';
 import {SCHEMAS_VIEW} from '../system/schemas.ts';
@@ -21,6 +24,7 @@ import type {Manifests} from '../table/manifests.ts';
 import type {Catalog} from './catalog.ts';
 import {schemaChanges} from './schema-changes.ts';
 import {columnsToJson, optionsToJson, policyToJson, viewColumnsJson} from './schema-json.ts';
+import {shownColumns} from './shown-columns.ts';
 import type {Storages} from './storages.ts';
 
 export function* namespaceRows(catalog: Catalog): Generator<readonly Value[]> {
@@ -177,6 +181,60 @@ function viewTableRow(view: View): readonly Value[] {
     schema_version: 1,
     deleted_retention_hours: null,
   });
+}
+
+/** Of tables in their newest versions, and of views. */
+export function* columnRows(catalog: Catalog): Generator<readonly Value[]> {
+  for (const one of tablesAndViews(catalog)) {
+    for (const column of shownColumns(one)) {
+      yield COLUMNS.toValues({
+        namespace_id: one.name.namespace,
+        table_name: one.name.table,
+        version: one.kind === 'view' ? 1n : BigInt(one.version),
+        column_id: BigInt(column.id),
+        column_name: column.name,
+        comment: column.comment,
+        data_type: sqlName(column.type),
+        default_value: column.default,
+        ordinal: BigInt(column.ordinal),
+        nullable: column.isNullable,
+        primary_key: column.isPrimaryKey,
+        primary_key_pos: column.isPrimaryKey ? 1n : null,
+      });
+    }
+  }
+}
+
+/** What engines of this family call the form of each type in memory. */
+const ARROW_TYPES: Readonly<Record<TypeName, string>> = {
+  boolean: 'Boolean',
+  smallint: 'Int16',
+  int: 'Int32',
+  bigint: 'Int64',
+  float: 'Float32',
+  double: 'Float64',
+  decimal: 'Decimal128(precision, scale)',
+  text: 'Utf8',
+  bytes: 'Binary',
+  json: 'Utf8',
+  timestamp: 'Timestamp(Microsecond, None)',
+  datetime: 'Timestamp(Microsecond, Some("UTC"))',
+  date: 'Date32',
+  time: 'Time64(Microsecond)',
+  uuid: 'FixedSizeBinary(16)',
+  embedding: 'FixedSizeList(Float32, dimension)',
+  file: 'Utf8',
+};
+
+export function* datatypeRows(): Generator<readonly Value[]> {
+  for (const [name, {json, sqlName: spelling, wire, input}] of Object.entries<TypeFacts>(TYPES)) {
+    yield DATATYPES.toValues({
+      arrow_type: ARROW_TYPES[name as TypeName],
+      kalam_type: json,
+      sql_name: spelling,
+      description: `In JSON ${wire}; from a text: ${input}.`.replaceAll('`', ''),
+    });
+  }
 }
 
 export function* storageLocationRows(catalog: Catalog, stored: Iterable<StorageRecord>): Generator<readonly Value[]> {

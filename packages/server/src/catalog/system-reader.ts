@@ -6,30 +6,39 @@
  */
 
 import type {Hot} from '../hot/hot.ts';
-import type {Value} from '../model/datatype.ts';
+import type {DataType, Value} from '../model/datatype.ts';
 import {compareKeys, encodeKey} from '../model/key-codec.ts';
 import type {Row, RowBytes} from '../model/row.ts';
 import {encodeRow, RowView} from '../model/row-codec.ts';
 import type {Schema} from '../model/schema.ts';
+import type {Session} from '../model/session.ts';
 import {toJson} from '../model/values.ts';
 import {assert} from '../std/assert.ts';
-import type {ComputedTables} from '../system/index.ts';
-import {systemTable} from '../system/index.ts';
+import {type ComputedTables, type InformationTables, systemTable} from '../system/index.ts';
+import {INFORMATION_NAMESPACE} from '../system/information.ts';
 import type {TableSnapshot} from '../table/table.ts';
 
 /** Credentials and password hashes never leave the server. */
 const MASKED = new Set(['credentials', 'password_hash']);
 const MASK = '***';
+const INT: DataType = {name: 'int'};
 /** A member of a JSON object whose name says that its text is nobody's business. */
 const SECRET_MEMBER = /("[^"]*(?:secret|token|password|key)[^"]*"\s*:\s*)"(?:[^"\\]|\\.)*"/gi;
 
-export function createSystemReader(options: {hot: Hot; computed: ComputedTables}): (schema: Schema) => TableSnapshot {
-  const computed = options.computed as Readonly<Record<string, () => Iterable<readonly Value[]>>>;
-  return schema => {
+type Readers = Readonly<Record<string, (session: Session) => Iterable<readonly Value[]>>>;
+
+export function createSystemReader(options: {
+  hot: Hot;
+  computed: ComputedTables;
+  information: InformationTables;
+}): (schema: Schema, session: Session) => TableSnapshot {
+  const {hot, computed, information} = options;
+  return (schema, session) => {
     const table = systemTable(schema.incarnation);
     assert(table?.isVisible === true, 'only visible system tables are read');
-    const rows = table.kind === 'stored' ? storedRows(options.hot, schema) : [...computed[table.name]!()];
-    return snapshotOf(schema, rows);
+    if (table.kind === 'stored') return snapshotOf(schema, storedRows(hot, schema));
+    const readers: Readers = schema.name.namespace === INFORMATION_NAMESPACE ? information : computed;
+    return snapshotOf(schema, [...readers[table.name]!(session)]);
   };
 }
 
@@ -83,10 +92,11 @@ function snapshotOf(schema: Schema, rows: readonly (readonly Value[])[]): TableS
 
 /** As rows of a log would be, key ranges left aside. */
 function* encoded(schema: Schema, rows: readonly (readonly Value[])[]): Generator<{key: Uint8Array; row: RowBytes}> {
-  const {type} = schema.columns[schema.primaryKey]!;
-  for (const values of rows) {
+  const key = schema.columns[schema.primaryKey];
+  for (const [i, values] of rows.entries()) {
     const buffer = encodeRow(schema, values, 0);
-    yield {key: encodeKey(type, values[schema.primaryKey]!), row: {buffer, offset: 0, length: buffer.length}};
+    const bytes = key === undefined ? encodeKey(INT, i) : encodeKey(key.type, values[schema.primaryKey]!);
+    yield {key: bytes, row: {buffer, offset: 0, length: buffer.length}};
   }
 }
 

@@ -29,9 +29,6 @@ import type {Place, TableSnapshot, Tables, Transaction} from '../table/table.ts'
 import type {RequestTransaction} from './request-transaction.ts';
 import type {StatementDoc} from './statement-doc.ts';
 
-/** The catalog's name in answers, as clients know it. */
-export const CATALOG = 'kalam';
-
 export interface StatementResult {
   readonly columns?: readonly ResultColumn[];
   /** Each one JSON array text. */
@@ -77,7 +74,7 @@ export interface Services {
   /** Of all scopes, or of one user's. */
   readonly tableCounts: (schema: Schema, ofUser: UserId | undefined) => TableCounts;
   /** Rows of a system table at this moment. */
-  readonly openSystem: (schema: Schema) => TableSnapshot;
+  readonly openSystem: (schema: Schema, session: Session) => TableSnapshot;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read' | 'write') => Scope;
   readonly duck: Duck;
   /** A file of this machine that holds a segment; undefined: there can be none. */
@@ -161,7 +158,7 @@ export function systemRecords<Name extends string, Columns extends readonly Syst
   table: SystemTableOf<Name, 'stored' | 'computed', Columns>,
 ): SystemRecord<Columns>[] {
   const records: SystemRecord<Columns>[] = [];
-  const snapshot = context.services.openSystem(table.schema);
+  const snapshot = context.services.openSystem(table.schema, context.session);
   const whole = {keys: {}, isReverse: false, bounds: [], columns: undefined, includeTombstones: false};
   void snapshot.scan(
     whole,
@@ -172,17 +169,6 @@ export function systemRecords<Name extends string, Columns extends readonly Syst
     context.signal,
   );
   return records;
-}
-
-/** Does the session have the right to read the table? */
-export function mayRead({services, session}: StatementContext, schema: Schema): boolean {
-  try {
-    services.scopeFor(session, schema, 'read');
-    return true;
-  } catch (error) {
-    if (error instanceof DbError && error.code === 'PERMISSION_DENIED') return false;
-    throw error;
-  }
 }
 
 /** `otherwise` is what a session without the role is told. */

@@ -180,7 +180,7 @@ export function tableFor(context: StatementContext): TableOf {
 export function openTable(context: StatementContext, schema: Schema): TableSnapshot {
   const {services, session} = context;
   const scope = services.scopeFor(session, schema, 'read');
-  return schema.kind === 'system' ? services.openSystem(schema) : context.tables.snapshot(scope, schema);
+  return schema.kind === 'system' ? services.openSystem(schema, session) : context.tables.snapshot(scope, schema);
 }
 
 export function findTable(context: StatementContext, ref: TableRef, hint = ''): Schema {
@@ -189,7 +189,6 @@ export function findTable(context: StatementContext, ref: TableRef, hint = ''): 
   if (schema !== undefined) return schema;
   if (context.services.catalog.view(name) !== undefined)
     throw fail.invalidOperation(`'${tableText(name)}' is a view; this needs a table`);
-  if (name.namespace === 'information_schema') throw fail.notSupported('information_schema; see system.tables');
   // Clients look for this very text, catalog name and all.
   throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found${hint}`);
 }

@@ -59,6 +59,8 @@ interface Declaration<
   Kind extends 'stored' | 'computed',
   Columns extends readonly SystemColumn[],
 > {
+  /** `system` when none is given. */
+  readonly namespace?: string;
   readonly name: Name;
   readonly incarnation: number;
   readonly kind: Kind;
@@ -67,7 +69,8 @@ interface Declaration<
   readonly readers: readonly Role[];
   readonly doc: string;
   readonly columns: Columns;
-  readonly primaryKey: Columns[number]['name'];
+  /** undefined: rows of a computed table that nothing but their order tells apart. */
+  readonly primaryKey: Columns[number]['name'] | undefined;
 }
 
 export interface SystemTableOf<
@@ -119,7 +122,7 @@ function schemaOf(table: Declaration<string, 'stored' | 'computed', readonly Sys
   checkDeclaration(table, primaryKey);
   return {
     incarnation: table.incarnation as Incarnation,
-    name: {namespace: SYSTEM_NAMESPACE, table: table.name},
+    name: {namespace: table.namespace ?? SYSTEM_NAMESPACE, table: table.name},
     kind: 'system',
     version: 1,
     columns: table.columns.map(columnOf),
@@ -158,5 +161,7 @@ function checkDeclaration(
   );
   check(new Set(columns.map(column => column.id)).size === columns.length, 'column ids are unique');
   check(new Set(columns.map(column => column.name)).size === columns.length, 'column names are unique');
-  check(primaryKey >= 0 && !columns[primaryKey]!.isNullable, 'its primary key is a column that is never null');
+  const isKeyless = table.kind === 'computed' && table.primaryKey === undefined;
+  const isKeyed = primaryKey >= 0 && !columns[primaryKey]!.isNullable;
+  check(isKeyless || isKeyed, 'its primary key is a column that is never null');
 }

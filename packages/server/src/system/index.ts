@@ -7,7 +7,22 @@
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {Value} from '../model/datatype.ts';
 import type {Incarnation} from '../model/names.ts';
+import type {Session} from '../model/session.ts';
+import {COLUMNS} from './columns.ts';
+import {DATATYPES} from './datatypes.ts';
 import type {SystemTableFacts} from './define.ts';
+import {DESCRIBE} from './describe.ts';
+import {
+  DF_SETTINGS,
+  INFORMATION_COLUMNS,
+  INFORMATION_SCHEMATA,
+  INFORMATION_TABLES,
+  INFORMATION_VIEWS,
+  KEY_COLUMN_USAGE,
+  ROUTINES,
+  TABLE_CONSTRAINTS,
+} from './information.ts';
+import {JOB_NODES} from './job-nodes.ts';
 import {JOBS} from './jobs.ts';
 import {LIVE, LIVE_QUERIES} from './live-queries.ts';
 import {MANIFEST} from './manifest.ts';
@@ -39,6 +54,22 @@ const VISIBLE = [
   STATS,
   SETTINGS,
   LIVE,
+  COLUMNS,
+  DATATYPES,
+  DESCRIBE,
+  JOB_NODES,
+] as const;
+
+/** Of the namespace `information_schema`. */
+const INFORMATION = [
+  INFORMATION_TABLES,
+  INFORMATION_COLUMNS,
+  INFORMATION_SCHEMATA,
+  INFORMATION_VIEWS,
+  TABLE_CONSTRAINTS,
+  KEY_COLUMN_USAGE,
+  ROUTINES,
+  DF_SETTINGS,
 ] as const;
 
 const HIDDEN = [NAMESPACES, SCHEMAS, META, VIEWS, SIGN_INS] as const;
@@ -52,8 +83,13 @@ export type ComputedTables = {
   readonly [Name in Extract<Declared, {kind: 'computed'}>['name']]: () => Iterable<readonly Value[]>;
 };
 
+/** The same of `information_schema`, for a session, which finds there what it may read. */
+export type InformationTables = {
+  readonly [Name in (typeof INFORMATION)[number]['name']]: (session: Session) => Iterable<readonly Value[]>;
+};
+
 /** Every declaration, hidden ones included: what the catalog starts from. */
-export const SYSTEM_TABLES: readonly SystemTableFacts[] = [...VISIBLE, ...HIDDEN];
+export const SYSTEM_TABLES: readonly SystemTableFacts[] = [...VISIBLE, ...HIDDEN, ...INFORMATION];
 
 const BY_NAME: ReadonlyMap<string, SystemTableName> = new Map(VISIBLE.map(table => [table.name, table.name]));
 const BY_INCARNATION: ReadonlyMap<Incarnation, SystemTableFacts> = new Map(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Value} from '../model/datatype.ts';
-import type {Incarnation} from '../model/names.ts';
+import {type Incarnation, tableText} from '../model/names.ts';
 import type {Row} from '../model/row.ts';
 import {defineSystemTable} from './define.ts';
 import {SYSTEM_TABLES, SystemTable, systemTable} from './index.ts';
@@ -22,7 +22,7 @@ const SEED_EIGHT = [
 
 test('the eight of October 2025 come first, in their order', () => {
   assert.deepEqual(SystemTable.all.slice(0, 8), SEED_EIGHT);
-  assert.deepEqual(SystemTable.all.slice(8), ['schemas', 'manifest', 'stats', 'settings', 'live']);
+  assert.deepEqual(SystemTable.all.slice(8, 13), ['schemas', 'manifest', 'stats', 'settings', 'live']);
 });
 
 test('every table has a name and a column family, and each form of the name reads back as the table', () => {
@@ -60,7 +60,9 @@ test('only names of visible system tables are recognised', () => {
 });
 
 test('incarnations are permanent', () => {
-  const incarnations = Object.fromEntries(SYSTEM_TABLES.map(table => [table.name, table.incarnation]));
+  const incarnations = Object.fromEntries(
+    SYSTEM_TABLES.map(({schema, incarnation}) => [tableText(schema.name).replace(/^system\./, ''), incarnation]),
+  );
   assert.deepEqual(incarnations, {
     users: 1,
     namespaces: 2,
@@ -80,6 +82,18 @@ test('incarnations are permanent', () => {
     live: 16,
     sign_ins: 17,
     view_rows: 30,
+    columns: 31,
+    datatypes: 32,
+    describe: 33,
+    job_nodes: 34,
+    'information_schema.tables': 40,
+    'information_schema.columns': 41,
+    'information_schema.schemata': 42,
+    'information_schema.views': 43,
+    'information_schema.table_constraints': 44,
+    'information_schema.key_column_usage': 45,
+    'information_schema.routines': 46,
+    'information_schema.df_settings': 47,
   });
   assert.equal(systemTable(8 as Incarnation)?.name, 'jobs');
   assert.equal(systemTable(64 as Incarnation), undefined);

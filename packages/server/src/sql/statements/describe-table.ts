@@ -1,12 +1,13 @@
 /** DESCRIBE TABLE [HISTORY], DESCRIBE, SHOW COLUMNS: the columns of a table or view, system columns last. */
 import {fail} from '@kalamdb/protocol/errors.ts';
+import {CATALOG_NAME} from '../../catalog/information.ts';
 import {type ShownColumn, shownColumns} from '../../catalog/shown-columns.ts';
 import type {Schema} from '../../model/schema.ts';
 import {sqlName} from '../../model/type-table.ts';
 import type {View} from '../../model/view.ts';
 import type {TableRef} from '../../parser/ast.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
-import {CATALOG, defineStatement, listed, resolveName, resultColumns, type StatementContext} from '../define.ts';
+import {defineStatement, listed, resolveName, resultColumns, type StatementContext} from '../define.ts';
 
 const TABLE_COLUMNS = resultColumns({
   column_name: 'Text',
@@ -109,7 +110,7 @@ export const showColumns = defineStatement<TableRef>({
     const table = tableOrView(context, ref);
     const {namespace, table: name} = table.name;
     const rows = shownColumns(table).map(column =>
-      JSON.stringify([CATALOG, namespace, name, column.name, sqlName(column.type), yesOrNo(column.isNullable)]),
+      JSON.stringify([CATALOG_NAME, namespace, name, column.name, sqlName(column.type), yesOrNo(column.isNullable)]),
     );
     return listed(context, SHOWN_COLUMNS, rows);
   },

@@ -37,5 +37,6 @@ export function selectFixed(
   sql: string,
 ): (context: StatementContext, params?: readonly Param[]) => StatementResult | Promise<StatementResult> {
   const tree = parseQuery(new TokenCursor(splitStatements(sql)[0]!));
-  return (context, params = []) => runQuery(tree, {...context, params}, schema => context.services.openSystem(schema));
+  return (context, params = []) =>
+    runQuery(tree, {...context, params}, schema => context.services.openSystem(schema, context.session));
 }

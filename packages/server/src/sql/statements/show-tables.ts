@@ -1,21 +1,14 @@
 /** SHOW TABLES, SHOW STATS, SHOW MANIFEST: of the tables that the session may read, and of a USER table its own part; admins see all. */
 import {fail} from '@kalamdb/protocol/errors.ts';
 import {isAdmin} from '../../auth/roles.ts';
+import {mayRead} from '../../auth/scope.ts';
 import {typeJson} from '../../model/type-table.ts';
 import {toJson} from '../../model/values.ts';
 import type {TableRef} from '../../parser/ast.ts';
 import {LIVE} from '../../system/live-queries.ts';
 import {MANIFEST} from '../../system/manifest.ts';
 import {SCHEMAS_VIEW} from '../../system/schemas.ts';
-import {
-  defineStatement,
-  listed,
-  mayRead,
-  resolveName,
-  resultColumns,
-  type StatementContext,
-  systemRecords,
-} from '../define.ts';
+import {defineStatement, listed, resolveName, resultColumns, type StatementContext, systemRecords} from '../define.ts';
 import {inNamespace, knownNamespace} from '../operators.ts';
 
 const TABLE_COLUMNS = resultColumns({
@@ -65,7 +58,7 @@ export const showTables = defineStatement<string | undefined>({
 /** A view can be named by everybody; its tables decide when it is read. */
 function isVisible(context: StatementContext, namespace: string, table: string): boolean {
   const schema = context.services.catalog.find({namespace, table});
-  return schema === undefined || mayRead(context, schema);
+  return schema === undefined || mayRead(context.session, schema);
 }
 
 const STATS_COLUMNS = resultColumns({
@@ -142,7 +135,7 @@ export const showManifest = defineStatement<undefined>({
     const shown = systemRecords(context, MANIFEST).filter(({namespace_id, table_name, scope}) => {
       if (isAdmin(context.session)) return true;
       const schema = catalog.find({namespace: namespace_id, table: table_name});
-      if (schema === undefined || !mayRead(context, schema)) return false;
+      if (schema === undefined || !mayRead(context.session, schema)) return false;
       return schema.kind === 'shared' || scope === context.session.userId;
     });
     const rows = shown.map(record => {

@@ -1,6 +1,7 @@
 /** USE: the namespace of names without one, until the request ends. */
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
+import {INFORMATION_NAMESPACE} from '../../system/information.ts';
 import {defineStatement, done, type StatementContext, type StatementResult} from '../define.ts';
 
 export const useNamespace = defineStatement<string>({
@@ -32,7 +33,7 @@ function namespaceName(cursor: TokenCursor): string {
 }
 
 export function switchNamespace(namespace: string, context: StatementContext): StatementResult {
-  if (context.services.catalog.namespace(namespace) === undefined)
+  if (namespace !== INFORMATION_NAMESPACE && context.services.catalog.namespace(namespace) === undefined)
     throw fail.notFound(`Namespace '${namespace}' does not exist`);
   return {...done(context, `Namespace switched to '${namespace}'`), namespace};
 }
