@@ -7,7 +7,7 @@
  */
 import {dirname} from 'node:path';
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {type Auth, createAuth} from './auth/auth.ts';
+import {type Auth, type AuthOptions, openAuth, openIdentities} from './auth/auth.ts';
 import {mayRead, scopeFor} from './auth/scope.ts';
 import {openFsBlob} from './blob/fs-blob.ts';
 import {firstRows} from './catalog/bootstrap.ts';
@@ -109,11 +109,9 @@ export interface DatabaseOptions {
   readonly s3?: SimulatedS3;
   readonly sharedTemplate: string;
   readonly userTemplate: string;
-  readonly auth: {
-    /** Undefined: one is made and kept in the data directory. */
+  readonly auth: AuthOptions & {
+    /** That tokens are signed with; undefined: one is made and kept in the data directory. */
     readonly secret: string | undefined;
-    /** The server can be reached from this machine alone. */
-    readonly isLocal: boolean;
   };
   /** For system.settings. */
   readonly settings: readonly {name: string; value: string; description: string; category: string}[];
@@ -221,7 +219,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
   });
   const sweeper = new Sweeper(hot, manifests);
   const {secret = await keptSecret(disk, directory, options.ids), isLocal} = options.auth;
-  const auth = createAuth({secret, isLocal, clock});
+  const identities = openIdentities({secret, isLocal, clock});
   const fold = createFold(catalog, storages, openStorage);
   let checkpointer: Checkpointer | undefined;
   const feed = new ChangeFeed();
@@ -231,7 +229,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
     clock,
     listener(record) {
       fold(record);
-      auth.sessions.apply(record);
+      identities.sessions.apply(record);
     },
     feed,
     newestIncarnation: () => catalog.newestIncarnation(),
@@ -274,7 +272,9 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
   });
   catalog.onSchema = schema => feed.altered(schema);
   catalog.onDrop = incarnation => feed.dropped(incarnation);
-  return {...state, auth, latches: new Latches(), commit, feed, start, log, files, checkpointer, memory, mirrors};
+  const latches = new Latches();
+  const auth = openAuth(options.auth, {...identities, commit, latches, clock, ids: options.ids});
+  return {...state, auth, latches, commit, feed, start, log, files, checkpointer, memory, mirrors};
 }
 
 /** The newest whole checkpoint, then the log after it. */
@@ -364,6 +364,7 @@ function createServices(
   const rows = {hot, cold, commit, manifests, latches, schemaOf, current, memory, streams, isWatched};
   return {
     ...made,
+    auth: core.auth,
     catalog,
     ddl: new Ddl({catalog, storages, commit, latches, clock, rows: {hot, cold, commit, manifests, schemaOf}}),
     tables: createTables(rows),
@@ -402,7 +403,7 @@ function openAnalytic({analytic, logger}: DatabaseOptions, storages: Storages): 
 
 /** What is looked at again and again. Returns what ends it. */
 function startSchedules(options: DatabaseOptions, core: Core, work: Work, streams: Streams): () => Promise<void> {
-  const {hot, manifests, files, catalog, memory, mirrors} = core;
+  const {auth, hot, manifests, files, catalog, memory, mirrors} = core;
   const {jobs, flushes, compactions} = work;
   const schedules: Schedule[] = [];
   const every = (everyMs: number, tick: (signal: AbortSignal) => Promise<unknown>): Schedule => {
@@ -430,6 +431,7 @@ function startSchedules(options: DatabaseOptions, core: Core, work: Work, stream
   every(options.streams.evictMs, () => evictStreams({jobs, streams, tables: catalog.tables()}));
   every(options.mirrorCheckMs ?? MIRROR_CHECK_MS, signal => mirrors.tick(signal));
   every(PRUNE_EVERY_MS, () => jobs.prune());
+  every(PRUNE_EVERY_MS, () => auth.desk.prune());
   return async () => {
     await Promise.all(schedules.map(schedule => schedule.stop()));
   };

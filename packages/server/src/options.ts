@@ -320,6 +320,19 @@ export const OPTIONS = {
     default: false,
     about: 'Whether callers from other machines may ask for the status of the setup, and do it.',
   },
+  'auth.min_password_length': {default: 8, range: [1, 256], about: 'Characters of a new password at least.'},
+  'auth.max_password_length': {default: 256, range: [8, 1024], about: 'Characters of a password at most.'},
+  'auth.enforce_password_complexity': {
+    default: false,
+    about: 'Whether a new password needs letters of both cases, a digit and another character.',
+  },
+  'auth.argon2_memory_kib': {
+    default: 19_456,
+    range: [8, 1_048_576],
+    about: 'Memory that hashing one password takes (KiB); older hashes are renewed at the next sign-in.',
+  },
+  'auth.argon2_passes': {default: 2, range: [1, 20], about: 'Passes of argon2id over that memory.'},
+  'auth.passwords_at_once': {default: 1, range: [1, 16], about: 'Passwords hashed at the same time; the others wait.'},
   'auth.cookie_secure': {
     env: 'KALAMDB_COOKIE_SECURE',
     default: true,

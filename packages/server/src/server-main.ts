@@ -9,9 +9,9 @@ import pino from 'pino';
 import {type Config, readConfig} from './config.ts';
 import {type Database, openDatabase, VERSION} from './database.ts';
 import {databaseOptions} from './database-options.ts';
-import {isLoopback} from './http/client.ts';
-import {createHttpServer, type HttpServer} from './http/server.ts';
+import {createHttpServer, type HttpServer, type HttpServerOptions} from './http/server.ts';
 import {httpOptions} from './http-options.ts';
+import {checkChosenSecret, describeAccounts, startAccounts} from './start-accounts.ts';
 import {systemClock} from './std/system-clock.ts';
 
 const DEFAULT_FILE = 'server.toml';
@@ -47,8 +47,8 @@ async function main(): Promise<void> {
 
 async function start(): Promise<Running> {
   const {config, warnings} = await loadConfig(process.argv[2]);
-  checkHost(config['server.host']);
   const logger = createLogger(config);
+  checkChosenSecret(config, logger);
   for (const text of warnings) logger.warn(text);
   process.on('uncaughtException', error => {
     logger.fatal({err: error}, 'A bug escaped; what was acknowledged is in the log on disk.');
@@ -59,8 +59,8 @@ async function start(): Promise<Running> {
   const database = await openDatabase(databaseOptions(config, logger));
   const server = createHttpServer({
     runSql: database.runSql,
-    sessions: database.auth.sessions,
     live: database.live,
+    ...authOptions(config, database),
     host: config['server.host'],
     port: config['server.port'],
     ...http,
@@ -71,6 +71,7 @@ async function start(): Promise<Running> {
     clock: systemClock,
   });
   try {
+    await startAccounts(config, database.auth, logger);
     const {port} = await server.listen();
     sayStart(config, port, database);
   } catch (error) {
@@ -78,6 +79,20 @@ async function start(): Promise<Running> {
     throw error;
   }
   return {database, server, logger};
+}
+
+function authOptions(config: Config, {auth}: Database): Pick<HttpServerOptions, 'sessions' | 'auth'> {
+  const {sessions, desk, users} = auth;
+  return {
+    sessions,
+    auth: {
+      desk,
+      users,
+      allowRemoteSetup: config['auth.allow_remote_setup'],
+      isCookieSecure: config['auth.cookie_secure'],
+      passwordLengthMax: config['auth.max_password_length'],
+    },
+  };
 }
 
 /** Sources run unbuilt, so the date of the build is the day the package was put here. */
@@ -93,15 +108,6 @@ async function loadConfig(argument: string | undefined): Promise<{config: Config
     throw new DbError('INVALID_INPUT', `The config file ${name} cannot be read: ${error.code}.`, {cause: error});
   });
   return readConfig({env: process.env, ...(text === undefined ? {} : {file: {name, text}})});
-}
-
-function checkHost(host: string): void {
-  if (isLoopback(host)) return;
-  const why = 'there are no accounts yet, so only this machine is served';
-  throw new DbError(
-    'INVALID_INPUT',
-    `server.host ${host} is not a loopback address: ${why}. Use 127.0.0.1, ::1 or localhost.`,
-  );
 }
 
 function createLogger(config: Config): pino.Logger {
@@ -131,7 +137,7 @@ function sayStart(config: Config, port: number, database: Database): void {
   const lines = [
     `KalamDB ${VERSION} listens on ${url}`,
     ...database.describeStart(),
-    'Sign-in: development. X-USER-ID names the caller (role dba); without it the caller is root (role system).',
+    describeAccounts(database.auth),
     'Try: ' +
       `curl -s ${url}/v1/api/sql -H 'Content-Type: application/json' -H 'X-USER-ID: ana' -d '{"sql":"SELECT 1 AS one"}'`,
   ];

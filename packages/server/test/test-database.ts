@@ -156,7 +156,12 @@ export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   storageCacheBytes: 64 * 1024 * 1024,
   sharedTemplate: '{namespace}/{tableName}',
   userTemplate: '{namespace}/{tableName}/{userId}',
-  auth: {secret: 'a secret that only tests know, long enough', isLocal: true},
+  auth: {
+    secret: 'a secret that only tests know, long enough',
+    isLocal: true,
+    accessTokenMs: 24 * 3_600_000,
+    passwords: {minLength: 8, maxLength: 256, isComplex: false, cost: {memoryKib: 8, passes: 1}, atOnce: 1},
+  },
   settings: [],
   logger: {info() {}, warn() {}, error() {}},
 };

@@ -2,15 +2,20 @@
  * Accounts: who exists, folded from the rows of `system.users` as they are committed.
  *
  * Laws: what is here is exactly what is durable. A dropped account stays, marked, so that its id never comes to mean somebody else, whose rows
- * they would then be. Only `users.ts` writes the rows this is folded from.
+ * they would then be. Only `users.ts` and, for
+ * the facts of a sign-in, `sign-in-desk.ts` write the rows this is folded from.
  */
+import {systemRow, textKey} from '../catalog/ddl.ts';
 import type {UserId} from '../model/names.ts';
 import {RowView} from '../model/row-codec.ts';
 import type {Role} from '../model/session.ts';
 import {USERS, type UserRecord} from '../system/users.ts';
+import type {WriteRow} from '../table/commit.ts';
 import type {LogRecord} from '../table/record.ts';
 
 export const ROOT_ID = 'root' as UserId;
+/** Latches of accounts, by user id: who writes a row of one holds its latch. */
+export const USERS_PLACE = 'users';
 
 export class Accounts {
   readonly #records = new Map<string, UserRecord>();
@@ -22,6 +27,11 @@ export class Accounts {
     const account = USERS.fromRow(this.#view.at(record.row));
     this.#records.set(account.user_id, account);
     return account.user_id as UserId;
+  }
+
+  /** Dropped ones included. */
+  get count(): number {
+    return this.#records.size;
   }
 
   /** Dropped ones included. */
@@ -44,4 +54,8 @@ export class Accounts {
   get needsSetup(): boolean {
     return (this.#records.get(ROOT_ID)?.password_hash ?? '') === '';
   }
+}
+
+export function userRow(record: UserRecord): WriteRow {
+  return systemRow(USERS.schema, USERS.toValues(record), textKey(record.user_id));
 }

@@ -1,33 +1,68 @@
 /**
  * Auth: who asks, who they are, and what they may touch.
  *
- *     every request        Authorization ─ sessions.ts ─ Session
- *     every statement      Session ─ roles.ts, the matrix as data
- *     every table access   Session + Schema + read|write ─ scope.ts ─ Scope
+ *     every request           Authorization ─ sessions.ts ─ Session
+ *     every statement         Session ─ roles.ts, the matrix as data
+ *     every table access      Session + Schema + read|write ─ scope.ts ─ Scope
+ *     sign in, refresh, out   sign-in-desk.ts, which makes the tokens that the first line reads
+ *     accounts                users.ts
+ *     what was done           audit.ts
  *
  * Who keeps a session for longer than a request watches it: `sessions.isStillValid`, `sessions.onSessionsChanged` (model/session.ts).
  *
- * Laws: only this room makes a Session or a Scope. What is true of accounts and sign-ins is what is durable.
+ * Laws: only this room makes a Session or a Scope. What is true of accounts and sign-ins is what is durable. Passwords are hashed away from the
+ * event loop, and what an answer, an error or a duration tells is the same for an unknown name and a wrong password.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import type {Clock} from '../std/clock.ts';
+import type {Clock, Ids} from '../std/clock.ts';
+import type {Commit} from '../table/commit.ts';
+import type {Latches} from '../table/latches.ts';
+import {Audit} from './audit.ts';
+import {type PasswordCost, Passwords} from './password.ts';
+import type {PasswordPolicy} from './password-policy.ts';
 import {Sessions} from './sessions.ts';
+import {SignInDesk} from './sign-in-desk.ts';
 import {TokenSigner} from './token.ts';
+import {Users} from './users.ts';
 
 export interface AuthOptions {
-  /** That tokens are signed with. */
-  readonly secret: string;
   /** The server can be reached from this machine alone. */
   readonly isLocal: boolean;
+  readonly accessTokenMs: number;
+  readonly passwords: PasswordPolicy & {readonly cost: PasswordCost; readonly atOnce: number};
 }
 
 export interface Auth {
   readonly sessions: Sessions;
+  readonly desk: SignInDesk;
+  readonly users: Users;
+  readonly audit: Audit;
+  readonly passwords: Passwords;
+}
+
+/** What the log is folded into, and what reads tokens. */
+export interface Identities {
+  readonly sessions: Sessions;
+  readonly signer: TokenSigner;
 }
 
 /** Before the log is replayed: `sessions.apply` folds its records. */
-export function createAuth({secret, isLocal, clock}: AuthOptions & {clock: Clock}): Auth {
-  return {sessions: new Sessions({signer: new TokenSigner(secret), clock, isLocal})};
+export function openIdentities(options: {secret: string; isLocal: boolean; clock: Clock}): Identities {
+  const {secret, isLocal, clock} = options;
+  const signer = new TokenSigner(secret);
+  return {signer, sessions: new Sessions({signer, clock, isLocal})};
+}
+
+export function openAuth(
+  {isLocal, accessTokenMs, passwords: asked}: AuthOptions,
+  below: Identities & {commit: Commit; latches: Latches; clock: Clock; ids: Ids},
+): Auth {
+  const {sessions} = below;
+  const passwords = new Passwords({cost: asked.cost, atOnce: asked.atOnce});
+  const audit = new Audit(below);
+  const desk = new SignInDesk({...below, passwords, audit, isLocal, accessTokenMs});
+  const users = new Users({...below, passwords, policy: asked, audit});
+  return {sessions, desk, users, audit, passwords};
 }
 
 /** Shipped in examples, or first in every list of guesses. */

@@ -13,7 +13,8 @@
  *
  * Law: a role may whatever the roles to its left may. Rows of user and stream tables are the session's own, whatever its role (`scope.ts`).
  */
-import {fail} from '@kalamdb/protocol/errors.ts';
+import {type DbError, fail} from '@kalamdb/protocol/errors.ts';
+import type {UserId} from '../model/names.ts';
 import type {AccessLevel, Schema} from '../model/schema.ts';
 import type {Role, Session} from '../model/session.ts';
 
@@ -73,14 +74,48 @@ export const ACTS_AS: Readonly<Record<Role, readonly Role[]>> = {
   system: ['user', 'service', 'dba', 'system'],
 };
 
+/** Whom each role may make, change and drop. */
+export const GRANTS: Readonly<Record<Role, readonly Role[]>> = {
+  anonymous: [],
+  user: [],
+  service: [],
+  dba: ['user', 'service', 'dba'],
+  system: ['user', 'service', 'dba', 'system'],
+};
+
+export function mayGrant(session: Session, role: Role): boolean {
+  return GRANTS[session.role].includes(role);
+}
+
+/** Why a statement of the actor may not act as `target`, whose account has the role `role`. */
+export function actingRefusal(actor: Session, target: UserId, role: Role): DbError | undefined {
+  const isSelf = actor.userId === target && actor.role !== 'anonymous';
+  if (isSelf || ACTS_AS[actor.role].includes(role)) return undefined;
+  const whose = `actor '${actor.userId}' with role ${capital(actor.role)}`;
+  return fail.unauthorized(
+    `EXECUTE AS USER is not authorized: ${whose} cannot target '${target}' with role ${capital(role)}`,
+  );
+}
+
+/** The session of such a statement. Its rights are those of a user, whoever the target is. Throws `actingRefusal`. */
+export function actAs(actor: Session, target: UserId, role: Role): Session {
+  const refusal = actingRefusal(actor, target, role);
+  if (refusal !== undefined) throw refusal;
+  return {userId: target, role: 'user', proof: {kind: 'actor', actor}};
+}
+
+export function capital(word: string): string {
+  return word.slice(0, 1).toUpperCase() + word.slice(1);
+}
+
 export function isAdmin({role}: Pick<Session, 'role'>): boolean {
   return ADMINS.includes(role);
 }
 
-/** The gate of statements: `access` is what the statement's kind says of itself. */
-export function requireAccess(session: Session, access: 'any' | {readonly admin: string}): void {
-  if (access === 'any' || isAdmin(session)) return;
-  throw fail.unauthorized(`Admin privileges (DBA or System role) required for ${access.admin}`);
+/** Why the session may not run statements of a kind; `access` is what the kind says of itself. */
+export function accessRefusal(session: Session, access: 'any' | {readonly admin: string}): DbError | undefined {
+  if (access === 'any' || isAdmin(session)) return undefined;
+  return fail.unauthorized(`Admin privileges (DBA or System role) required for ${access.admin}`);
 }
 
 export function requireRight(session: Session, right: keyof typeof RIGHTS): void {

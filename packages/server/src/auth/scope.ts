@@ -11,7 +11,7 @@ import {type Incarnation, type Owner, tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Role, Scope, Session} from '../model/session.ts';
 import {systemTable} from '../system/index.ts';
-import {type Access, isAdmin, ROW_RIGHTS} from './roles.ts';
+import {type Access, capital, isAdmin, ROW_RIGHTS} from './roles.ts';
 
 /** The right to `what` rows of the table, or PERMISSION_DENIED (403). */
 export function scopeFor(session: Session, schema: Schema, what: Access): Scope {
@@ -62,10 +62,6 @@ function denied({role}: Session, schema: Schema, why: string): DbError {
   return fail.unauthorized(
     `Access denied: Role '${capital(role)}' cannot access table '${tableText(schema.name)}'. ${why}`,
   );
-}
-
-function capital(word: string): string {
-  return word.slice(0, 1).toUpperCase() + word.slice(1);
 }
 
 /** The brand exists only for the compiler, so this cast is the one place where authority comes into being. */

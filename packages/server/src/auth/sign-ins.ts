@@ -8,9 +8,11 @@
  * Laws: a token of a family is good only while the family is here. A token without a family, made elsewhere with the server's secret, is good
  * unless its user's sessions were all ended after it was made.
  */
+import {scopeOf, systemRow, textKey} from '../catalog/ddl.ts';
 import type {UserId} from '../model/names.ts';
 import {RowView} from '../model/row-codec.ts';
 import {SIGN_INS, type SignInRecord} from '../system/sign-ins.ts';
+import type {WriteRow} from '../table/commit.ts';
 import type {LogRecord} from '../table/record.ts';
 
 export class SignIns {
@@ -64,4 +66,12 @@ export class SignIns {
     if (ids.size === 0) this.#byUser.delete(family.user_id);
     return family.user_id as UserId;
   }
+}
+
+export function signInRow(record: SignInRecord): WriteRow {
+  return systemRow(SIGN_INS.schema, SIGN_INS.toValues(record), textKey(record.sign_in_id));
+}
+
+export function removed(signInId: string): {scope: ReturnType<typeof scopeOf>; key: Uint8Array} {
+  return {scope: scopeOf(SIGN_INS.schema), key: textKey(signInId)};
 }

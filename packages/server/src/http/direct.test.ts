@@ -92,6 +92,7 @@ class Pair {
     return {
       options: {
         sessions: new Sessions({signer: new TokenSigner('of these tests alone'), clock: systemClock, isLocal: true}),
+        auth: {} as ServerState['options']['auth'],
         runSql: request => {
           this.seen.push(request.sql);
           return this.run(request);

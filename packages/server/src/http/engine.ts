@@ -27,6 +27,8 @@ export interface SqlRequest {
   /** For unqualified names; undefined = the server's default. */
   readonly namespace: string | undefined;
   readonly session: Session;
+  /** Where the caller is. */
+  readonly address: string;
   /** Aborts when the caller went away or the time is up; its reason is the DbError to throw. */
   readonly signal: AbortSignal;
   /** Told when a statement that may change something begins. */

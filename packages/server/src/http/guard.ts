@@ -62,8 +62,13 @@ export function signIn(request: RequestHead, {sessions, cors}: {sessions: Sessio
   else checkOrigin(request, cors);
   const session = sessions.authenticate(request.headers.authorization);
   if (session !== undefined) return session;
+  return developmentSession(userIdOf(request));
+}
+
+/** Of X-USER-ID. Throws INVALID_INPUT. */
+export function userIdOf(request: RequestHead): string | undefined {
   const userId = request.headers['x-user-id'];
-  return developmentSession(userId === undefined ? undefined : oneUserId(request, String(userId)));
+  return userId === undefined ? undefined : oneUserId(request, String(userId));
 }
 
 /** The caller by the token of an authenticate message. Throws what `Sessions.authenticate` throws. */

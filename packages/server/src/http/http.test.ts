@@ -8,7 +8,7 @@ import {TokenSigner} from '../auth/token.ts';
 import {readConfig} from '../config.ts';
 import {httpOptions} from '../http-options.ts';
 import type {RunSql, SqlRequest, StatementResult} from './engine.ts';
-import {createHttpServer, type HttpLimits, type HttpServer} from './server.ts';
+import {createHttpServer, type HttpLimits, type HttpServer, type HttpServerOptions} from './server.ts';
 import {noLive} from './test-live.ts';
 
 const SHIPPED = httpOptions(readConfig({env: {}}).config);
@@ -79,6 +79,7 @@ function newServer(): HttpServer {
     runSql,
     sessions,
     live: noLive,
+    auth: {} as HttpServerOptions['auth'],
     host: '127.0.0.1',
     port: 0,
     ...SHIPPED,

@@ -3,6 +3,7 @@
  */
 import type {IncomingMessage, ServerResponse} from 'node:http';
 import {type Headers, sendJson} from './answer.ts';
+import {login, logout, me, refresh, setup, status} from './auth-routes.ts';
 import {checkLocal} from './guard.ts';
 import {alive, clusterHealth, health, metrics, ready} from './health.ts';
 import {headOf, NodeExchange} from './node-exchange.ts';
@@ -41,6 +42,12 @@ const ROUTES: readonly Route[] = [
   {method: 'GET', path: '/v1/api/cluster/health', handler: localOnly('Cluster health', clusterHealth)},
   {method: 'POST', path: SQL_PATH, handler: sql},
   {method: 'GET', path: LIVE_PATH, handler: upgradeRequired},
+  {method: 'POST', path: '/v1/api/auth/login', handler: login},
+  {method: 'POST', path: '/v1/api/auth/refresh', handler: refresh},
+  {method: 'POST', path: '/v1/api/auth/logout', handler: logout},
+  {method: 'GET', path: '/v1/api/auth/me', handler: me},
+  {method: 'GET', path: '/v1/api/auth/status', handler: status},
+  {method: 'POST', path: '/v1/api/auth/setup', handler: setup},
 ];
 
 const byPath = new Map<string, ReadonlyMap<string, Handler>>();

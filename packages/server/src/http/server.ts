@@ -12,6 +12,8 @@
 import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http';
 import type {AddressInfo, Socket} from 'node:net';
 import type {Sessions} from '../auth/sessions.ts';
+import type {SignInDesk} from '../auth/sign-in-desk.ts';
+import type {Users} from '../auth/users.ts';
 import type {Live} from '../live/live.ts';
 import {assert} from '../std/assert.ts';
 import type {Clock} from '../std/clock.ts';
@@ -49,6 +51,14 @@ export interface HttpServerOptions {
   readonly sessions: Sessions;
   readonly live: Live;
   readonly liveSocket: LiveSocketOptions;
+  readonly auth: {
+    readonly desk: SignInDesk;
+    readonly users: Users;
+    readonly allowRemoteSetup: boolean;
+    /** Cookies given out over https are marked Secure. */
+    readonly isCookieSecure: boolean;
+    readonly passwordLengthMax: number;
+  };
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;

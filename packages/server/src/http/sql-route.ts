@@ -69,7 +69,13 @@ class SqlCall {
     const onChange = () => {
       this.#mayHaveChanged = true;
     };
-    const outcome = runSql({...this.#body, session: this.#session!, signal: abort.signal, onChange});
+    const outcome = runSql({
+      ...this.#body,
+      session: this.#session!,
+      address: this.#exchange.client.address,
+      signal: abort.signal,
+      onChange,
+    });
     // Results that are there at once, as of rows in memory, cost no timer.
     return outcome instanceof Promise ? this.#inTime(outcome, abort) : outcome;
   }

@@ -5,6 +5,7 @@
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {DataTypeJson, ResultColumn} from '@kalamdb/protocol/values.ts';
+import type {Auth} from '../auth/auth.ts';
 import type {LocalFile} from '../blob/blob.ts';
 import type {Catalog} from '../catalog/catalog.ts';
 import type {Ddl} from '../catalog/ddl.ts';
@@ -50,6 +51,7 @@ export interface TableCounts {
 
 /** What the statements work with; made once by `database.ts`. */
 export interface Services {
+  readonly auth: Pick<Auth, 'sessions' | 'users' | 'audit'>;
   readonly catalog: Catalog;
   readonly ddl: Ddl;
   readonly tables: Tables;
@@ -94,6 +96,8 @@ export interface Services {
 export interface StatementContext {
   readonly services: Services;
   readonly session: Session;
+  /** Where the caller is; undefined: in this process. */
+  readonly address: string | undefined;
   readonly params: readonly Param[];
   readonly signal: AbortSignal;
   /** Namespace for unqualified names. */
@@ -120,6 +124,10 @@ export interface StatementKind<Tree = unknown> {
   readonly isReadOnly?: true;
   /** It may stand in an explicit transaction, as what is read-only may. */
   readonly runsInTransaction?: true;
+  /** It is written down in the audit log, as done to this. */
+  readonly auditTarget?: (tree: Tree, namespace: string) => string;
+  /** Its success is written beside what it changes, in one batch. */
+  readonly auditsItself?: true;
   /** Undefined: it is known by name and not run. */
   readonly doc: StatementDoc | undefined;
   /** The cursor stands at the first token; everything up to the end must be consumed. */
@@ -174,6 +182,14 @@ export function systemRecords<Name extends string, Columns extends readonly Syst
 /** `otherwise` is what a session without the role is told. */
 export function requireAdmin({session}: StatementContext, otherwise: string): void {
   if (session.role !== 'dba' && session.role !== 'system') throw fail.unauthorized(otherwise);
+}
+
+/** A table as the audit log names it. */
+export function auditTable(
+  {ref}: {ref: {namespace: {name: string} | undefined; table: {name: string}}},
+  namespace: string,
+): string {
+  return `${ref.namespace?.name ?? namespace}.${ref.table.name}`;
 }
 
 /** `system.system_x`, by the column family it once was, is another spelling of `system.x`. */

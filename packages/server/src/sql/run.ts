@@ -8,16 +8,19 @@
  * session. A statement that met an ALTER between its plan and its write is planned again, a bounded number of times.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {requireAccess} from '../auth/roles.ts';
 import type {Param} from '../expr/expr.ts';
 import {maxParam} from '../expr/walk.ts';
+import type {UserId} from '../model/names.ts';
 import type {Session} from '../model/session.ts';
 import {TokenCursor} from '../parser/cursor.ts';
 import {splitStatements} from '../parser/split.ts';
 import {positionAt} from '../parser/tokenizer.ts';
 import {Lru} from '../std/lru.ts';
 import {throwIfOver} from '../table/merge.ts';
+import {audited} from './audited.ts';
 import type {Executor, Services, StatementContext, StatementKind, StatementResult} from './define.ts';
+import {parseExecuteAs} from './execute-as.ts';
+import {refuseUnlessAllowed, sessionOf} from './gate.ts';
 import {matchHead} from './heads.ts';
 import {redactSecrets} from './redact.ts';
 import {RequestTransaction} from './request-transaction.ts';
@@ -35,12 +38,16 @@ export interface SqlRequest {
   readonly signal: AbortSignal;
   /** Told when a statement that may change something begins. */
   readonly onChange?: () => void;
+  /** Where the caller is; undefined: in this process. */
+  readonly address?: string;
   /** For tests of one executor against the other. */
   readonly executor?: Executor;
 }
 
-interface Parsed {
+export interface Parsed {
   readonly kind: StatementKind;
+  /** Whom EXECUTE AS names. */
+  readonly target: UserId | undefined;
   readonly tree: unknown;
   readonly text: string;
   /** Offset of the text in its request. */
@@ -59,7 +66,8 @@ export function createRunSql(services: Services): RunSql {
       statements = parseAll(request.sql);
       if (request.sql.length <= CACHED_TEXT_MAX) cache.set(request.sql, statements, request.sql.length * 8 + 256);
     }
-    for (const {kind} of statements) requireAccess(request.session, kind.access);
+    const refused = refuseUnlessAllowed(services, request, statements);
+    if (refused !== undefined) return refused;
     checkParams(statements, request.params);
     if (statements.length > 1 || statements[0]!.kind === begin) return executeAll(services, request, statements);
     throwIfOver(request.signal);
@@ -95,15 +103,19 @@ const NO_TRANSACTION = new RequestTransaction([]);
 
 function parseAll(sql: string): Parsed[] {
   return splitStatements(sql).map(statement => {
-    const cursor = new TokenCursor(statement);
+    const outer = new TokenCursor(statement);
+    const wrapped = parseExecuteAs(outer);
+    const {text, start} = wrapped?.inner ?? statement;
+    const cursor = wrapped === undefined ? outer : new TokenCursor(wrapped.inner);
     const kind = matchHead(cursor);
     const tree = kind.parse(cursor);
     cursor.expectEnd();
     return {
       kind,
+      target: wrapped?.target,
       tree,
-      text: statement.text,
-      start: statement.start,
+      text,
+      start,
       paramCount: kind.takesParams ? maxParam(tree as Parameters<typeof maxParam>[0]) : 0,
     };
   });
@@ -136,7 +148,8 @@ function execute(
   const isOpen = tables !== services.tables;
   const context: StatementContext = {
     services,
-    session: request.session,
+    session: sessionOf(services, request.session, statement.target),
+    address: request.address,
     params: request.params,
     signal: request.signal,
     namespace: request.namespace ?? 'default',
@@ -167,7 +180,7 @@ function execute(
     if (error.code === 'WRITE_CONFLICT' && !isOpen && attempt < REPLANS_MAX && !request.signal.aborted) return run();
     throw inStatement(error, {request: request.sql, statement, index});
   };
-  return run();
+  return audited(statement, context, run);
 }
 
 /** The error as the caller sees it: which statement, and where in the request. */

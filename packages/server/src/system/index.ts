@@ -8,6 +8,7 @@ import {fail} from '@kalamdb/protocol/errors.ts';
 import type {Value} from '../model/datatype.ts';
 import type {Incarnation} from '../model/names.ts';
 import type {Session} from '../model/session.ts';
+import {AUDIT_LOG} from './audit-log.ts';
 import {COLUMNS} from './columns.ts';
 import {DATATYPES} from './datatypes.ts';
 import type {SystemTableFacts} from './define.ts';
@@ -58,6 +59,7 @@ const VISIBLE = [
   DATATYPES,
   DESCRIBE,
   JOB_NODES,
+  AUDIT_LOG,
 ] as const;
 
 /** Of the namespace `information_schema`. */

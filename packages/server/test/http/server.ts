@@ -37,6 +37,10 @@ export async function startServer(
     runSql: database.runSql,
     sessions: database.auth.sessions,
     live: database.live,
+    auth: {
+      ...{desk: database.auth.desk, users: database.auth.users},
+      ...{allowRemoteSetup: false, isCookieSecure: true, passwordLengthMax: 256},
+    },
     host: '127.0.0.1',
     port: 0,
     ...SHIPPED,

@@ -7,7 +7,7 @@ import {parseColumnDef} from '../../parser/column-def.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
 import {parseDefaultExpression} from '../../parser/expression.ts';
 import {type Action, changeOf} from '../alter-actions.ts';
-import {defineStatement, done, resolveName, type StatementContext} from '../define.ts';
+import {auditTable, defineStatement, done, resolveName, type StatementContext} from '../define.ts';
 
 interface AlterTable {
   readonly ref: TableRef;
@@ -19,6 +19,7 @@ export const alterTable = defineStatement<AlterTable>({
   name: 'ALTER TABLE',
   heads: ['ALTER TABLE', 'ALTER USER TABLE', 'ALTER SHARED TABLE', 'ALTER STREAM TABLE'],
   access: 'any',
+  auditTarget: auditTable,
   takesParams: false,
   doc: {
     topic: 'Tables',

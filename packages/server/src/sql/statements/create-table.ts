@@ -7,7 +7,7 @@ import type {Node, TableRef} from '../../parser/ast.ts';
 import {type ColumnList, parseColumnDefs} from '../../parser/column-def.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
 import {columnsOf} from '../columns.ts';
-import {defineStatement, done, placed, resolveName, type StatementContext} from '../define.ts';
+import {auditTable, defineStatement, done, placed, resolveName, type StatementContext} from '../define.ts';
 import {tableOptions} from '../table-options.ts';
 
 type Kind = NewTable['kind'];
@@ -35,6 +35,7 @@ export const createTable = defineStatement<CreateTable>({
   name: 'CREATE TABLE',
   heads: ['CREATE TABLE', 'CREATE USER TABLE', 'CREATE SHARED TABLE', 'CREATE STREAM TABLE'],
   access: 'any',
+  auditTarget: auditTable,
   takesParams: false,
   doc: {
     topic: 'Tables',

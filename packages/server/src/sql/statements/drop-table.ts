@@ -3,12 +3,13 @@ import {fail} from '@kalamdb/protocol/errors.ts';
 import {requireRight} from '../../auth/roles.ts';
 import {tableText} from '../../model/names.ts';
 import type {TableRef} from '../../parser/ast.ts';
-import {defineStatement, done, resolveName} from '../define.ts';
+import {auditTable, defineStatement, done, resolveName} from '../define.ts';
 
 export const dropTable = defineStatement<{ref: TableRef; ifExists: boolean}>({
   name: 'DROP TABLE',
   heads: ['DROP TABLE', 'DROP USER TABLE', 'DROP SHARED TABLE', 'DROP STREAM TABLE'],
   access: 'any',
+  auditTarget: auditTable,
   takesParams: false,
   doc: {
     topic: 'Tables',

@@ -16,9 +16,13 @@ import {showManifest, showStats, showTables} from './show-tables.ts';
 import {alterStorage, createStorage, dropStorage, showStorages, storageCheck} from './storages.ts';
 import {begin, commit, release, rollback, savepoint} from './transactions.ts';
 import {useNamespace} from './use.ts';
+import {alterUser, createUser, dropUser} from './users.ts';
 import {createView, dropView} from './views.ts';
 
 export const STATEMENTS: readonly StatementKind[] = [
+  createUser,
+  alterUser,
+  dropUser,
   select,
   insertRows,
   updateRows,

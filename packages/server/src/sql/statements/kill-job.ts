@@ -5,6 +5,7 @@ export const killJob = defineStatement<string>({
   name: 'KILL JOB',
   heads: ['KILL JOB'],
   access: {admin: 'job management'},
+  auditTarget: id => id,
   takesParams: false,
   doc: {
     topic: 'Jobs',

@@ -11,6 +11,7 @@ export const createNamespace = defineStatement<{name: string; ifNotExists: boole
   name: 'CREATE NAMESPACE',
   heads: ['CREATE NAMESPACE'],
   access: {admin: 'namespace operations'},
+  auditTarget: ({name}) => name,
   takesParams: false,
   doc: {
     topic: 'Namespaces',
@@ -39,6 +40,7 @@ export const alterNamespace = defineStatement<{name: string; options: Record<str
   name: 'ALTER NAMESPACE',
   heads: ['ALTER NAMESPACE'],
   access: {admin: 'namespace operations'},
+  auditTarget: ({name}) => name,
   takesParams: false,
   doc: {
     topic: 'Namespaces',
@@ -96,6 +98,7 @@ export const dropNamespace = defineStatement<{name: string; ifExists: boolean; i
   name: 'DROP NAMESPACE',
   heads: ['DROP NAMESPACE'],
   access: {admin: 'namespace operations'},
+  auditTarget: ({name}) => name,
   takesParams: false,
   doc: {
     topic: 'Namespaces',

@@ -21,6 +21,7 @@ export const createStorage = defineStatement<{id: string; clauses: Clauses}>({
   name: 'CREATE STORAGE',
   heads: ['CREATE STORAGE'],
   access: ACCESS,
+  auditTarget: ({id}) => id,
   takesParams: false,
   doc: {
     topic: 'Storages',
@@ -54,6 +55,7 @@ export const alterStorage = defineStatement<{id: string; clauses: Clauses}>({
   name: 'ALTER STORAGE',
   heads: ['ALTER STORAGE'],
   access: ACCESS,
+  auditTarget: ({id}) => id,
   takesParams: false,
   doc: {
     topic: 'Storages',
@@ -102,6 +104,7 @@ export const dropStorage = defineStatement<{id: string; ifExists: boolean}>({
   name: 'DROP STORAGE',
   heads: ['DROP STORAGE'],
   access: ACCESS,
+  auditTarget: ({id}) => id,
   takesParams: false,
   doc: {
     topic: 'Storages',

@@ -5,7 +5,15 @@ import {checkName, RESERVED_NAMESPACES, type TableName, tableText} from '../../m
 import type {TableRef} from '../../parser/ast.ts';
 import {parseQuery} from '../../parser/query.ts';
 import {defineView, type ViewTree} from '../../query/define-view.ts';
-import {defineStatement, done, placed, requireAdmin, resolveName, type StatementContext} from '../define.ts';
+import {
+  auditTable,
+  defineStatement,
+  done,
+  placed,
+  requireAdmin,
+  resolveName,
+  type StatementContext,
+} from '../define.ts';
 import {tableFor} from '../read.ts';
 
 interface CreateView extends ViewTree {
@@ -18,6 +26,7 @@ export const createView = defineStatement<CreateView>({
   name: 'CREATE VIEW',
   heads: ['CREATE VIEW', 'CREATE OR REPLACE VIEW'],
   access: 'any',
+  auditTarget: auditTable,
   takesParams: false,
   doc: {
     topic: 'Views',
@@ -74,6 +83,7 @@ export const dropView = defineStatement<{ref: TableRef; ifExists: boolean}>({
   name: 'DROP VIEW',
   heads: ['DROP VIEW'],
   access: 'any',
+  auditTarget: auditTable,
   takesParams: false,
   doc: {
     topic: 'Views',

@@ -1,0 +1,264 @@
+/**
+ * Users: the only writer of accounts, but for the facts of a sign-in.
+ *
+ *     create, alter, drop   one batch each: the account, the sessions that end with it, its row in the audit log
+ *     setUp                 root's password and the first dba, both or neither, once
+ *
+ * Laws: one change of an account at a time, decided on what is durable. Nobody makes, changes or drops an account above their own role; a user
+ * changes nothing but their own password and address. Root is never dropped and keeps its role. A dropped id is not given to anybody again.
+ */
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import {checkUserId} from '../model/names.ts';
+import type {Role, Session} from '../model/session.ts';
+import type {Clock} from '../std/clock.ts';
+import type {UserRecord} from '../system/users.ts';
+import type {Commit, WriteBatch, WriteRow} from '../table/commit.ts';
+import type {Latches} from '../table/latches.ts';
+import {type Accounts, ROOT_ID, USERS_PLACE, userRow} from './accounts.ts';
+import type {Audit, AuditEntry} from './audit.ts';
+import {isHash, type Passwords} from './password.ts';
+import {type PasswordPolicy, weakness} from './password-policy.ts';
+import {isAdmin, mayGrant} from './roles.ts';
+import type {Sessions} from './sessions.ts';
+import {removed, signInRow} from './sign-ins.ts';
+
+/** They are held in memory. */
+const ACCOUNTS_MAX = 1_000_000;
+
+export type Identity =
+  | {readonly kind: 'password'; readonly password: string}
+  /** Signs in elsewhere: a JSON object with provider and subject. */
+  | {readonly kind: 'oauth'; readonly data: string}
+  | {readonly kind: 'internal'};
+
+export type Change =
+  | {readonly kind: 'password'; readonly password: string; readonly endsSessions: boolean}
+  | {readonly kind: 'role'; readonly role: Role}
+  | {readonly kind: 'email'; readonly email: string};
+
+/** Who does it, and what the audit log tells of it. */
+export interface Doing {
+  readonly session: Session;
+  readonly address: string | undefined;
+  /** The statement, without its secrets. */
+  readonly details: string;
+}
+
+export interface UsersOptions {
+  readonly sessions: Sessions;
+  readonly passwords: Passwords;
+  readonly policy: PasswordPolicy;
+  readonly audit: Audit;
+  readonly commit: Commit;
+  readonly latches: Latches;
+  readonly clock: Clock;
+}
+
+export class Users {
+  readonly #options: UsersOptions;
+  readonly #accounts: Accounts;
+
+  constructor(options: UsersOptions) {
+    this.#options = options;
+    this.#accounts = options.sessions.accounts;
+  }
+
+  /** Throws Already exists, also for a dropped account. */
+  async create(user: {id: string; identity: Identity; role: Role; email: string | null}, doing: Doing): Promise<void> {
+    const {id, identity, role, email} = user;
+    checkUserId(id);
+    if (!mayGrant(doing.session, role)) throw cannotGrant(doing.session, role);
+    if (this.#accounts.record(id) !== undefined) throw fail.alreadyExists(`User '${id}' already exists`);
+    const password = identity.kind === 'password' ? await this.#hashed(identity.password, id, doing) : '';
+    await this.#alone(id, async () => {
+      if (this.#accounts.record(id) !== undefined) throw fail.alreadyExists(`User '${id}' already exists`);
+      if (this.#accounts.count >= ACCOUNTS_MAX)
+        throw new DbError('LIMIT_EXCEEDED', `A server holds at most ${ACCOUNTS_MAX} accounts.`);
+      const account = newAccount(id, this.#now(), {
+        ...{role, email, password_hash: password, auth_type: AUTH_TYPES[identity.kind]},
+        auth_data: identity.kind === 'oauth' ? identity.data : null,
+      });
+      await this.#write({rows: [userRow(account)]}, doing, {action: 'CREATE_USER', target: id, subject: id});
+    });
+  }
+
+  /** Throws Not found, or PERMISSION_DENIED. */
+  async alter(id: string, change: Change, doing: Doing): Promise<void> {
+    this.#checkAlter(id, change, doing.session);
+    const hash = change.kind === 'password' ? await this.#hashed(change.password, id, doing) : '';
+    await this.#alone(id, async () => {
+      // The role may have changed while the password was hashed.
+      const account = this.#checkAlter(id, change, doing.session);
+      const batch = this.#altered({...account, updated_at: this.#now()}, change, hash);
+      await this.#write(batch, doing, {action: 'ALTER_USER', target: id, subject: id});
+    });
+  }
+
+  /** False if there is none. Its rows stay, and so does its id. */
+  async drop(id: string, doing: Doing): Promise<boolean> {
+    if (!isAdmin(doing.session)) throw fail.unauthorized('DROP USER requires DBA or System role');
+    return this.#alone(id, async () => {
+      const account = this.#accounts.living(id);
+      if (account === undefined) return false;
+      this.#checkAbove(account, doing.session, 'drop');
+      if (id === ROOT_ID) throw fail.invalidOperation(`User '${id}' cannot be dropped`);
+      const batch = {...this.#endSessions(id), isUrgent: true};
+      const row = userRow({...account, deleted_at: this.#now(), updated_at: this.#now()});
+      await this.#write({...batch, rows: [...batch.rows, row]}, doing, {action: 'DROP_USER', target: id, subject: id});
+      return true;
+    });
+  }
+
+  /** Root's password and the first dba. Throws ALREADY_CONFIGURED, USER_EXISTS, WEAK_PASSWORD or INVALID_INPUT. */
+  async setUp(
+    {user, password, rootPassword, email}: {user: string; password: string; rootPassword: string; email: string | null},
+    address: string,
+  ): Promise<UserRecord> {
+    checkUserId(user);
+    if (user === ROOT_ID) throw new DbError('INVALID_INPUT', 'The DBA user must be another than root.');
+    this.#checkSetUp(user);
+    this.#requireStrong(password, user, why => new DbError('WEAK_PASSWORD', `DBA user password: ${why}`));
+    this.#requireStrong(rootPassword, ROOT_ID, why => new DbError('WEAK_PASSWORD', `Root password: ${why}`));
+    const {passwords, commit, audit} = this.#options;
+    const hash = await passwords.hash(password, address);
+    const rootHash = await passwords.hash(rootPassword, address);
+    const release = await this.#options.latches.acquire(USERS_PLACE, [user, ROOT_ID]);
+    try {
+      const root = this.#checkSetUp(user);
+      const now = this.#now();
+      const account = newAccount(user, now, {role: 'dba', email, password_hash: hash, auth_type: 'Password'});
+      const told = {actor: ROOT_ID, action: 'SETUP', target: user, subject: user, address, result: 'success'};
+      const rows = [userRow({...root, password_hash: rootHash, updated_at: now}), userRow(account), audit.row(told)];
+      await commit.write({rows});
+      return account;
+    } finally {
+      release();
+    }
+  }
+
+  /** From the settings, when the server starts. False: root has one already, which stays. Throws WEAK_PASSWORD. */
+  async giveRootPassword(password: string): Promise<boolean> {
+    if (!this.#accounts.needsSetup) return false;
+    this.#requireStrong(password, ROOT_ID, why => new DbError('WEAK_PASSWORD', `auth.root_password: ${why}.`));
+    const password_hash = await this.#options.passwords.hash(password, '');
+    const root = this.#accounts.record(ROOT_ID)!;
+    await this.#options.commit.write({rows: [userRow({...root, password_hash, updated_at: this.#now()})]});
+    return true;
+  }
+
+  #checkSetUp(user: string): UserRecord {
+    if (!this.#accounts.needsSetup) throw new DbError('ALREADY_CONFIGURED', 'The server is set up already.');
+    if (this.#accounts.record(user) !== undefined) throw new DbError('USER_EXISTS', `User '${user}' already exists.`);
+    return this.#accounts.record(ROOT_ID)!;
+  }
+
+  #checkAlter(id: string, change: Change, session: Session): UserRecord {
+    const isOwn = session.userId === id && change.kind !== 'role';
+    if (!isAdmin(session) && !isOwn) throw fail.unauthorized('ALTER USER requires DBA or System role');
+    const account = this.#accounts.living(id);
+    if (account === undefined) throw fail.notFound(`User '${id}' not found`);
+    if (!isOwn) this.#checkAbove(account, session, 'alter');
+    if (change.kind === 'role') {
+      if (!mayGrant(session, change.role)) throw cannotGrant(session, change.role);
+      if (id === ROOT_ID) throw fail.invalidOperation(`The role of user '${id}' cannot be changed`);
+    }
+    if (change.kind === 'password' && account.auth_type === 'OAuth')
+      throw fail.invalidOperation(`User '${id}' signs in with ${account.auth_type} and has no password`);
+    return account;
+  }
+
+  #checkAbove({user_id: id, role}: UserRecord, session: Session, verb: string): void {
+    if (mayGrant(session, role as Role)) return;
+    throw fail.unauthorized(`A ${session.role} cannot ${verb} user '${id}' with role ${role}`);
+  }
+
+  #altered(account: UserRecord, change: Change, hash: string): WriteBatch {
+    switch (change.kind) {
+      case 'password': {
+        const row = userRow({...account, password_hash: hash, failed_login_attempts: 0});
+        if (!change.endsSessions) return {rows: [row]};
+        const ended = this.#endSessions(account.user_id);
+        return {...ended, rows: [...ended.rows, row]};
+      }
+      case 'role': {
+        if (account.role === change.role) return {rows: [userRow(account)]};
+        const ended = this.#endSessions(account.user_id);
+        return {...ended, rows: [...ended.rows, userRow({...account, role: change.role})]};
+      }
+      case 'email':
+        return {rows: [userRow({...account, email: change.email})]};
+      default:
+        throw new TypeError(`unknown change ${change satisfies never}`);
+    }
+  }
+
+  /** Families one by one, and a mark for tokens that were made elsewhere. */
+  #endSessions(userId: string): {rows: WriteRow[]; removes: ReturnType<typeof removed>[]} {
+    const now = this.#now();
+    const mark = signInRow({
+      ...{sign_in_id: `user:${userId}`, user_id: userId, refresh_id: null, signed_in_at: now},
+      ...{refreshed_at: now, expires_at: null},
+    });
+    const families = this.#options.sessions.signIns.familiesOf(userId);
+    return {rows: [mark], removes: families.map(({sign_in_id: id}) => removed(id))};
+  }
+
+  async #hashed(password: string, userId: string, {session, address}: Doing): Promise<string> {
+    // As it comes from another server; only those who manage accounts bring them along.
+    if (isHash(password) && isAdmin(session)) return password;
+    this.#requireStrong(password, userId, why => fail.invalidOperation(`Weak password: ${why}`));
+    return this.#options.passwords.hash(password, address ?? session.userId);
+  }
+
+  #requireStrong(password: string, userId: string, error: (why: string) => DbError): void {
+    const why = weakness(password, userId, this.#options.policy);
+    if (why !== undefined) throw error(why);
+  }
+
+  async #write(
+    batch: WriteBatch,
+    {session, address, details}: Doing,
+    told: Pick<AuditEntry, 'action' | 'target' | 'subject'>,
+  ): Promise<void> {
+    const row = this.#options.audit.row({...told, actor: actorOf(session), address, details, result: 'success'});
+    await this.#options.commit.write({...batch, rows: [...(batch.rows ?? []), row]});
+  }
+
+  async #alone<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const release = await this.#options.latches.acquire(USERS_PLACE, [id]);
+    try {
+      return await work();
+    } finally {
+      release();
+    }
+  }
+
+  #now(): bigint {
+    return BigInt(this.#options.clock.nowMs()) * 1000n;
+  }
+}
+
+/** Who answers for what a session does. */
+export function actorOf({userId, proof}: Session): string {
+  return proof.kind === 'actor' ? proof.actor.userId : userId;
+}
+
+const AUTH_TYPES = {password: 'Password', oauth: 'OAuth', internal: 'Internal'} as const;
+
+function newAccount(
+  id: string,
+  now: bigint,
+  facts: Pick<UserRecord, 'role' | 'email' | 'password_hash' | 'auth_type'> & {auth_data?: string | null},
+): UserRecord {
+  return {
+    ...{user_id: id, username: id, auth_data: null, storage_mode: 'table', storage_id: null},
+    ...{failed_login_attempts: 0, locked_until: null, last_login_at: null, last_seen: null, deleted_at: null},
+    ...{created_at: now, updated_at: now},
+    ...facts,
+  };
+}
+
+function cannotGrant(session: Session, role: Role): DbError {
+  const words = {dba: 'DBA', system: 'System'} as Partial<Record<Role, string>>;
+  return fail.unauthorized(`${words[session.role] ?? session.role} cannot grant ${words[role] ?? role} role`);
+}
