@@ -45,6 +45,12 @@ const slices: readonly Slice[] = [
     seed: {KALAMDB_LIVE_FIRST: 1001},
   },
   {
+    name: 'isolation of users',
+    file: 'packages/server/test/accounts/isolation.test.ts',
+    size: {KALAMDB_ISOLATION_STATEMENTS: 5000},
+    seed: {KALAMDB_ISOLATION_SEED: 2},
+  },
+  {
     name: 'memory budget',
     file: 'packages/server/test/e2e/memory.test.ts',
     size: {KALAMDB_MEMORY_USERS: 20_000},

@@ -99,10 +99,22 @@ test('a second signal after a second stops at once with 1', async () => {
 
 const refusals: [why: string, env: Record<string, string>, file: string | undefined, message: RegExp][] = [
   [
-    'an address others can reach',
+    'an address others can reach, while root has no password',
     {KALAMDB_SERVER_HOST: '0.0.0.0'},
     undefined,
-    /server\.host 0\.0\.0\.0 is not a loopback address/,
+    /server\.host 0\.0\.0\.0 can be reached from other machines, and root has no password/,
+  ],
+  [
+    'an address others can reach, with a secret they can guess',
+    {KALAMDB_SERVER_HOST: '0.0.0.0', KALAMDB_ROOT_PASSWORD: 'R00t-pass!', KALAMDB_JWT_SECRET: 'secret'},
+    undefined,
+    /auth\.jwt_secret must have at least 32 characters/,
+  ],
+  [
+    'a weak root password',
+    {KALAMDB_ROOT_PASSWORD: 'password'},
+    undefined,
+    /auth\.root_password: Password is too common/,
   ],
   ['a value that cannot be used', {KALAMDB_SERVER_PORT: 'x'}, undefined, /KALAMDB_SERVER_PORT must be a whole number/],
   ['a config file that is not there', {}, 'gone.toml', /The config file gone\.toml cannot be read: ENOENT/],
