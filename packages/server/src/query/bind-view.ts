@@ -33,7 +33,7 @@ export function bindView(binder: Binder, view: View, ref: TableRef): BoundQuery 
     throw new DbError('LIMIT_EXCEEDED', `A statement takes at most ${VIEWS_MAX} views, those inside of views counted.`);
   within.push(name);
   try {
-    const query = bindQuery(binder, movedTo(ref, queryOf(view)), {outer: undefined, names: undefined});
+    const query = bindQuery(binder, movedTo(ref, viewQuery(view)), {outer: undefined, names: undefined});
     checkColumns(binder, view, query, ref);
     return query;
   } catch (error) {
@@ -68,7 +68,8 @@ const BROKEN = 'Invalid operation: View';
 
 const queries = new WeakMap<View, Query>();
 
-function queryOf(view: View): Query {
+/** What the view stands for. */
+export function viewQuery(view: View): Query {
   const known = queries.get(view);
   if (known !== undefined) return known;
   const query = parseQuery(new TokenCursor(splitStatements(view.text)[0]!));

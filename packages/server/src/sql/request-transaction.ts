@@ -7,7 +7,9 @@
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import {tablesOf} from '../expr/walk.ts';
-import type {TableRef} from '../parser/ast.ts';
+import type {Schema} from '../model/schema.ts';
+import type {View} from '../model/view.ts';
+import {viewQuery} from '../query/bind-view.ts';
 import type {Place, Tables, Transaction} from '../table/table.ts';
 import {resolveName, type StatementContext, type StatementKind} from './define.ts';
 
@@ -89,13 +91,21 @@ export class RequestTransaction {
   }
 
   #places(context: StatementContext): Place[] {
-    const places = new Map<unknown, Place>();
-    for (const {kind, tree} of this.#statements.slice(this.#next)) {
-      if (!kind.takesParams) continue;
-      for (const ref of tablesOf(tree as Parameters<typeof tablesOf>[0])) {
-        const place = placeOf(context, ref);
-        if (place !== undefined) places.set(place.schema, place);
-      }
+    const places = new Map<Schema, Place>();
+    const views = new Set<View>();
+    const {catalog} = context.services;
+    const refs = this.#statements
+      .slice(this.#next)
+      .filter(({kind}) => kind.takesParams)
+      .flatMap(({tree}) => tablesOf(tree as Parameters<typeof tablesOf>[0]));
+    for (let ref = refs.pop(); ref !== undefined; ref = refs.pop()) {
+      const name = resolveName(context, ref);
+      const view = catalog.view(name);
+      if (view !== undefined && !views.has(view)) refs.push(...tablesOf(viewQuery(view)));
+      if (view !== undefined) views.add(view);
+      const schema = catalog.find(name);
+      const place = schema && placeOf(context, schema);
+      if (place !== undefined) places.set(place.schema, place);
     }
     return [...places.values()];
   }
@@ -103,10 +113,8 @@ export class RequestTransaction {
 
 const DDL = /^(?:CREATE|ALTER|DROP)\b/;
 
-function placeOf(context: StatementContext, ref: TableRef): Place | undefined {
-  const {services, session} = context;
-  const schema = services.catalog.find(resolveName(context, ref));
-  if (schema === undefined || schema.kind === 'system') return undefined;
+function placeOf({services, session}: StatementContext, schema: Schema): Place | undefined {
+  if (schema.kind === 'system') return undefined;
   try {
     return {schema, scope: services.scopeFor(session, schema, 'read')};
   } catch (error) {

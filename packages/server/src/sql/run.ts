@@ -29,6 +29,7 @@ import {begin, commit} from './statements/transactions.ts';
 const CACHE_BYTES = 4 * 1024 * 1024;
 const CACHED_TEXT_MAX = 8 * 1024;
 const REPLANS_MAX = 3;
+const STATEMENTS_PER_BREATH = 64;
 
 export interface SqlRequest {
   readonly sql: string;
@@ -86,6 +87,8 @@ async function executeAll(
   const transaction = new RequestTransaction(statements);
   try {
     for (const [i, statement] of statements.entries()) {
+      // Statements that wait for nothing must not keep everybody else waiting.
+      if (i % STATEMENTS_PER_BREATH === STATEMENTS_PER_BREATH - 1) await new Promise(resolve => setImmediate(resolve));
       throwIfOver(request.signal);
       const result = await execute(services, {...request, namespace}, statement, i, transaction);
       namespace = result.namespace ?? namespace;

@@ -10,7 +10,7 @@
  * Laws: all reads see the moment of the beginning and own writes (snapshot isolation). Of two transactions that write one key the first to commit wins,
  * whether the key was there or not: a version above the moment makes the commit WRITE_CONFLICT, and nothing is written. A schema that changed meanwhile
  * does too. The batch takes its seqs when it is appended and lies in one block of the log, so a crash finds all of it or nothing. Until then own rows
- * have provisional seqs of the same counter: distinct, above the moment, seen by nobody else. What it keeps, versions that it replaced itself included,
+ * have provisional seqs of the same counter: distinct, above the moment, seen by nobody else. What it keeps, versions that it replaced or took back included,
  * is at most one batch of the log. A place that was not captured at the beginning may be captured later only if nobody wrote there since. Latches are
  * taken place by place in the order of their ids, as those of one place are in the order of theirs, so writers never wait in a circle.
  */
@@ -50,10 +50,11 @@ interface Captured {
   readonly manifest: Manifest;
 }
 
-interface Savepoint {
-  readonly name: string;
-  own: ReadonlyMap<string, HotSnapshot>;
-  readonly bytes: number;
+/** A version that it wrote, and its own one that this replaced. */
+interface Step {
+  readonly scope: Scope;
+  readonly key: Uint8Array;
+  readonly replaced: RowBytes | undefined;
 }
 
 class OpenTransaction implements Transaction {
@@ -67,8 +68,11 @@ class OpenTransaction implements Transaction {
   readonly #written = new Map<string, Captured>();
   /** For the change feed: rows in segments that own ones replace, by place and key. */
   readonly #before = new Map<string, RowBytes>();
+  /** What to undo, the last first. */
+  readonly #steps: Step[] = [];
+  #savepoints: {readonly name: string; readonly stepCount: number}[] = [];
+  /** Of all it ever kept: what is undone lies in memory still. */
   #bytes = 0;
-  #savepoints: Savepoint[] = [];
   #releaseFiles: Release | undefined;
 
   constructor(options: RowsOptions, places: readonly Place[], id: string) {
@@ -114,21 +118,16 @@ class OpenTransaction implements Transaction {
   }
 
   savepoint(name: string): void {
-    this.#savepoints.push({name, own: this.#ownNow(), bytes: this.#bytes});
+    this.#savepoints.push({name, stepCount: this.#steps.length});
   }
 
   rollbackTo(name: string): void {
     const at = this.#savepointAt(name);
     this.#savepoints.length = at + 1;
-    const savepoint = this.#savepoints[at]!;
-    this.#own = createHot({slabBytes: OWN_SLAB_BYTES});
-    for (const [id, rows] of savepoint.own) {
-      const {scope} = this.#written.get(id)!;
-      for (const {key, row} of rows.rows()) this.#own.put({scope, key, row}, 0);
+    for (const {scope, key, replaced} of this.#steps.splice(this.#savepoints[at]!.stepCount).reverse()) {
+      if (replaced === undefined) this.#own.remove(scope, key);
+      else this.#own.put({scope, key, row: replaced}, 0);
     }
-    // Rows that are gone need not be held by what looks at the others.
-    savepoint.own = this.#ownNow();
-    this.#bytes = savepoint.bytes;
   }
 
   release(name: string): void {
@@ -171,6 +170,7 @@ class OpenTransaction implements Transaction {
     this.#own = createHot({slabBytes: OWN_SLAB_BYTES});
     this.#captured.clear();
     this.#written.clear();
+    this.#steps.length = 0;
     this.#savepoints = [];
   }
 
@@ -249,11 +249,13 @@ class OpenTransaction implements Transaction {
       if (row !== undefined) {
         const newest = hot.get(scope, key);
         if (newest !== undefined && rowSeq(newest) > this.#moment) throw this.#conflict(schema, CHANGED);
-        const replaced = this.#own.get(scope, key) ?? place.hot.get(key);
+        const own = this.#own.get(scope, key);
+        const replaced = own ?? place.hot.get(key);
         const isOverCold = replaced === undefined ? isCold : (rowFlags(replaced) & FLAG_COLD_PREDECESSOR) !== 0;
         setRowFlags(row, 0, rowFlags(whole(row)) | (isOverCold ? FLAG_COLD_PREDECESSOR : 0));
         setRowSeq(row, 0, commit.nextId());
         if (isCold && before) this.#before.set(beforeId(id, key), before);
+        this.#steps.push({scope, key, replaced: own});
         this.#own.put({scope, key, row: whole(row)}, 0);
         this.#bytes += bytesOf(key, row.length) + (isCold && before ? before.length : 0);
         count++;
@@ -272,10 +274,6 @@ class OpenTransaction implements Transaction {
       'LIMIT_EXCEEDED',
       `transaction '${this.id}' exceeded buffer limit of ${maxBatchBytes} bytes and was aborted. It is one batch of the log, so maxBatchBytes is its limit; commit in smaller parts.`,
     );
-  }
-
-  #ownNow(): Map<string, HotSnapshot> {
-    return new Map([...this.#written].map(([id, {scope}]) => [id, this.#own.snapshot(scope)]));
   }
 
   #savepointAt(name: string): number {

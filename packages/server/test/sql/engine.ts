@@ -40,7 +40,7 @@ export interface Engine {
 export const PLACEMENTS = ['hot', 'flushed', 'mixed', 'analytic'] as const;
 export type Placement = (typeof PLACEMENTS)[number];
 
-const CHANGES = /^\s*(?:insert|update|delete|alter)\b/i;
+const CHANGES = /^\s*(?:insert|update|delete|alter|begin|start)\b/i;
 
 /** Limits are those of a server as it is shipped. `random` decides which tables are flushed, `openDuck` whose children run queries. */
 export async function openEngine(
