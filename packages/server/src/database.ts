@@ -326,7 +326,12 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   const information = informationTables({catalog, settings, mayRead});
   const openSystem = createSystemReader({hot, computed, information});
   const services = createServices(options, core, streams, {...work, duck, openSystem});
-  const live = openLive({...core, clock, limits: options.live, tables: services.tables, streams});
+  const live = openLive({
+    ...core,
+    ...{clock, limits: options.live, tables: services.tables, streams},
+    onFault: error =>
+      options.logger.error(`A live query failed: ${error instanceof Error ? error.stack : String(error)}`),
+  });
   await work.jobs.start();
   const stopSchedules = startSchedules(options, core, work, streams);
   return {

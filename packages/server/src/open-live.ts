@@ -9,17 +9,29 @@ import {type LiveOptions, LiveRoom} from './live/room.ts';
 import {TABLE_KINDS} from './model/schema.ts';
 import type {Commit} from './table/commit.ts';
 
-interface Below extends Pick<LiveOptions, 'feed' | 'tables' | 'streams' | 'clock' | 'limits' | 'start'> {
+interface Below extends Pick<LiveOptions, 'feed' | 'tables' | 'streams' | 'clock' | 'limits' | 'start' | 'onFault'> {
   readonly auth: Auth;
   readonly hot: Hot;
   readonly commit: Commit;
   readonly catalog: Catalog;
 }
 
-export function openLive({auth, hot, commit, catalog, feed, tables, streams, clock, limits, start}: Below): LiveRoom {
+export function openLive({
+  auth,
+  hot,
+  commit,
+  catalog,
+  feed,
+  tables,
+  streams,
+  clock,
+  limits,
+  start,
+  onFault,
+}: Below): LiveRoom {
   return new LiveRoom({
     sessions: auth.sessions,
-    ...{feed, tables, catalog, scopeFor, streams, clock, limits, start},
+    ...{feed, tables, catalog, scopeFor, streams, clock, limits, start, onFault},
     // Rows of a stream take their seqs in the turn in which they are told.
     newestSeq: ({kind}) => (TABLE_KINDS[kind].isDurable ? commit.watermark : commit.nextId()),
     secureIds: () => commit.secureIds(),

@@ -4,8 +4,8 @@
  *     push ─ outbox ─ (end of the turn) ─ deliver, once
  *
  * Laws: what a turn pushes is delivered in one call, in order. The outbox is emptied each turn, so with what the socket says is queued it bounds what a
- * connection holds: changes beyond that are not pushed (`hasRoom`), and the connection is held until the socket has drained, or for so long that
- * it is closed. An ack, a batch that was asked for, and an end are pushed always. Nothing is delivered to a session that is over.
+ * connection holds: changes beyond that are not pushed (`hasRoom`), nor batches read, and the connection is held until the socket has drained; one
+ * that takes nothing for too long is closed. Acks and ends are pushed always. Nothing is delivered to a session that is over.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Session} from '../model/session.ts';
@@ -41,10 +41,9 @@ export class Connection implements LiveConnection {
     return this.subscriptions.get(subscriptionId);
   }
 
-  /** May so many bytes more be handed to the socket? Anything may if nothing waits. */
+  /** May so many bytes more be handed to the socket? */
   hasRoom(bytes: number): boolean {
-    const waiting = this.#outboxBytes + this.#sink.queuedBytes;
-    return waiting === 0 || waiting + bytes <= this.room.limits.queuedBytesMax;
+    return this.#outboxBytes + this.#sink.queuedBytes + bytes <= this.room.limits.queuedBytesMax;
   }
 
   push(event: LiveEvent, bytes: number): void {
@@ -71,25 +70,27 @@ export class Connection implements LiveConnection {
     if (this.#held !== undefined && this.#sink.queuedBytes === 0) this.drained();
   }
 
-  /** Somebody is behind: the socket has so long to drain. */
+  /** Somebody is behind: the socket has so long to take something. */
   hold(): void {
-    if (this.isClosed) return;
-    this.#held ??= this.room.wheel.after(this.room.limits.slowMs, () => {
-      this.end(
-        new DbError(
-          'SLOW_CONSUMER',
-          `The connection took nothing for ${this.room.limits.slowMs / 1000} s; connect again and resume.`,
-        ),
-      );
+    if (this.isClosed || this.#held !== undefined) return;
+    const queued = this.#sink.queuedBytes;
+    const {slowMs} = this.room.limits;
+    this.#held = this.room.wheel.after(slowMs, () => {
+      this.#held = undefined;
+      if (this.#sink.queuedBytes < queued) this.hold();
+      else
+        this.end(
+          new DbError('SLOW_CONSUMER', `The connection took nothing for ${slowMs / 1000} s; connect again and resume.`),
+        );
     });
-    // The outbox itself may be what is full.
-    if (this.#outbox.length === 0 && this.#sink.queuedBytes === 0) this.room.scheduleFlush(this);
+    // It may be that nothing waits, and one commit alone is more than may be queued.
+    if (queued === 0) this.room.scheduleFlush(this);
   }
 
   drained(): void {
     this.#held?.stop();
     this.#held = undefined;
-    for (const subscription of [...this.subscriptions.values()]) this.room.catchUp(subscription);
+    for (const subscription of [...this.subscriptions.values()]) this.room.goOn(subscription);
   }
 
   close(): void {

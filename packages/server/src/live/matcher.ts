@@ -100,8 +100,8 @@ export class Group<Member> {
   /** Of the commit that is being told. */
   pending: ChangeGroupBuilder | undefined;
   failure: unknown;
-  /** The change it was last held against. */
-  met: RowChange | undefined;
+  /** The number of the change it was last held against, in its scope. */
+  met = 0;
 
   constructor(key: string, shape: Shape, scope: ScopeWatch<Member>, env: Env) {
     this.key = key;
@@ -183,6 +183,7 @@ export class ScopeWatch<Member> {
   isExpiryPlanned = false;
   #index: Map<IndexColumn, Map<IndexKey, Group<Member>[]>> | undefined;
   #others: Group<Member>[] = [];
+  #changeCount = 0;
 
   constructor(table: TableWatch<Member>, scope: Scope, history: History) {
     this.table = table;
@@ -235,9 +236,10 @@ export class ScopeWatch<Member> {
   /** Holds the change against every group it may concern. `touched` is told of those that have something to tell, or failed. */
   match(change: RowChange, touched: (group: Group<Member>) => void): void {
     const images = this.table.images(change);
+    const number = ++this.#changeCount;
     const meet = (group: Group<Member>): void => {
-      if (group.met === change || group.failure !== undefined) return;
-      group.met = change;
+      if (group.met === number || group.failure !== undefined) return;
+      group.met = number;
       meetGroup(group, change, images, touched);
     };
     for (const group of this.#others) meet(group);
@@ -337,7 +339,6 @@ export function keyJsonOf({schema}: Compiled, row: Row): string | undefined {
 export function takePending<Member>(group: Group<Member>): ChangeGroup | undefined {
   const built = group.pending?.build();
   group.pending = undefined;
-  group.met = undefined;
   return built;
 }
 

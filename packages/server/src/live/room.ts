@@ -24,6 +24,7 @@ import type {TableSnapshot, Tables} from '../table/table.ts';
 import {type Missed, missedByHistory, missedByScan} from './catch-up.ts';
 import {cellBytes} from './change-group.ts';
 import {Connection} from './connection.ts';
+import {type Evictions, StreamExpiry} from './expiry.ts';
 import {Gate} from './gate.ts';
 import type {ConnectOptions, Live, LiveConnection, LiveQuery, SubscribeOptions, SubscribeRequest} from './live.ts';
 import {readLiveQuery} from './live-query.ts';
@@ -42,16 +43,13 @@ export interface LiveOptions extends ResumeFacts {
   readonly catalog: Pick<Catalog, 'find' | 'current' | 'version'>;
   readonly sessions: SessionWatch;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read') => Scope;
-  readonly streams: {
-    /** Takes away what is past its time, in this turn. */
-    evictScope(scope: Scope, schema: Schema): number;
-    /** Until the next row is; undefined: there is none. */
-    nextExpiryMs(scope: Scope, schema: Schema): number | undefined;
-  };
+  readonly streams: Evictions;
   /** Waited for before seqs that stand in no batch are shown. */
   readonly secureIds: () => Promise<unknown> | undefined;
   readonly clock: Clock;
   readonly limits: LiveLimits;
+  /** Told of an error that nobody expected. */
+  readonly onFault: (error: unknown) => void;
 }
 
 const TICK_MS = 250;
@@ -71,6 +69,7 @@ export class LiveRoom implements Live, ChangeListener {
   readonly #gate = new Gate(READS_AT_ONCE);
   readonly #places: Places;
   readonly #sessionEnds: SessionEnds;
+  readonly #expiry: StreamExpiry;
   #dirty = new Set<Connection>();
   #isClosed = false;
 
@@ -86,6 +85,7 @@ export class LiveRoom implements Live, ChangeListener {
       newestSeq: options.newestSeq,
       ...options.limits,
     });
+    this.#expiry = new StreamExpiry(options.streams, this.wheel, incarnation => this.#watches.table(incarnation));
     options.feed.listener = this;
     this.#sessionEnds = new SessionEnds({...options, wheel: this.wheel, connections: this.#connections});
   }
@@ -162,11 +162,10 @@ export class LiveRoom implements Live, ChangeListener {
       batchSize,
       nowMs: this.#options.clock.nowMs(),
     };
+    this.#expiry.look(group.scope);
     const {begin, isResync} = this.#beginning(group, request.options);
     const subscription = new LiveSubscription(connection, group, parts, begin);
     subscription.isResync = isResync;
-    group.members.push(subscription);
-    replaced?.close();
     this.#add(subscription);
     try {
       this.#begin(subscription, request.options);
@@ -174,6 +173,8 @@ export class LiveRoom implements Live, ChangeListener {
       subscription.close();
       throw error;
     }
+    replaced?.close();
+    if (!subscription.isEnded) connection.subscriptions.set(request.id, subscription);
     return subscription;
   }
 
@@ -181,15 +182,13 @@ export class LiveRoom implements Live, ChangeListener {
   next(subscription: LiveSubscription): void {
     if (!subscription.move('next')) return;
     subscription.expiry?.stop();
-    try {
-      this.#readBatch(subscription);
-    } catch (error) {
-      this.end(subscription, error);
-    }
+    this.#readNext(subscription);
   }
 
-  catchUp(subscription: LiveSubscription): void {
-    if (subscription.move('catchUp')) this.#catchUpOn(subscription);
+  /** The socket has room again. */
+  goOn(subscription: LiveSubscription): void {
+    if (subscription.isDelayed) this.#readNext(subscription);
+    else this.#catchUp(subscription);
   }
 
   /** Ends it without a word. */
@@ -206,6 +205,7 @@ export class LiveRoom implements Live, ChangeListener {
 
   end(subscription: LiveSubscription, reason: unknown): void {
     if (subscription.isEnded) return;
+    if (!(reason instanceof DbError)) this.#options.onFault(reason);
     const error =
       reason instanceof DbError ? reason : new DbError('INTERNAL_ERROR', 'The subscription failed.', {cause: reason});
     this.remove(subscription);
@@ -227,7 +227,7 @@ export class LiveRoom implements Live, ChangeListener {
 
   row(change: RowChange): void {
     const watch = this.#watches.row(change);
-    if (watch !== undefined) this.#planExpiry(watch);
+    if (watch !== undefined) this.#expiry.plan(watch);
   }
 
   committed(): void {
@@ -260,6 +260,7 @@ export class LiveRoom implements Live, ChangeListener {
     const isKept = new Map(
       [...table.shapes.values()].map(shape => {
         const isUnseen = isSame(shape.query.tree, before, schema);
+        // What compiled with these columns before compiles again.
         if (isUnseen) shape.compiled = compileShape(shape.query, schema);
         return [shape, isUnseen];
       }),
@@ -281,16 +282,19 @@ export class LiveRoom implements Live, ChangeListener {
   #flush(): void {
     const waiting = this.#options.secureIds();
     if (waiting !== undefined) {
-      // If the log fails nothing is told any more, as nothing is written.
-      waiting.then(
-        () => this.#flush(),
-        () => undefined,
-      );
+      const fail = (error: unknown) => {
+        for (const connection of this.#takeDirty()) connection.end(error as DbError);
+      };
+      waiting.then(() => this.#flush(), fail);
       return;
     }
+    for (const connection of this.#takeDirty()) connection.flush();
+  }
+
+  #takeDirty(): ReadonlySet<Connection> {
     const dirty = this.#dirty;
     this.#dirty = new Set();
-    for (const connection of dirty) connection.flush();
+    return dirty;
   }
 
   #find(name: {namespace: string; table: string}): Schema {
@@ -303,10 +307,9 @@ export class LiveRoom implements Live, ChangeListener {
   }
 
   #add(subscription: LiveSubscription): void {
-    const {connection, id, group} = subscription;
-    connection.subscriptions.set(id, subscription);
+    const {connection, group} = subscription;
+    group.members.push(subscription);
     this.#places.count(connection.session, 1);
-    this.#planExpiry(group.scope);
   }
 
   #beginning(group: Group<LiveSubscription>, options: SubscribeOptions | undefined) {
@@ -325,7 +328,7 @@ export class LiveRoom implements Live, ChangeListener {
       subscription.ack('changes', READY);
     } else if (state === 'behind') {
       subscription.ack('resume', READY);
-      this.catchUp(subscription);
+      this.#catchUp(subscription);
     } else {
       const {scope, table} = group.scope;
       const newestRows = options?.from === undefined ? options?.lastRows : undefined;
@@ -340,8 +343,21 @@ export class LiveRoom implements Live, ChangeListener {
     return this.#options.tables.snapshot(scope, schema);
   }
 
+  #readNext(subscription: LiveSubscription): void {
+    try {
+      this.#readBatch(subscription);
+    } catch (error) {
+      this.end(subscription, error);
+    }
+  }
+
   #readBatch(subscription: LiveSubscription): void {
-    const {batchSize} = subscription;
+    const {batchSize, connection} = subscription;
+    subscription.isDelayed = !connection.hasRoom(0);
+    if (subscription.isDelayed) {
+      connection.hold();
+      return;
+    }
     const bytes = batchSize === Number.POSITIVE_INFINITY ? WHOLE_BYTES_MAX : BATCH_BYTES_MAX;
     const signal = subscription.newSignal();
     const batch = this.#gate.run(() =>
@@ -374,7 +390,11 @@ export class LiveRoom implements Live, ChangeListener {
     subscription.reader!.close();
     subscription.reader = undefined;
     subscription.move('lastBatch');
-    this.catchUp(subscription);
+    this.#catchUp(subscription);
+  }
+
+  #catchUp(subscription: LiveSubscription): void {
+    if (subscription.move('catchUp')) this.#catchUpOn(subscription);
   }
 
   /** In the state `catching`: goes on until nothing is left, or the socket has no room. */
@@ -449,22 +469,6 @@ export class LiveRoom implements Live, ChangeListener {
     } catch (error) {
       this.end(member, error);
     }
-  }
-
-  /** Rows of a stream go when their time is over, not when somebody looks. */
-  #planExpiry(watch: ScopeWatch<LiveSubscription>): void {
-    const {table, scope} = watch;
-    if (table.schema.kind !== 'stream' || watch.isExpiryPlanned || watch.groups.size === 0) return;
-    const {streams} = this.#options;
-    const ms = streams.nextExpiryMs(scope, table.schema);
-    if (ms === undefined) return;
-    watch.isExpiryPlanned = true;
-    this.wheel.after(ms, () => {
-      watch.isExpiryPlanned = false;
-      if (this.#watches.table(scope.incarnation) !== table) return;
-      streams.evictScope(scope, table.schema);
-      this.#planExpiry(watch);
-    });
   }
 }
 

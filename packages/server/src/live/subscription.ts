@@ -36,6 +36,8 @@ export class LiveSubscription implements Subscription {
   /** Its client does not want to hear of it any more. */
   isSilent = false;
   reader: SnapshotReader | undefined;
+  /** Its next batch is read when the socket has room. */
+  isDelayed = false;
   /** The moment of its snapshot. */
   snapshotSeq: Seq = 0n;
   expiry: Timer | undefined;

@@ -245,6 +245,52 @@ describe('live queries end', () => {
     assert.deepEqual([again.start, again.rows.size], ['resume', 2]);
   });
 
+  test('LQ-10: a commit larger than may be queued is told in parts, and the socket is never given more', async () => {
+    const client = new Client(database.live);
+    const answer = client.subscribe('SELECT * FROM app.mine', {});
+    await settle();
+    const text = 'x'.repeat(300);
+    const values = Array.from({length: 60}, (_, i) => `(${i}, '${text}')`).join();
+    await sql(`INSERT INTO app.mine (id, v) VALUES ${values}`);
+    await settle(20);
+    assert.equal(answer.rows.size, 60);
+    assert.equal(answer.isPartial, false);
+  });
+
+  test('LQ-10: batches wait for room in the socket, however many subscriptions begin at once', async () => {
+    const text = 'x'.repeat(300);
+    await sql(`INSERT INTO app.mine (id, v) VALUES ${Array.from({length: 20}, (_, i) => `(${i}, '${text}')`).join()}`);
+    const client = new Client(database.live);
+    client.isSlow = true;
+    client.queuedBytes = 5000;
+    const answers = [1, 2, 3].map(() => client.subscribe('SELECT * FROM app.mine', {}));
+    await sql("INSERT INTO app.mine (id, v) VALUES (100, 'later')");
+    await settle();
+    assert.deepEqual(
+      answers.map(answer => answer.start),
+      [undefined, undefined, undefined],
+    );
+    client.isSlow = false;
+    client.drain();
+    await settle(20);
+    for (const answer of answers) assert.equal(answer.rows.size, 21);
+  });
+
+  test('LQ-10: a socket that takes a little now and then is not closed', async () => {
+    const client = new Client(database.live);
+    client.subscribe('SELECT * FROM app.mine', {});
+    await settle();
+    client.queuedBytes = 9000;
+    await sql('INSERT INTO app.mine (id) VALUES (2)');
+    for (let i = 0; i < 4; i++) {
+      await clock.advance(8000);
+      client.queuedBytes -= 1000;
+    }
+    assert.equal(client.closed, undefined);
+    await clock.advance(30_000);
+    assert.equal((client.closed as DbError | undefined)?.code, 'SLOW_CONSUMER');
+  });
+
   test('LQ-2: a snapshot whose next batch nobody asks for is let go, and can be resumed from its last row', async () => {
     await sql('INSERT INTO app.mine (id) VALUES (1), (2), (3)');
     const client = new Client(database.live);
