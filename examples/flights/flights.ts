@@ -7,9 +7,9 @@
  * vectors do. A server given by its URL is not killed: round 3 is left out.
  */
 import {setTimeout as sleep} from 'node:timers/promises';
+import {type Result, runSql, Server} from '../server.ts';
 import {Oracle} from './oracle.ts';
 import {CHANGES, QUESTIONS, type Question} from './questions.ts';
-import {type Result, runSql, Server} from './server.ts';
 import {FLIGHTS_DDL, flightRows, MOVIES_DDL, movieRows, ROUTES_DDL, routeRows} from './sources.ts';
 
 const TABLES = ['example.flights', 'example.routes', 'example.movies'];
@@ -41,7 +41,7 @@ export interface Voice {
 
 /** Throws if a statement is refused, or changes more or fewer rows than in DuckDB. */
 export async function runFlights(voice: Voice, url?: string): Promise<Round[]> {
-  const own = url === undefined ? await Server.create() : undefined;
+  const own = url === undefined ? await Server.create('flights') : undefined;
   const oracle = await Oracle.open();
   try {
     const startMs = await own?.start();

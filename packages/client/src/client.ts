@@ -238,6 +238,11 @@ export class KalamDBClient<Schema extends AnySchema = AnySchema> {
     return response;
   }
 
+  /** A token that is good for now, for requests to a server of the program's own, which can ask the database whose it is. */
+  accessToken(): Promise<string> {
+    return this.#tokens.current();
+  }
+
   // ---- SQL -------------------------------------------------------------------------------------------------------------------------
 
   /** Throws KalamError if a statement fails. */

@@ -26,7 +26,7 @@ export {
 export {CLIENT_ERRORS, type ClientErrorCode, KalamError} from './error.ts';
 export type {LoginResponse, Param, QueryResponse, QueryResult, UploadFile} from './http.ts';
 export type {LiveQuery, LiveState, LiveStatus} from './live-query.ts';
-export type {Values} from './statements.ts';
+export {type Values, withLiterals} from './statements.ts';
 export type {Environment, FetchRequest, FetchResponse, SocketLike} from './std/environment.ts';
 export type {SubscriptionMessage} from './subscription.ts';
 export type {AnySchema, Rows, Selection, Table, Writable} from './table.ts';

@@ -87,6 +87,12 @@ test('an update keeps columns it does not name, and clears those that only its o
   assert.deepEqual(rows.rows, [{id: '1', body: 'new', done: true, note: null, _seq: '2'}]);
 });
 
+test('a row that is first heard of by an update has all columns that others have', () => {
+  const rows = rowsOf([], {}, [...SCHEMA, {name: '_deleted', data_type: 'Boolean', index: 3}]);
+  rows.apply(change('update', {rows: [row('1', 1, 'x')]}));
+  assert.deepEqual(rows.rows, [{...row('1', 1, 'x'), _deleted: false}]);
+});
+
 test('with a limit the rows with the smallest seq make room', () => {
   const rows = rowsOf([row('3', 1), row('1', 2), row('2', 3)], {limit: 2});
   assert.equal(ids(rows), '1 2');
@@ -105,6 +111,20 @@ test('a given order is kept through changes, and rows that compare alike stand i
   assert.equal(ids(rows), '3 1 2');
   rows.apply(change('delete', {old_values: [row('1', 6)]}));
   assert.equal(ids(rows), '3 2');
+});
+
+test('a row without a key goes by the seq it had', () => {
+  const noKey: ResultColumn[] = [{name: 'page', data_type: 'Text', index: 0}];
+  const rows = rowsOf(
+    [
+      {page: 'a', _seq: '1'},
+      {page: 'a', _seq: '2'},
+    ],
+    {},
+    noKey,
+  );
+  rows.apply(change('delete', {old_values: [{page: 'a', _seq: '9'}], removed_seqs: ['1']}));
+  assert.deepEqual(rows.rows, [{page: 'a', _seq: '2'}]);
 });
 
 test('key columns are those of the schema, those that are given, the given function, id, or _seq', () => {

@@ -34,6 +34,8 @@ export class LiveRows {
   readonly #options: RowsOptions;
   #keyOf: (row: LiveRow) => string = row => JSON.stringify([row['id'] ?? row['_seq'] ?? row]);
   #compare: Compare<LiveRow> = () => 0;
+  /** What updates, and so rows that are first heard of by one, leave out. */
+  #unsaid: LiveRow = {};
   #held = new EntryList();
   /** The snapshot that is being received. */
   #staged: EntryList | undefined;
@@ -48,6 +50,7 @@ export class LiveRows {
   useSchema(schema: readonly ResultColumn[]): void {
     const columns = this.#options.keyColumns ?? keyColumnsOf(schema);
     this.#keyOf = this.#options.getKey ?? (row => JSON.stringify(columns.map(name => row[name] ?? null)));
+    this.#unsaid = schema.some(({name}) => name === '_deleted') ? {_deleted: false} : {};
     const byKey = keyOrder(columns, schema);
     const {compare} = this.#options;
     this.#compare = compare === undefined ? byKey : (a, b) => compare(a, b) || byKey(a, b);
@@ -83,13 +86,18 @@ export class LiveRows {
 
   apply(change: ChangeMessage): void {
     if (change.change_type === 'delete') {
-      for (const row of change.old_values ?? []) this.#remove(row);
+      for (const [i, row] of (change.old_values ?? []).entries()) {
+        const seq = change.removed_seqs?.[i];
+        // Rows without another key are told apart by the seq they had.
+        this.#remove(row, this.#keyOf(seq === undefined ? row : {...row, _seq: seq}));
+      }
       return;
     }
     for (const [i, row] of (change.rows ?? []).entries()) {
       // A changed column that the new image leaves out became NULL: so do servers that send no NULLs.
       const cleared = change.change_type === 'update' ? nullsOf(change.old_values?.[i], row) : undefined;
-      this.#upsert(row, {...this.#target.get(this.#keyOf(row))?.row, ...cleared, ...row});
+      const before = this.#target.get(this.#keyOf(row))?.row ?? this.#unsaid;
+      this.#upsert(row, {...before, ...cleared, ...row});
     }
   }
 
@@ -108,9 +116,9 @@ export class LiveRows {
     if (target === this.#held) this.#list = undefined;
   }
 
-  #remove(image: LiveRow): void {
+  #remove(image: LiveRow, key: string): void {
     const target = this.#target;
-    const held = target.get(this.#keyOf(image));
+    const held = target.get(key);
     const seq = seqOf(image);
     if (held === undefined || (seq !== undefined && seq < held.seq)) return;
     target.remove(held, this.#compare);

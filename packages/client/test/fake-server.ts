@@ -129,7 +129,7 @@ export class FakeConnection {
   readonly #stages = new Map<string, Stage>();
   readonly #batches = new Map<
     string,
-    {rows: Row[]; num: number; moment: bigint; isResync: boolean; held: Version[][]}
+    {rows: Row[]; num: number; moment: bigint; isResync: boolean; pushes: boolean; held: Version[][]}
   >();
 
   constructor(server: FakeServer, socket: FakeSocket) {
@@ -179,8 +179,8 @@ export class FakeConnection {
     if (message.type === 'unsubscribe') this.#stages.delete(message.subscription_id);
     if (
       message.type === 'next_batch' &&
-      !this.#server.quirks.pushes &&
-      this.#stages.get(message.subscription_id) === 'loading'
+      this.#stages.get(message.subscription_id) === 'loading' &&
+      this.#batches.get(message.subscription_id)?.pushes === false
     )
       this.#sendBatch(message.subscription_id);
   }
@@ -199,7 +199,14 @@ export class FakeConnection {
     const all = this.#server.snapshot();
     const rows = isResync || options.last_rows === undefined ? all : all.slice(-options.last_rows);
     this.#stages.set(id, 'loading');
-    this.#batches.set(id, {rows, num: 0, moment: this.#server.seq, isResync, held: []});
+    this.#batches.set(id, {
+      rows,
+      num: 0,
+      moment: this.#server.seq,
+      isResync,
+      pushes: this.#server.quirks.pushes,
+      held: [],
+    });
     this.#ack(id, isResync ? {resync: true} : {});
     this.#sendBatch(id);
   }
@@ -232,7 +239,7 @@ export class FakeConnection {
       seq: has_more ? last_seq_id! : String(batch.moment),
     });
     if (has_more) {
-      if (this.#server.quirks.pushes) this.#sendBatch(id);
+      if (batch.pushes) this.#sendBatch(id);
       return;
     }
     this.#stages.set(id, 'live');

@@ -1,5 +1,5 @@
 /**
- * Server: a KalamDB process of our own, on a free port and a temporary data directory, which may be killed; and how any is spoken to.
+ * Server: a KalamDB process of our own, on a free port and a data directory that may be temporary, which may be killed; and how any is spoken to.
  */
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
@@ -10,7 +10,7 @@ import {tmpdir} from 'node:os';
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 
-const MAIN = fileURLToPath(new URL('../../packages/server/src/main.mjs', import.meta.url));
+const MAIN = fileURLToPath(new URL('../packages/server/src/main.mjs', import.meta.url));
 const START_MS_MAX = 30_000;
 
 /** One statement's result as `POST /v1/api/sql` gives it. */
@@ -40,35 +40,53 @@ export async function runSql(url: string, user: string, sql: string): Promise<Re
   return results[0]!;
 }
 
+export interface ServerOptions {
+  /** It goes with the server if this is a temporary one. */
+  readonly directory: string;
+  readonly isTemporary: boolean;
+  /** Settings of the process, besides those of this one. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 export class Server {
   readonly directory: string;
+  readonly #options: ServerOptions;
   #process: ChildProcess | undefined;
+  #port: number | undefined;
   #url = '';
-  /** However this process ends, it leaves no server and no data behind. */
+  /** However this process ends, it leaves no server behind, and no data that was temporary. */
   readonly #onExit = () => {
     this.#process?.kill('SIGKILL');
-    rmSync(this.directory, {recursive: true, force: true});
+    if (this.#options.isTemporary) rmSync(this.directory, {recursive: true, force: true});
   };
 
-  constructor(directory: string) {
-    this.directory = directory;
+  constructor(options: ServerOptions) {
+    this.directory = options.directory;
+    this.#options = options;
     process.once('exit', this.#onExit);
   }
 
-  static async create(): Promise<Server> {
-    return new Server(await mkdtemp(join(tmpdir(), 'kalamdb-flights-')));
+  /** On a temporary directory. */
+  static async create(name: string): Promise<Server> {
+    return new Server({directory: await mkdtemp(join(tmpdir(), `kalamdb-${name}-`)), isTemporary: true});
   }
 
   get url(): string {
     return this.#url;
   }
 
-  /** Resolves when it listens; milliseconds it took. */
+  /** Resolves when it listens; milliseconds it took. Started again it has the port it had. */
   async start(): Promise<number> {
     const startedMs = performance.now();
-    const port = await freePort();
+    this.#port ??= await freePort();
+    const port = this.#port;
     this.#url = `http://127.0.0.1:${port}`;
-    const env = {...process.env, KALAMDB_DATA_DIR: join(this.directory, 'data'), KALAMDB_SERVER_PORT: String(port)};
+    const env = {
+      ...process.env,
+      KALAMDB_DATA_DIR: join(this.directory, 'data'),
+      KALAMDB_SERVER_PORT: String(port),
+      ...this.#options.env,
+    };
     const child = spawn(process.execPath, [MAIN], {cwd: this.directory, env, stdio: ['ignore', 'pipe', 'pipe']});
     this.#process = child;
     let output = '';
@@ -85,20 +103,29 @@ export class Server {
     return performance.now() - startedMs;
   }
 
-  /** SIGKILL: the process has no chance to put anything in order. */
-  async kill(): Promise<void> {
+  /** In order. */
+  stop(): Promise<void> {
+    return this.#end('SIGTERM');
+  }
+
+  /** The process has no chance to put anything in order. */
+  kill(): Promise<void> {
+    return this.#end('SIGKILL');
+  }
+
+  async #end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, 'exit');
-    child.kill('SIGKILL');
+    child.kill(signal);
     await exit;
   }
 
   async remove(): Promise<void> {
     await this.kill();
     process.off('exit', this.#onExit);
-    await rm(this.directory, {recursive: true, force: true});
+    if (this.#options.isTemporary) await rm(this.directory, {recursive: true, force: true});
   }
 }
 
