@@ -17,6 +17,7 @@ import type {Duck} from './duck/duck.ts';
 import type {Hot} from './hot/hot.ts';
 import type {Flushes} from './jobs/flushes.ts';
 import type {Jobs} from './jobs/jobs.ts';
+import type {LiveQuery} from './live/live.ts';
 import type {Log} from './log/log.ts';
 import type {Value} from './model/datatype.ts';
 import type {UserId} from './model/names.ts';
@@ -27,6 +28,7 @@ import type {TableCounts} from './sql/define.ts';
 import type {ComputedTables, InformationTables} from './system/index.ts';
 import {DF_SETTINGS} from './system/information.ts';
 import {JOB_NODES} from './system/job-nodes.ts';
+import {LIVE, LIVE_QUERIES, type LiveQueryRecord} from './system/live-queries.ts';
 import {SETTINGS, type SettingRecord} from './system/settings.ts';
 import {STATS} from './system/stats.ts';
 import {STORAGES, type StorageRecord} from './system/storages.ts';
@@ -55,6 +57,7 @@ export interface StatsOptions {
 
 export interface ComputedOptions extends StatsOptions {
   readonly settings: readonly SettingRecord[];
+  readonly liveQueries: () => Iterable<LiveQuery>;
 }
 
 export function computedTables(options: ComputedOptions): ComputedTables {
@@ -65,9 +68,8 @@ export function computedTables(options: ComputedOptions): ComputedTables {
     table_schemas: () => tableSchemaRows(catalog),
     tables: () => tableRows(catalog, storages),
     storage_locations: () => storageLocationRows(catalog, storedStorages(hot)),
-    // No live queries in this release: nothing subscribes, so there is nothing to list.
-    live: () => [],
-    live_queries: () => [],
+    live: () => liveRecords(options.liveQueries()).map(record => LIVE.toValues(record)),
+    live_queries: () => liveRecords(options.liveQueries()).map(record => LIVE_QUERIES.toValues(record)),
     manifest: () => manifestRows({catalog, manifests, hot, isFlushing: schema => flushes.isFlushing(schema)}),
     stats: () =>
       Object.entries(stats(options)).map(([name, value]) =>
@@ -115,6 +117,37 @@ function* jobNodeRows(jobs: Jobs): Generator<readonly Value[]> {
     });
   }
 }
+
+const LIVE_STATUS: Record<LiveQuery['status'], string> = {loading: 'active', live: 'active', behind: 'paused'};
+
+function liveRecords(queries: Iterable<LiveQuery>): LiveQueryRecord[] {
+  return [...queries].map(query => {
+    const {subscription, connectionId, session, table, createdMs, lastChangeMs, heardMs = createdMs} = query;
+    const lastUpdate = BigInt(lastChangeMs) * 1000n;
+    return {
+      live_id: subscription.liveId,
+      connection_id: connectionId,
+      subscription_id: subscription.id,
+      namespace_id: table.namespace,
+      table_name: table.table,
+      user_id: session.userId,
+      query: query.sql,
+      options: query.optionsText,
+      status: LIVE_STATUS[query.status],
+      created_at: BigInt(createdMs) * 1000n,
+      last_update: lastUpdate,
+      changes: BigInt(query.changeCount),
+      node_id: NODE_ID,
+      last_ping_at: BigInt(Math.round(heardMs)) * 1000n,
+      query_id: subscription.id,
+      updated_at: lastUpdate,
+      node: String(NODE_ID),
+    };
+  });
+}
+
+/** One server is one node. */
+const NODE_ID = 1n;
 
 export function storedStorages(hot: Hot): StorageRecord[] {
   const view = new RowView(STORAGES.schema, () => STORAGES.schema);

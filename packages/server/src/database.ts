@@ -322,11 +322,14 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     memoryHardBytes: options.memoryHardBytes,
   };
   const {settings} = options;
-  const computed = computedTables({...measured, settings});
+  const computed = computedTables({...measured, settings, liveQueries: () => live.list()});
   const information = informationTables({catalog, settings, mayRead});
   const openSystem = createSystemReader({hot, computed, information});
-  const services = createServices(options, core, streams, {...work, duck, openSystem});
-  const live = openLive({
+  const services = createServices(options, core, streams, {
+    ...{...work, duck, openSystem},
+    live: {check: (session, sql) => live.check(session, sql), kill: id => live.kill(id)},
+  });
+  const live: LiveRoom = openLive({
     ...core,
     ...{clock, limits: options.live, tables: services.tables, streams},
     onFault: error =>
@@ -359,7 +362,7 @@ function createServices(
   options: DatabaseOptions,
   core: Core,
   streams: Streams,
-  made: Work & Pick<Services, 'duck' | 'openSystem'>,
+  made: Work & Pick<Services, 'duck' | 'openSystem' | 'live'>,
 ): Services {
   const {hot, cold, manifests, catalog, storages, latches, commit, memory} = core;
   const {clock, defaultRows, maxRows, retentionHours, analytic} = options;

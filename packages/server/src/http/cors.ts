@@ -44,6 +44,11 @@ export class Cors {
     this.#isOpen = options.allowedOrigins.includes('*');
   }
 
+  /** '' = nobody said. */
+  get publicOrigin(): string {
+    return this.#options.publicOrigin;
+  }
+
   /** Of a request's Origin, and the Host it was sent to. */
   isAllowed(origin: string, host: string | undefined): boolean {
     return this.#isOpen || this.#listed.has(origin) || isLocalOrigin(origin) || isOwnAddress(origin, host);

@@ -31,6 +31,8 @@ export interface SqlRequest {
   readonly address: string;
   /** Aborts when the caller went away or the time is up; its reason is the DbError to throw. */
   readonly signal: AbortSignal;
+  /** Where the caller reached the server, such as `https://db.example.org`. */
+  readonly origin?: string;
   /** Told when a statement that may change something begins. */
   readonly onChange?: () => void;
 }

@@ -108,13 +108,12 @@ export class LiveConnection {
     this.#encoding = options.encoding;
     this.#heardMs = clock.monotonicMs();
     this.#rate = new TokenBucket(limits.messagesPerSecond, this.#heardMs, limits.messagesBurst);
-    this.#writer = new LiveWriter(socket, error => this.#fail(error));
+    this.#writer = new LiveWriter(socket, {onDrained: () => this.#onDrained(), onBroken: error => this.#fail(error)});
     ws.on('message', (data, isBinary) => this.#onFrame(data, isBinary));
     ws.on('ping', data => this.#onPing(data));
     ws.on('pong', () => this.#hear());
     ws.on('close', () => this.#on('gone'));
     ws.on('error', () => {}); // 'close' follows, with the code that ws chose.
-    socket.on('drain', () => this.#onDrain());
     this.#timers.beat = wheel.after(limits.heartbeatMs, () => this.#beat());
     if (options.isNamed) this.#signIn(undefined, this.#encoding);
     else this.#timers.auth = wheel.after(limits.authMs, () => this.#on('authTimeout'));
@@ -247,8 +246,9 @@ export class LiveConnection {
     let session: Session;
     try {
       session = this.#options.signIn(token);
-      if (this.#session !== undefined && this.#session.userId !== session.userId)
-        throw new DbError('INVALID_CREDENTIALS', 'This connection belongs to another user; open a new one.');
+      const before = this.#session;
+      if (before !== undefined && (before.userId !== session.userId || before.role !== session.role))
+        throw new DbError('INVALID_CREDENTIALS', 'This connection belongs to another user or role; open a new one.');
     } catch (thrown) {
       this.#on('refused', {error: this.#edge.expected(thrown, this.id)});
       return;
@@ -262,6 +262,7 @@ export class LiveConnection {
     this.#session = session;
     this.#timers.auth?.stop();
     if (isFirst) this.#enter(session);
+    else this.#room?.renew(session);
     if (this.#state !== 'open') return;
     const {userId: user, role, proof} = session;
     const success: AuthSuccessMessage = {type: 'auth_success', user, role, protocol: this.#encoding};
@@ -293,10 +294,15 @@ export class LiveConnection {
 
   #sink(): LiveSink {
     const writer = this.#writer;
+    const {clock} = this.#edge;
+    const wallClockMs = () => clock.nowMs() - (clock.monotonicMs() - this.#heardMs);
     return {
       deliver: events => this.#deliver(events),
       get queuedBytes() {
         return writer.queuedBytes;
+      },
+      get heardMs() {
+        return wallClockMs();
       },
       close: error => this.#on('ended', {error}),
     };
@@ -314,7 +320,7 @@ export class LiveConnection {
     if (this.#held.length > 0 || feeds.hasDue || this.#pausedSinceMs !== undefined) this.#continueLater();
   }
 
-  #onDrain(): void {
+  #onDrained(): void {
     this.#room?.drained();
     this.#continue();
   }

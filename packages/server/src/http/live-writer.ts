@@ -12,21 +12,30 @@ import type {Duplex} from 'node:stream';
 /** Frames with at least this many bytes are not copied together. */
 const COPIED_BYTES_MAX = 256 * 1024;
 
+export interface WriterEvents {
+  /** Everything that was handed in has been taken, after a time in which not. */
+  onDrained(): void;
+  /** A frame could not be made. */
+  onBroken(error: unknown): void;
+}
+
 export type Frame = Buffer[] | Promise<Buffer[]>;
 
 export class LiveWriter {
   readonly #socket: Duplex;
-  readonly #onBroken: (error: unknown) => void;
+  readonly #events: WriterEvents;
   /** The first of them is not ready. */
   #waiting: {frame: Frame; bytes: number}[] = [];
   #waitingBytes = 0;
   #isWaiting = false;
   #onIdle: (() => void) | undefined;
 
-  /** `onBroken`: a frame could not be made. */
-  constructor(socket: Duplex, onBroken: (error: unknown) => void) {
+  constructor(socket: Duplex, events: WriterEvents) {
     this.#socket = socket;
-    this.#onBroken = onBroken;
+    this.#events = events;
+    socket.on('drain', () => {
+      if (!this.#isWaiting) events.onDrained();
+    });
   }
 
   get queuedBytes(): number {
@@ -63,10 +72,12 @@ export class LiveWriter {
     } catch (error) {
       this.#waiting = [];
       this.#waitingBytes = 0;
-      this.#onBroken(error);
+      this.#events.onBroken(error);
     }
     this.#isWaiting = false;
     this.#onIdle?.();
+    // The socket tells of itself only if it was full.
+    if (!this.#socket.writableNeedDrain) this.#events.onDrained();
   }
 
   #write(chunks: Buffer[]): void {

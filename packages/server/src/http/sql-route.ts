@@ -15,7 +15,7 @@ import {redactSecrets} from '../sql/redact.ts';
 import {errorJson, statusOf, successJson} from './answer.ts';
 import {parseSqlBody, type SqlBody} from './body.ts';
 import type {Logger, RunSql, StatementResult} from './engine.ts';
-import type {Exchange} from './exchange.ts';
+import type {Exchange, RequestHead} from './exchange.ts';
 import {checkJson, signIn} from './guard.ts';
 import type {ServerState} from './server.ts';
 
@@ -69,10 +69,12 @@ class SqlCall {
     const onChange = () => {
       this.#mayHaveChanged = true;
     };
+    const origin = originOf(this.#exchange, this.#state.options.cors.publicOrigin);
     const outcome = runSql({
       ...this.#body,
       session: this.#session!,
       address: this.#exchange.client.address,
+      origin,
       signal: abort.signal,
       onChange,
     });
@@ -138,6 +140,11 @@ class SqlCall {
     };
     this.#state.options.logger.warn(facts, 'Slow statement.');
   }
+}
+
+/** Where the server says it is, or else where the caller found it. */
+function originOf({client, headers: {host = 'localhost'}}: RequestHead, publicOrigin: string): string {
+  return publicOrigin === '' ? `${client.isSecure ? 'https' : 'http'}://${host}` : publicOrigin;
 }
 
 /** A DbError as it is; anything else is logged and becomes INTERNAL_ERROR. */

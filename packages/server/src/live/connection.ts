@@ -16,7 +16,7 @@ import type {LiveSubscription} from './subscription.ts';
 
 export class Connection implements LiveConnection {
   readonly id: string;
-  readonly session: Session;
+  session: Session;
   readonly room: LiveRoom;
   readonly subscriptions = new Map<string, LiveSubscription>();
   readonly #sink: LiveSink;
@@ -39,6 +39,15 @@ export class Connection implements LiveConnection {
 
   get(subscriptionId: string): LiveSubscription | undefined {
     return this.subscriptions.get(subscriptionId);
+  }
+
+  renew(session: Session): void {
+    this.session = session;
+    this.room.planEnd(this);
+  }
+
+  get heardMs(): number | undefined {
+    return this.#sink.heardMs;
   }
 
   /** May so many bytes more be handed to the socket? */

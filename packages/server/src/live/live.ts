@@ -37,6 +37,8 @@ import type {Session} from '../model/session.ts';
 
 export interface Live {
   connect(options: ConnectOptions): LiveConnection;
+  /** Throws what `subscribe` would throw at this query, and opens nothing. */
+  check(session: Session, sql: string): void;
   /** Ends the subscription with that id (`<user>-<connection>-<subscription>`). False: there is none. */
   kill(liveId: string): boolean;
   /** Every open subscription, for system.live. */
@@ -59,6 +61,8 @@ export interface LiveSink {
   deliver(events: readonly LiveEvent[]): void;
   /** Bytes given to the socket and not yet taken by the kernel. O(1): asked before each delivery. */
   readonly queuedBytes: number;
+  /** When anything last came from the other side, in clock ms; undefined: that is not noted. */
+  readonly heardMs?: number;
   /** The connection is over for this reason; every subscription's `resumeFrom` is still to be read. */
   close(error: DbError): void;
 }
@@ -67,6 +71,8 @@ export interface LiveConnection {
   /** An id that is taken is replaced: the older subscription is closed. Throws DbError. */
   subscribe(request: SubscribeRequest): Subscription;
   get(subscriptionId: string): Subscription | undefined;
+  /** A fresher session, of the same user in the same role, takes the place of the one that it was opened by. */
+  renew(session: Session): void;
   /** `queuedBytes` fell to zero, or to what the socket thinks little. */
   drained(): void;
   close(): void;
@@ -195,6 +201,8 @@ export interface LiveQuery {
   /** Clock ms. */
   readonly createdMs: number;
   readonly lastChangeMs: number;
+  /** When its connection was last heard of. */
+  readonly heardMs: number | undefined;
   readonly changeCount: number;
 }
 

@@ -98,6 +98,13 @@ export class LiveRoom implements Live, ChangeListener {
     return connection;
   }
 
+  check(session: Session, sql: string): void {
+    const select = readLiveQuery(sql);
+    const schema = this.#find(select.table);
+    this.#options.scopeFor(session, schema, 'read');
+    compileShape(shapeQuery(select, schema), schema);
+  }
+
   kill(liveId: string): boolean {
     for (const {subscriptions} of this.#connections) {
       for (const subscription of subscriptions.values()) {
@@ -135,6 +142,10 @@ export class LiveRoom implements Live, ChangeListener {
   }
 
   // What connections and subscriptions call.
+
+  planEnd(connection: Connection): void {
+    this.#sessionEnds.plan(connection);
+  }
 
   isStillValid({session}: Connection): boolean {
     return this.#options.sessions.isStillValid(session);

@@ -32,6 +32,7 @@ export class SessionEnds {
 
   plan(connection: Connection): void {
     const {clock, wheel, sessions} = this.#options;
+    connection.sessionEnd?.stop();
     const endMs = endOf(connection.session);
     if (endMs === undefined) return;
     connection.sessionEnd = wheel.after(Math.max(0, endMs - clock.nowMs()), () => {

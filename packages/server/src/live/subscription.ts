@@ -168,6 +168,7 @@ export class LiveSubscription implements Subscription {
       createdMs: this.createdMs,
       lastChangeMs: this.lastChangeMs,
       changeCount: this.changeCount,
+      heardMs: connection.heardMs,
     };
   }
 }

@@ -16,6 +16,7 @@ import type {Env, Param} from '../expr/expr.ts';
 import type {Compactions} from '../jobs/compactions.ts';
 import type {Flushes} from '../jobs/flushes.ts';
 import type {Jobs} from '../jobs/jobs.ts';
+import type {Live} from '../live/live.ts';
 import type {TableName, UserId} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Scope, Session} from '../model/session.ts';
@@ -79,6 +80,7 @@ export interface Services {
   readonly openSystem: (schema: Schema, session: Session) => TableSnapshot;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read' | 'write') => Scope;
   readonly duck: Duck;
+  readonly live: Pick<Live, 'check' | 'kill'>;
   /** A file of this machine that holds a segment; undefined: there can be none. */
   readonly fileOf: (storageId: string, path: string) => Promise<LocalFile | undefined>;
   readonly limits: {
@@ -102,6 +104,8 @@ export interface StatementContext {
   readonly signal: AbortSignal;
   /** Namespace for unqualified names. */
   readonly namespace: string;
+  /** Where the caller reached the server, such as `http://127.0.0.1:8080`; undefined: it runs in the caller's process. */
+  readonly origin: string | undefined;
   readonly text: string;
   /** For tests: which executor runs the query; undefined: the one that fits. */
   readonly executor: Executor | undefined;

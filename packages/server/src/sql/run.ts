@@ -41,6 +41,8 @@ export interface SqlRequest {
   readonly onChange?: () => void;
   /** Where the caller is; undefined: in this process. */
   readonly address?: string;
+  /** Where the caller reached the server. */
+  readonly origin?: string;
   /** For tests of one executor against the other. */
   readonly executor?: Executor;
 }
@@ -157,6 +159,7 @@ function execute(
     signal: request.signal,
     namespace: request.namespace ?? 'default',
     text: statement.text,
+    origin: request.origin,
     executor: request.executor,
     tables,
     transaction,

@@ -9,6 +9,7 @@ import {dropTable} from './drop-table.ts';
 import {explain, explainAnalyze} from './explain.ts';
 import {flushAllTables, flushTable, storageFlushAll, storageFlushTable} from './flush.ts';
 import {killJob} from './kill-job.ts';
+import {killLiveQuery, subscribeTo} from './live.ts';
 import {alterNamespace, createNamespace, dropNamespace, showNamespaces} from './namespaces.ts';
 import {select} from './select.ts';
 import {setOption, showAll, showSetting} from './settings.ts';
@@ -62,6 +63,8 @@ export const STATEMENTS: readonly StatementKind[] = [
   storageCompactTable,
   storageCompactAll,
   killJob,
+  subscribeTo,
+  killLiveQuery,
   setOption,
   showSetting,
   showAll,

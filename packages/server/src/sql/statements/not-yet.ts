@@ -7,13 +7,11 @@ import {defineStatement, type StatementKind} from '../define.ts';
 /** Canonical names; those that begin otherwise list their heads. */
 const NAMES: readonly (string | readonly [name: string, ...heads: string[]])[] = [
   ['MATERIALIZED VIEWS', 'CREATE MATERIALIZED VIEW', 'CREATE OR REPLACE MATERIALIZED VIEW'],
-  'KILL LIVE QUERY',
   ['BACKUP DATABASE', 'BACKUP'],
   ['RESTORE DATABASE', 'RESTORE'],
   ['SHOW BACKUP', 'SHOW BACKUP', 'SHOW BACKUPS'],
   'EXPORT USER DATA',
   'SHOW EXPORT',
-  ['SUBSCRIBE TO', 'SUBSCRIBE'],
   'CREATE TOPIC',
   'ALTER TOPIC',
   'DROP TOPIC',
