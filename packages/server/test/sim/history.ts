@@ -215,11 +215,9 @@ export class History {
 
   async #alter(storm: Storm, table: Table): Promise<void> {
     const columns = this.#ledger.state(table.scopes[0]!.slots[0]!).columns ?? [];
-    const free = Object.keys(say.EXTRA_COLUMNS).filter(name => !columns.includes(name));
-    const isDrop = free.length === 0 || (columns.length > 0 && this.#random() < 0.5);
-    const statement = isDrop ? say.dropColumn(table, this.#pick(columns)) : say.addColumn(table, this.#pick(free));
+    const statement = this.#pick(say.alterations(table, columns));
     const event = await this.#tell(storm, statement);
-    if (event?.answer === 0) this.seen.add('altered');
+    if (event?.answer === 0) this.seen.add(`altered by ${/(\w+) COLUMN/.exec(statement.sql)![1]}`);
   }
 
   async #recreate(storm: Storm, table: Table): Promise<void> {

@@ -40,8 +40,14 @@ export interface Statement {
   readonly apply: Event['apply'];
 }
 
-/** The columns that come and go, with what rows read there that never said: their DEFAULT. */
-export const EXTRA_COLUMNS: Readonly<Record<string, number | null>> = {c1: 11, c2: null, c3: -3};
+/**
+ * The columns that come and go, with what rows read there that never said: their DEFAULT. Those of one number may take each other's name; a
+ * column of either keeps the default it was made with.
+ */
+const EXTRA_COLUMNS: Readonly<Record<string, number | null>> = {c1: 11, d1: 11, c2: null, d2: null, c3: -3, d3: -3};
+/** Every value of a history fits each of them, whichever it came from. */
+const EXTRA_TYPES = ['INT', 'BIGINT', 'DOUBLE', 'TEXT'];
+const COUNTER_TYPES = ['INT', 'BIGINT', 'DOUBLE'];
 
 /** Extra columns a statement names, with their values. */
 export type Extra = Readonly<Record<string, number>>;
@@ -122,7 +128,41 @@ export function wide(scope: Scope, {limit, isDelete}: {limit: number; isDelete: 
   };
 }
 
-export function addColumn(table: Table, name: string): Statement {
+/** Every ALTER that does something to a table with these columns. */
+export function alterations(table: Table, columns: readonly string[]): Statement[] {
+  const free = Object.keys(EXTRA_COLUMNS).filter(name => !columns.includes(name));
+  const other = (name: string) => (name.startsWith('c') ? 'd' : 'c') + name.slice(1);
+  const neverNull = columns.filter(name => EXTRA_COLUMNS[name] !== null);
+  return [
+    ...free.map(name => addColumn(table, name)),
+    ...columns.map(name => dropColumn(table, name)),
+    ...columns.filter(name => free.includes(other(name))).map(name => renameColumn(table, name, other(name))),
+    ...columns.flatMap(name => EXTRA_TYPES.map(type => changeColumn(table, name, `MODIFY COLUMN ${name} ${type}`))),
+    ...neverNull.flatMap(name =>
+      ['SET', 'DROP'].map(word => changeColumn(table, name, `ALTER COLUMN ${name} ${word} NOT NULL`)),
+    ),
+    ...COUNTER_TYPES.map(type => ddl(table, `ALTER TABLE ${table.name} MODIFY COLUMN n ${type}`, noChange)),
+  ];
+}
+
+/** Its values stay as they are. */
+function changeColumn(table: Table, name: string, clause: string): Statement {
+  return ddl(table, `ALTER TABLE ${table.name} ${clause}`, state => {
+    return {state, answer: state.columns!.includes(name) ? 0 : 'no column'};
+  });
+}
+
+function renameColumn(table: Table, from: string, to: string): Statement {
+  return ddl(table, `ALTER TABLE ${table.name} RENAME COLUMN ${from} TO ${to}`, state => {
+    if (!state.columns!.includes(from)) return {state, answer: 'no column'};
+    if (state.columns!.includes(to)) return {state, answer: 'exists'};
+    const columns = state.columns!.map(name => (name === from ? to : name));
+    const rows = state.rows.map(row => row && {...row, extra: within({...row.extra, [to]: row.extra[from]!}, columns)});
+    return {state: {columns, rows}, answer: 0};
+  });
+}
+
+function addColumn(table: Table, name: string): Statement {
   const initial = EXTRA_COLUMNS[name]!;
   const clause = initial === null ? '' : ` DEFAULT ${initial}`;
   return ddl(table, `ALTER TABLE ${table.name} ADD COLUMN ${name} INT${clause}`, state => {
@@ -132,7 +172,7 @@ export function addColumn(table: Table, name: string): Statement {
   });
 }
 
-export function dropColumn(table: Table, name: string): Statement {
+function dropColumn(table: Table, name: string): Statement {
   return ddl(table, `ALTER TABLE ${table.name} DROP COLUMN ${name}`, state => {
     if (!state.columns!.includes(name)) return {state, answer: 'no column'};
     const columns = state.columns!.filter(other => other !== name);
@@ -207,7 +247,7 @@ export function statesOf(slots: readonly Slot[], result: Result): Map<Slot, Slot
   for (const {key, cells} of keyedRows(scope.table, result)) {
     if (cells.at(-1) === true) continue;
     const row = Object.fromEntries(names.map((name, i) => [name, cells[i]!]));
-    const extra = Object.fromEntries(extras.map(name => [name, row[name] as number | null]));
+    const extra = Object.fromEntries(extras.map(name => [name, row[name] === null ? null : Number(row[name])]));
     rows.set(key, {v: String(row['v']), n: Number(row['n']), extra});
   }
   const known = new Set(scope.slots.flatMap(slot => slot.keys));
