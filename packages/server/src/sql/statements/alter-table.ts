@@ -133,7 +133,7 @@ function parseModify(cursor: TokenCursor): Action {
 function parseAlterColumn(cursor: TokenCursor): Action {
   cursor.acceptKeyword('COLUMN');
   const column = cursor.columnName();
-  const isSet = cursor.expectOneOf('SET', 'DROP', 'TYPE') === 'SET';
+  const isSet = !cursor.isKeyword('TYPE') && cursor.expectOneOf('SET', 'DROP') === 'SET';
   if (cursor.keywords('NOT', 'NULL')) return {kind: 'nullable', column, isNullable: !isSet};
   if (!cursor.acceptKeyword('DEFAULT'))
     throw cursor.fail('Unsupported ALTER COLUMN operation; a type is changed by MODIFY COLUMN');
