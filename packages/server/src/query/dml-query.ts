@@ -6,7 +6,7 @@
  *
  * Laws: everything is decided at one moment, by one query. A row is written only while the version that was decided on is its newest; else all is
  * decided again. Who was not among the rows of the query is left alone, as by a WHERE without queries. A row that FROM joins to several others is
- * changed once, by the first of what SET says for it: in the order of those values, column by column, NULL last.
+ * changed once, by the first of what SET says for it, and RETURNING shows of it: in the order of those values, column by column, NULL last.
  */
 import type {DbError} from '@kalamdb/protocol/errors.ts';
 import {fail} from '@kalamdb/protocol/errors.ts';
@@ -15,12 +15,14 @@ import type {Env, Eval} from '../expr/expr.ts';
 import {someExpr, walk} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {encodeKey} from '../model/key-codec.ts';
+import type {Row} from '../model/row.ts';
 import {type Schema, SEQ_COLUMN} from '../model/schema.ts';
 import {compareValues} from '../model/values.ts';
 import type {Delete, Expr, Insert, Name, Node, Query, Select, Update} from '../parser/ast.ts';
 import type {Change} from '../table/table.ts';
 import {hasAggregate} from './bind-group.ts';
 import {completion, defaultOf, insertTargets, updated, updateTarget} from './dml.ts';
+import type {Joined} from './joined.ts';
 import type {PlanOptions} from './plan.ts';
 import {NO_CLAUSES, selectOf} from './trees.ts';
 
@@ -82,10 +84,22 @@ export interface ChangeQuery {
   readonly query: Query;
   readonly types: readonly DataType[];
   /** The keys of the rows to change, and the change; it throws `stale` on other versions than were found. */
-  decide(found: readonly (readonly Value[])[], env: Env, stale: DbError): {keys: Uint8Array[]; change: Change};
+  decide(found: readonly (readonly Value[])[], env: Env, stale: DbError): Decision;
 }
 
-export function planChangeQuery(tree: Update | Delete, schema: Schema, {text = ''}: PlanOptions): ChangeQuery {
+interface Decision {
+  readonly keys: readonly Uint8Array[];
+  readonly change: Change;
+  /** What RETURNING shows: a changed row with what was joined to it. */
+  readonly shown: (row: Row) => Row;
+}
+
+export function planChangeQuery(
+  tree: Update | Delete,
+  schema: Schema,
+  {text = ''}: PlanOptions,
+  joined: Joined | undefined,
+): ChangeQuery {
   const verb = tree.kind.toUpperCase();
   if (tree.where === undefined) throw fail.invalidOperation(`${verb} requires a WHERE clause`);
   if (schema.kind === 'stream')
@@ -93,13 +107,14 @@ export function planChangeQuery(tree: Update | Delete, schema: Schema, {text = '
   const key = schema.columns[schema.primaryKey]!;
   const sets = tree.kind === 'update' ? setsOf(tree, schema, text) : [];
   const asked = sets.filter(set => 'expr' in set);
-  const askedTypes = asked.map(({index}) => schema.columns[index]!.type);
+  const beside = joined?.columns ?? [];
+  const askedTypes = [...asked.map(({index}) => schema.columns[index]!.type), ...beside.map(column => column.type)];
   const {type} = key;
   return {
     query: changedRows(
       tree,
       [key.name, SEQ_COLUMN],
-      asked.map(set => set.expr),
+      [...asked, ...beside].map(({expr}) => expr),
     ),
     types: [type, {name: 'bigint'}, ...askedTypes],
     decide(found, env, stale) {
@@ -113,7 +128,11 @@ export function planChangeQuery(tree: Update | Delete, schema: Schema, {text = '
           'expr' in set ? values[2 + asked.indexOf(set)]! : set.eval(NO_ROW, env),
         );
       };
-      return {keys: [...bySeq.values()].map(row => encodeKey(type, row[0]!)), change};
+      const keys = [...bySeq.values()].map(row => encodeKey(type, row[0]!));
+      if (joined === undefined) return {keys, change, shown: row => row};
+      const keyText = (value: Value) => Buffer.from(encodeKey(type, value!)).toString('latin1');
+      const byKey = new Map([...bySeq.values()].map(row => [keyText(row[0]!), row.slice(2 + asked.length)]));
+      return {keys, change, shown: row => joined.rowOf(row, byKey.get(keyText(row.value(schema.primaryKey)))!)};
     },
   };
 }

@@ -11,7 +11,7 @@
 import type {ColumnFlag, ResultColumn} from '@kalamdb/protocol/values.ts';
 import {failAt, implicitly} from '../expr/coerce.ts';
 import {compileCondition, compileExpr, compileOpen} from '../expr/compile.ts';
-import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
+import type {ColumnScope, Env, Eval, Source, TypedExpr} from '../expr/expr.ts';
 import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
 import {BIGINT} from '../expr/numbers.ts';
 import {comparator} from '../expr/operators.ts';
@@ -66,10 +66,16 @@ interface Output {
   readonly typed: TypedExpr;
 }
 
-/** `schema` undefined: a SELECT without FROM. Throws NOT_SUPPORTED for what is wider than a plan can be. */
-export function planSelect(query: Query, schema: Schema | undefined, options: PlanOptions = {}): SelectPlan {
+/** `schema` undefined: a SELECT without FROM. `joined`: sources whose columns stand in the rows behind those of the table. Throws NOT_SUPPORTED for what is wider than a plan can be. */
+export function planSelect(
+  query: Query,
+  schema: Schema | undefined,
+  options: PlanOptions = {},
+  joined: readonly Source[] = [],
+): SelectPlan {
   const select = directSelect(query, options.text ?? '');
-  const scope = scopeOf(schema, select.from[0]?.alias, options);
+  const own = scopeOf(schema, select.from[0]?.alias, options);
+  const scope = {...own, sources: [...own.sources, ...joined]};
   const where = select.where && compileCondition(select.where, scope, 'WHERE');
   const group = isAggregated(select) ? planGroups(select, scope) : undefined;
   const inner = group?.scope ?? scope;
@@ -109,14 +115,18 @@ function mentionsDeleted(where: Expr | undefined, schema: Schema | undefined): b
 }
 
 function starOutputs(qualifier: readonly Name[], node: {start: number; end: number}, scope: ColumnScope): Output[] {
-  const source = scope.sources[0];
-  if (source === undefined) throw failAt(scope, node, 'SELECT * needs a FROM');
-  if (!isOfSource(qualifier, source))
-    throw failAt(scope, node, `No table named ${qualifier.map(part => part.name).join('.')}`);
-  return source.names().map(name => {
-    const column: Name = {...node, name, text: name, isQuoted: false};
-    const expr: Expr = {...node, kind: 'column', qualifier: [], column};
-    return {name, expr, typed: compileOpen(expr, scope)};
+  const {sources} = scope;
+  if (sources.length === 0) throw failAt(scope, node, 'SELECT * needs a FROM');
+  const meant = sources.filter(source => isOfSource(qualifier, source));
+  if (meant.length === 0) throw failAt(scope, node, `No table named ${qualifier.map(part => part.name).join('.')}`);
+  const named = (name: string): Name => ({...node, name, text: name, isQuoted: false});
+  return meant.flatMap(source => {
+    const names = source.names().filter(name => qualifier.length > 0 || !source.hidden?.has(name));
+    const path = sources.length === 1 ? [] : [source.namespace, source.name].filter(part => part !== undefined);
+    return names.map(name => {
+      const expr: Expr = {...node, kind: 'column', qualifier: path.map(named), column: named(name)};
+      return {name, expr, typed: compileOpen(expr, scope)};
+    });
   });
 }
 
@@ -160,7 +170,7 @@ function resultColumn({name, typed}: Output, index: number, schema: Schema | und
 
 /** What is known of a column that is shown as it stands in its table. */
 export function columnFlags({column}: TypedExpr, schema: Schema | undefined): ColumnFlag[] | undefined {
-  if (column === undefined || schema === undefined) return undefined;
+  if (column === undefined || schema === undefined || column >= schema.columns.length) return undefined;
   if (column === schema.primaryKey) return ['nn', 'pk', 'uq'];
   const isNeverNull = column === SEQ_INDEX || column === DELETED_INDEX || !schema.columns[column]!.isNullable;
   return isNeverNull ? ['nn'] : undefined;

@@ -6,7 +6,7 @@
  */
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import {failAt} from '../expr/coerce.ts';
-import type {Env} from '../expr/expr.ts';
+import type {Env, Source} from '../expr/expr.ts';
 import type {Row} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Session} from '../model/session.ts';
@@ -32,11 +32,12 @@ export interface Returned {
   };
 }
 
-/** undefined: the statement has no such clause. */
+/** undefined: the statement has no such clause. `joined`: sources whose columns stand behind those of the table. */
 export function planReturning(
   tree: Insert | Update | Delete,
   schema: Schema,
   options: PlanOptions,
+  joined: readonly Source[] = [],
 ): ReturningPlan | undefined {
   const {table, alias, returning} = tree;
   if (returning.length === 0) return undefined;
@@ -45,11 +46,11 @@ export function planReturning(
   if (aggregate !== undefined)
     throw failAt({text: options.text ?? ''}, aggregate, 'aggregate functions are not allowed in RETURNING');
   const from = {start: table.start, end: table.end, kind: 'table', table, alias, columnAliases: []} as const;
-  const {columns, outputs} = planSelect(selectOf(tree, {items: returning, from: [from]}), schema, options);
+  const {columns, outputs} = planSelect(selectOf(tree, {items: returning, from: [from]}), schema, options, joined);
   return {
     collect(env) {
       const rows: string[] = [];
-      const write = rowWriter(outputs, env, true);
+      const write = rowWriter(outputs, env, joined.length === 0);
       const budget = new Budget('return fewer rows');
       return {
         add(row) {

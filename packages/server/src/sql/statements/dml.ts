@@ -1,19 +1,22 @@
 /** INSERT, UPDATE, DELETE. */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import {paramTypes} from '../../expr/coerce.ts';
 import {tableText} from '../../model/names.ts';
+import type {Row} from '../../model/row.ts';
 import type {Schema} from '../../model/schema.ts';
 import type {Scope} from '../../model/session.ts';
 import type {Delete, Insert, TableRef, Update} from '../../parser/ast.ts';
 import {parseDelete, parseInsert, parseUpdate} from '../../parser/dml.ts';
 import {planDelete, planInsert, planUpdate} from '../../query/dml.ts';
 import {asksFirst, type ChangeQuery, planChangeQuery, planInsertQuery} from '../../query/dml-query.ts';
+import {type Joined, joinedBy} from '../../query/joined.ts';
 import {planOnConflict} from '../../query/on-conflict.ts';
 import type {PlanOptions} from '../../query/plan.ts';
 import {planReturning} from '../../query/returning.ts';
 import type {WriteOptions} from '../../table/table.ts';
 import {defineStatement, type StatementContext, type StatementResult} from '../define.ts';
 import {planOnce} from '../plan-memo.ts';
-import {findTable, readValues} from '../read.ts';
+import {findTable, readValues, tableFor} from '../read.ts';
 
 export const insertRows = defineStatement<Insert>({
   name: 'INSERT',
@@ -93,12 +96,21 @@ function planInsertion(tree: Insert, schema: Schema, options: PlanOptions) {
   };
 }
 
-function planOfChange(tree: Update | Delete, schema: Schema, options: PlanOptions) {
+function planOfChange(tree: Update | Delete, schema: Schema, options: PlanOptions, joined?: Joined) {
   const direct = () => (tree.kind === 'update' ? planUpdate(tree, schema, options) : planDelete(tree, schema, options));
   return {
-    how: asksFirst(tree) ? planChangeQuery(tree, schema, options) : direct(),
-    returning: planReturning(tree, schema, options),
+    how: asksFirst(tree) ? planChangeQuery(tree, schema, options, joined) : direct(),
+    returning: planReturning(tree, schema, options, joined?.sources),
   };
+}
+
+/** What is joined may change while the table stays, so such a plan is made each time. */
+function changePlan(context: StatementContext, tree: Update | Delete, schema: Schema) {
+  const options = {text: context.text, paramTypes: paramTypes(context.params)};
+  const joined = joinedBy(tree, schema, options, tableFor(context));
+  return joined === undefined
+    ? planOnce(tree, schema, context, planOfChange)
+    : planOfChange(tree, schema, options, joined);
 }
 
 async function change(
@@ -108,7 +120,7 @@ async function change(
 ): Promise<StatementResult> {
   const {schema, scope} = target(context, tree.table, tree.kind);
   const {services, session, params, signal} = context;
-  const {how, returning} = planOnce(tree, schema, context, planOfChange);
+  const {how, returning} = changePlan(context, tree, schema);
   const env = services.newEnv(session, params);
   const returned = returning?.collect(env);
   const options = {signal, returning: returned?.add};
@@ -135,10 +147,11 @@ async function changeByQuery(
   );
   for (let decisions = 1; ; decisions++) {
     const found = await readValues(query, () => types, context);
-    const {keys: points, change: decided} = decide(found, services.newEnv(session, params), stale);
+    const {keys: points, change: decided, shown} = decide(found, services.newEnv(session, params), stale);
     const request = {keys: {}, isReverse: false, bounds: [], columns: undefined, includeTombstones: false, points};
     try {
-      return await context.tables.change(scope, schema, request, decided, options);
+      const returning = options.returning && ((row: Row) => options.returning?.(shown(row)));
+      return await context.tables.change(scope, schema, request, decided, {...options, returning});
     } catch (error) {
       if (error !== stale || decisions === DECISIONS_MAX) throw error;
     }
