@@ -141,7 +141,7 @@ function systemTablesPage(): string {
 
 function functionsPage(): string {
   const sections = FUNCTION_GROUPS.flatMap(({title, list}) => {
-    const all = list.flatMap(facts => (facts.forText === undefined ? [facts] : [facts, facts.forText]));
+    const all = list.flatMap(facts => [facts, facts.forText, facts.forNumber].filter(one => one !== undefined));
     const rows = all.map(facts => [
       signature(facts),
       typeof facts.result === 'function' ? (facts.returns ?? '') : sqlName(facts.result),
@@ -155,8 +155,8 @@ function functionsPage(): string {
     doc,
     exampleText(example),
   ]);
-  const aggregates = [...AGGREGATES.values()].map(({name, argCount, doc}) => [
-    `\`${name}(${argCount === 1 ? 'x' : 'x, y'})\``,
+  const aggregates = [...AGGREGATES.values()].map(({name, argCount, call, doc}) => [
+    `\`${call ?? `${name}(${argCount === 1 ? 'x' : 'x, y'})`}\``,
     doc,
   ]);
   const windows = [...WINDOW_FUNCTIONS.values()].map(({name, args: [least, most], doc}) => [

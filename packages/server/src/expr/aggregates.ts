@@ -34,10 +34,13 @@ import {
   TEXT,
 } from './numbers.ts';
 import {checkedBig, comparator} from './operators.ts';
+import {ORDERED_SETS} from './ordered-sets.ts';
 
 export interface AggregateFacts {
   readonly name: string;
   readonly argCount: 1 | 2;
+  /** How it is called, if not by its name and arguments. */
+  readonly call?: string;
   /** What is aggregated, if it is not the arguments as they are. */
   readonly given?: 'json' | 'jsonMember';
   /** ORDER BY inside the call makes a difference; without one values come in the order of the key, where there is one, distinct ones in that of their texts. */
@@ -111,6 +114,7 @@ const ROWS: readonly AggregateFacts[] = [
         finiteSql(invoke('median', toDoubleSql(value!, type)), DOUBLE),
     doc: 'The value in the middle, or the mean of both that are. At most 1,000,000 values, where DuckDB does not run it.',
   },
+  ...ORDERED_SETS,
   spread('STDDEV', 'stddev_samp', Math.sqrt),
   spread('STDDEV_SAMP', 'stddev_samp', Math.sqrt),
   spread('STDDEV_POP', 'stddev_pop', Math.sqrt),

@@ -14,18 +14,18 @@ import {castSql, extremeForm, type Form, sqlOf} from './duck-forms.ts';
 import type {ColumnScope, Eval, TypedExpr} from './expr.ts';
 import {FUNCTIONS, type FunctionFacts} from './functions.ts';
 import {didYouMean, nearNames} from './near.ts';
-import {DOUBLE, isMoment, isNumeric, isTextual, TEXT, TIMESTAMP} from './numbers.ts';
+import {BIGINT, DOUBLE, isInteger, isMoment, isNumeric, isTextual, TEXT, TIMESTAMP} from './numbers.ts';
 import {comparator} from './operators.ts';
+import {isInterval} from './steps.ts';
 import {datePartForm} from './time-functions.ts';
 import {WINDOW_FUNCTIONS} from './window-functions.ts';
 
 /** Functions of this language that this release does not have. */
-const LATER: ReadonlySet<string> = new Set(['DATE_BIN', 'VECTOR_SEARCH']);
+const LATER: ReadonlySet<string> = new Set(['VECTOR_SEARCH']);
 
 /** What other engines call a function of ours, and what takes the place of functions that return what we have no type for. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   ...{
-    AGE: 'a difference of DATEs',
     CHARINDEX: 'STRPOS',
     CONVERT: 'CAST',
     CURDATE: 'CURRENT_DATE',
@@ -33,7 +33,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   },
   ...{DATE_FORMAT: 'TO_CHAR', FROM_UNIXTIME: 'TO_TIMESTAMP', GETDATE: 'NOW', GROUP_CONCAT: 'STRING_AGG', IF: 'CASE'},
   ...{IIF: 'CASE', INSTR: 'STRPOS', ISNULL: 'COALESCE', JSON_EXTRACT: 'JSON_GET', LEN: 'LENGTH', LCASE: 'LOWER'},
-  ...{LOCATE: 'STRPOS', MID: 'SUBSTR', PERCENTILE_CONT: 'MEDIAN', REGEXP_MATCHES: 'REGEXP_MATCH', RAND: 'RANDOM'},
+  ...{LOCATE: 'STRPOS', MID: 'SUBSTR', REGEXP_MATCHES: 'REGEXP_MATCH', RAND: 'RANDOM'},
   ...{REGEXP_SPLIT_TO_TABLE: 'REGEXP_SPLIT_TO_ARRAY', STRFTIME: 'TO_CHAR', SYSDATE: 'NOW', TO_NUMBER: 'CAST'},
   ...{TRUNCATE: 'TRUNC', UCASE: 'UPPER', UUID: 'UUID_V7', GEN_RANDOM_UUID: 'UUID_V7'},
 };
@@ -49,7 +49,7 @@ export function compileCall(call: Call, compileArg: (arg: Expr) => TypedExpr, sc
   if (LATER.has(call.name)) throw notSupportedAt(scope, call.start, `the function ${call.name}`);
   const named = FUNCTIONS.get(call.name);
   if (named === undefined) throw unknownFunction(call, scope);
-  const given = call.args.map(compileArg);
+  const given = call.args.map(arg => compileArg(withoutInterval(arg)));
   const facts = chosen(named, given, scope);
   checkCount(call, call.args.length, facts, scope);
   const typed = given.map((arg, index) =>
@@ -63,6 +63,13 @@ export function compileCall(call: Call, compileArg: (arg: Expr) => TypedExpr, sc
   if (facts.changes !== undefined) return {type, eval: evaluate, constant: undefined, sql};
   const folded = fold(type, evaluate, typed);
   return folded.constant === undefined ? {...folded, sql} : folded;
+}
+
+/** Functions that take an interval take its text. */
+function withoutInterval(arg: Expr): Expr {
+  if (!isInterval(arg)) return arg;
+  const {start, end, value} = arg;
+  return {kind: 'string', start, end, value};
 }
 
 /** Names what the writer may have meant. */
@@ -80,8 +87,10 @@ function knownNames(): string[] {
 
 /** Between functions of one name the last argument decides: a text takes the one for texts. */
 function chosen(facts: FunctionFacts, args: readonly TypedExpr[], scope: ColumnScope): FunctionFacts {
-  const {forText} = facts;
+  const {forText, forNumber} = facts;
   const last = args.at(-1);
+  const first = args[0];
+  if (forNumber !== undefined && first !== undefined && isNumeric(settled(first, scope).type)) return forNumber;
   if (forText === undefined || last === undefined || args.length !== forText.args.length) return facts;
   const isParam = last.open?.kind === 'param';
   const isText = last.open === undefined ? isTextual(last.type) : isParam ? saysText(last, scope) : true;
@@ -128,6 +137,11 @@ function argumentAs(arg: TypedExpr, want: FunctionFacts['args'][number], scope: 
       const said = settled(arg, scope);
       if (arg.open !== undefined) return isNumeric(said.type) ? said : implicitly(arg, DOUBLE);
       return isNumeric(said.type) ? said : undefined;
+    }
+    case 'integer': {
+      const said = settled(arg, scope);
+      if (isInteger(said.type)) return said;
+      return arg.open === undefined ? undefined : implicitly(arg, BIGINT);
     }
     case 'moment':
       if (arg.open !== undefined) return implicitly(arg, TIMESTAMP);

@@ -226,7 +226,7 @@ const failures: [why: string, sql: string, expected: RegExp, params?: Param[]][]
   ['missing parameter', 'id = $2', /Parameter \$2 was not given/, [null]],
   ['a constant that fails fails with the statement', 'id + 1 / 0', /division by zero/],
   ['a condition that fails is no branch', 'CASE WHEN 1 / 0 = 1 THEN 1 END', /division by zero/],
-  ['a known function that is not built', "DATE_BIN('1 day', at)", /^Not supported: the function DATE_BIN$/],
+  ['a known function that is not built', 'VECTOR_SEARCH(at)', /^Not supported: the function VECTOR_SEARCH$/],
   ['intervals alone', "INTERVAL '1 day'", /^Not supported: INTERVAL other than as a literal behind/],
   ['intervals of no moment', "id + INTERVAL '1 day'", /^Not supported: INTERVAL other than as a literal behind/],
   ['a text that is no interval', "at + INTERVAL '1 dya'", /invalid input syntax for type interval: "1 dya"/],

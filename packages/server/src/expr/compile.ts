@@ -155,9 +155,11 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
     }
     case 'call':
       if (AGGREGATES.has(expr.name)) throw failAt(scope, expr, `aggregate function ${expr.name} is not allowed here`);
-      return compileCall(expr, sub, scope);
-    case 'extract':
-      return compileExtract(expr, sub(expr.operand), scope);
+      return compileCall(agePart(expr) ?? expr, sub, scope);
+    case 'extract': {
+      const age = agePart(expr);
+      return age === undefined ? compileExtract(expr, sub(expr.operand), scope) : compileCall(age, sub, scope);
+    }
     case 'window':
     case 'subquery':
     case 'exists':
@@ -168,6 +170,17 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
     default:
       return expr satisfies never;
   }
+}
+
+/** A field of AGE, which alone is a text: AGE_PART(field, …). */
+function agePart(expr: Of<'extract'> | Of<'call'>): Of<'call'> | undefined {
+  const isPart = expr.kind === 'call' && expr.name === 'DATE_PART' && expr.args.length === 2;
+  if (expr.kind === 'call' && !isPart) return undefined;
+  const age = expr.kind === 'extract' ? expr.operand : expr.args[1]!;
+  if (age.kind !== 'call' || age.name !== 'AGE') return undefined;
+  const {start, end} = expr;
+  const field: Expr = expr.kind === 'extract' ? {kind: 'string', start, end, value: expr.field} : expr.args[0]!;
+  return {...age, start, end, name: 'AGE_PART', args: [field, ...age.args]};
 }
 
 /** A column that is cast to its own type is no column: its answer has no flags. */

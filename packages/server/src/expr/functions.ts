@@ -5,6 +5,9 @@
  * `isStrict` is false. Everything a function may make is bounded, in both executors: DuckDB calls the very same `eval` where it has no form.
  */
 import type {DataType, Value} from '../model/datatype.ts';
+import {ARRAY_FUNCTIONS} from './array-functions.ts';
+import {BIT_FUNCTIONS} from './bit-functions.ts';
+import {CALENDAR_FUNCTIONS} from './calendar-functions.ts';
 import {CONTEXT_FUNCTIONS} from './context-functions.ts';
 import type {Form} from './duck-forms.ts';
 import type {Env, TypedExpr} from './expr.ts';
@@ -15,12 +18,13 @@ import {TEXT_FUNCTIONS} from './text-functions.ts';
 import {TIME_FUNCTIONS} from './time-functions.ts';
 import {VECTOR_FUNCTIONS} from './vector-functions.ts';
 
-/** `number` any numeric type as it is, `moment` a timestamp, datetime or date as timestamp, `any` anything as it is. */
+/** `number` any numeric type as it is, `integer` any of those without a point, `moment` a timestamp, datetime or date as timestamp, `any` anything as it is. */
 type ArgType =
   | 'any'
   | 'number'
   | 'moment'
   | 'text'
+  | 'integer'
   | 'bigint'
   | 'int'
   | 'double'
@@ -54,6 +58,8 @@ export interface FunctionFacts {
   readonly knownArgs?: number;
   /** Takes the call when the last of its arguments is a text, as PostgreSQL chooses between functions of one name. */
   readonly forText?: FunctionFacts;
+  /** Takes the call when the first of its arguments is a number. */
+  readonly forNumber?: FunctionFacts;
   /** What it may cost, where that is not in proportion to its arguments. */
   readonly bound?: string;
   readonly doc: string;
@@ -62,11 +68,12 @@ export interface FunctionFacts {
 }
 
 export const FUNCTION_GROUPS: readonly {readonly title: string; readonly list: readonly FunctionFacts[]}[] = [
-  {title: 'Numbers', list: MATH_FUNCTIONS},
+  {title: 'Numbers', list: [...MATH_FUNCTIONS, ...BIT_FUNCTIONS]},
   {title: 'Texts and bytes', list: TEXT_FUNCTIONS},
   {title: 'Regular expressions', list: REGEX_FUNCTIONS},
-  {title: 'Dates and times', list: TIME_FUNCTIONS},
+  {title: 'Dates and times', list: [...TIME_FUNCTIONS, ...CALENDAR_FUNCTIONS]},
   {title: 'JSON', list: JSON_FUNCTIONS},
+  {title: 'Arrays', list: ARRAY_FUNCTIONS},
   {title: 'Vectors', list: VECTOR_FUNCTIONS},
   {title: 'Session and ids', list: CONTEXT_FUNCTIONS},
 ];

@@ -132,6 +132,17 @@ export const MATH_FUNCTIONS: readonly FunctionFacts[] = [
     example: ['FACTORIAL(5)', '120'],
   },
   {
+    name: 'PERCENTILE_FRACTION',
+    args: ['double'],
+    result: DOUBLE,
+    eval: ([fraction]) => {
+      if ((fraction as number) >= 0 && (fraction as number) <= 1) return fraction!;
+      throw fail.execution(`percentile value ${fraction} is not between 0 and 1`);
+    },
+    doc: 'The fraction, if it lies between 0 and 1; what PERCENTILE_CONT and PERCENTILE_DISC call.',
+    example: ['PERCENTILE_FRACTION(0.5)', '0.5'],
+  },
+  {
     name: 'WIDTH_BUCKET',
     args: ['double', 'double', 'double', 'int'],
     result: INT,

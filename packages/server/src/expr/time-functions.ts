@@ -6,7 +6,9 @@ import type {Value} from '../model/datatype.ts';
 import {parseDate} from '../model/moments.ts';
 import type {Form} from './duck-forms.ts';
 import type {TypedExpr} from './expr.ts';
+import {formattedNumber} from './formatted-number.ts';
 import type {FunctionFacts} from './functions.ts';
+import {formatNumber} from './number-format.ts';
 import {clip, DOUBLE, TEXT, TIMESTAMP} from './numbers.ts';
 import {formatMoment, readMoment} from './time-format.ts';
 
@@ -60,6 +62,15 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     args: ['moment', 'text'],
     result: TEXT,
     eval: ([moment, format]) => formatMoment(format as string, field => datePart(field, moment as bigint) as number),
+    forNumber: {
+      name: 'TO_CHAR',
+      args: ['number', 'text'],
+      result: TEXT,
+      eval: ([value, format], _env, [type]) => formatNumber(formattedNumber(value!, type!), format as string),
+      bound: 'formats of at most 1000 characters',
+      doc: 'A number by a format: 9, 0, `.`, `,`, D, G, S, MI, PL, SG, PR, FM, TH, V, EEEE, L and texts in quotes.',
+      example: ["TO_CHAR(-1234.5, 'FM999,990.00')", '-1,234.50'],
+    },
     bound: 'formats of at most 1000 characters',
     doc: 'A moment by a format: YYYY, MM, DD, HH24, MI, SS, MS, US, Mon, Month, Dy, Day, Q, WW, IW, AM …',
     example: ["TO_CHAR(TIMESTAMP '2024-02-29 12:34:56', 'Dy DD Mon YYYY, HH24:MI')", 'Thu 29 Feb 2024, 12:34'],
@@ -176,7 +187,7 @@ export function checkedMoment(micros: bigint): bigint {
   return micros;
 }
 
-function floorDivide(value: bigint, divisor: bigint): bigint {
+export function floorDivide(value: bigint, divisor: bigint): bigint {
   const quotient = value / divisor;
   return value % divisor < 0n ? quotient - 1n : quotient;
 }
@@ -226,7 +237,7 @@ function startOf(year: number, month: number): bigint {
   return BigInt(date.getTime()) * 1000n;
 }
 
-function datePart(field: string, moment: bigint): Value {
+export function datePart(field: string, moment: bigint): Value {
   const date = dateOf(moment);
   const inDay = moment - floorDivide(moment, DAY) * DAY;
   const inMinute = Number(inDay % (60n * SECOND));

@@ -54,7 +54,12 @@ function plainCall(cursor: TokenCursor, start: number, name: string): Expr {
   }
   let nulls = nullTreatment(cursor);
   cursor.expectSymbol(')');
-  if (cursor.areKeywords('WITHIN', 'GROUP')) throw cursor.notSupported('WITHIN GROUP');
+  const isOrderedSet = ORDERED_SETS.has(name);
+  if (cursor.areKeywords('WITHIN', 'GROUP')) {
+    if (!isOrderedSet) throw cursor.fail(`WITHIN GROUP is of ${[...ORDERED_SETS].join(', ')}`);
+    if (isDistinct || orderBy.length > 0) throw cursor.fail('DISTINCT and ORDER BY have no place before WITHIN GROUP');
+    return orderedSet(cursor, start, name, args);
+  } else if (isOrderedSet) throw cursor.expected('WITHIN GROUP (ORDER BY …)');
   const filter = cursor.isKeyword('FILTER') && cursor.isSymbol('(', 1) ? filterClause(cursor) : undefined;
   nulls ??= nullTreatment(cursor);
   const given = {
@@ -77,6 +82,32 @@ function plainCall(cursor: TokenCursor, start: number, name: string): Expr {
   const over = parseOver(cursor);
   grow(cursor, 'Expression');
   return {kind: 'window', start, end: cursor.previousEnd, call, over, ignoresNulls: nulls === 'IGNORE'};
+}
+
+/** Aggregates over values in their order, which WITHIN GROUP names. */
+const ORDERED_SETS: ReadonlySet<string> = new Set(['PERCENTILE_CONT', 'PERCENTILE_DISC', 'MODE']);
+
+/** The value that is ordered comes first, then the fraction: PERCENTILE_DISC(x, f). From the other end it is another aggregate. */
+function orderedSet(cursor: TokenCursor, start: number, name: string, given: readonly Expr[]): Call {
+  const wanted = name === 'MODE' ? 0 : 1;
+  if (given.length !== wanted) throw cursor.fail(`${name}() takes ${wanted} arguments before WITHIN GROUP`, start);
+  cursor.expectKeywords('WITHIN', 'GROUP');
+  cursor.expectSymbol('(');
+  const [item, second] = parseOrderBy(cursor);
+  if (item === undefined || second !== undefined) throw cursor.expected('ORDER BY of one expression');
+  cursor.expectSymbol(')');
+  const filter = cursor.isKeyword('FILTER') && cursor.isSymbol('(', 1) ? filterClause(cursor) : undefined;
+  if (isOver(cursor)) throw cursor.notSupported('OVER behind WITHIN GROUP');
+  const plain = {isStar: false, isDistinct: false, orderBy: []};
+  const fractions = given.map((arg): Expr => {
+    const {start: from, end} = arg;
+    return {kind: 'call', start: from, end, name: 'PERCENTILE_FRACTION', args: [arg], ...plain, filter: undefined};
+  });
+  const end = cursor.previousEnd;
+  return {
+    ...{kind: 'call', start, end, name: item.isDescending ? `${name}_DESC` : name},
+    ...{args: [item.expr, ...fractions], ...plain, filter},
+  };
 }
 
 function nullTreatment(cursor: TokenCursor): 'IGNORE' | 'RESPECT' | undefined {

@@ -1,7 +1,7 @@
 /**
  * Expressions: operators by precedence climbing; operands are read by operand.ts.
  *
- *     or < and < not < is < comparisons < between in like < || -> ->> ? ~ @> #> < + - < * / % < at time zone < collate < signs < :: []
+ *     or < and < not < is < comparisons < between in like < || -> ->> ? ~ @> #> & | # << >> < + - < * / % < ^ < at time zone < collate < signs < :: []
  *
  * The order is PostgreSQL's; `is`, comparisons and the between group do not associate (`a < b < c` is an error).
  * A chain of one precedence is a loop, and `and` / `or` become one flat node, so their length costs no stack.
@@ -27,10 +27,11 @@ export const POWER = {
   other: 7,
   add: 8,
   multiply: 9,
-  zone: 10,
-  collate: 11,
-  sign: 12,
-  postfix: 13,
+  raise: 10,
+  zone: 11,
+  collate: 12,
+  sign: 13,
+  postfix: 14,
 } as const;
 
 interface Infix {
@@ -54,12 +55,13 @@ const SYMBOLS: ReadonlyMap<number, Infix> = new Map<number, Infix>([
   [42, {power: POWER.multiply, op: '*'}],
   [47, {power: POWER.multiply, op: '/'}],
   [37, {power: POWER.multiply, op: '%'}],
+  [94, {power: POWER.raise, op: undefined}],
   [token.CAST, {power: POWER.postfix, op: undefined}],
   [91, {power: POWER.postfix, op: undefined}],
 ]);
 
-/** What begins an operator of PostgreSQL, none of which we have but those below: `^ & | # ~ ! @`. */
-const FOREIGN_SYMBOLS: ReadonlySet<number> = new Set([...'^&|#~!@'].map(symbol => symbol.charCodeAt(0)));
+/** What begins an operator of PostgreSQL, none of which we have but those below: `& | # ~ ! @`. */
+const FOREIGN_SYMBOLS: ReadonlySet<number> = new Set([...'&|#~!@'].map(symbol => symbol.charCodeAt(0)));
 
 /** Operators that are another way to write a call, those that begin with the same symbols in the order of their length. */
 const CALLED_BY: readonly (readonly [symbols: string, name: string, option?: string])[] = [
@@ -74,6 +76,11 @@ const CALLED_BY: readonly (readonly [symbols: string, name: string, option?: str
   ['<@', 'JSONB_CONTAINED'],
   ['?|', 'JSONB_EXISTS_ANY'],
   ['?&', 'JSONB_EXISTS_ALL'],
+  ['<<', 'BITSHIFTLEFT'],
+  ['>>', 'BITSHIFTRIGHT'],
+  ['&', 'BITAND'],
+  ['|', 'BITOR'],
+  ['#', 'BITXOR'],
 ];
 const CALLED_FIRST: ReadonlySet<number> = new Set(CALLED_BY.map(([symbols]) => symbols.charCodeAt(0)));
 
@@ -147,7 +154,11 @@ function nextPower(cursor: TokenCursor): number {
 function calledBy(cursor: TokenCursor) {
   if (!CALLED_FIRST.has(cursor.kind)) return undefined;
   const {text} = cursor.statement;
-  return CALLED_BY.find(([symbols]) => text.startsWith(symbols, cursor.start));
+  const found = CALLED_BY.find(([symbols]) => text.startsWith(symbols, cursor.start));
+  if (found === undefined || !found[1].startsWith('BIT')) return found;
+  // `&&` or `<<=` is another operator, but in `a&-b` the sign is of b.
+  const rest = symbolsOf(cursor).slice(found[0].length);
+  return rest === '' || /^[-+~]/.test(rest) ? found : undefined;
 }
 
 /** `a ~ b` is REGEXP_LIKE(a, b), `a !~ b` is NOT of it. Each symbol is a token. */
@@ -161,6 +172,12 @@ function operatorCall(cursor: TokenCursor, left: Expr, power: number): Expr {
   const options: Expr[] = option === undefined ? [] : [{kind: 'string', ...place, value: option}];
   const call = plainCall(name, [left, right, ...options], place);
   return symbols.startsWith('!') ? {kind: 'unary', ...place, op: 'not', operand: call} : call;
+}
+
+/** From the first to the last argument, or beginning at `first`. */
+function callOf(name: string, args: readonly [Expr, Expr], first: Expr = args[0]): Expr {
+  const end = Math.max(args[0].end, args[1].end);
+  return plainCall(name, args, {start: first.start, end});
 }
 
 function plainCall(name: string, args: readonly Expr[], place: {start: number; end: number}): Expr {
@@ -182,10 +199,12 @@ function infix(cursor: TokenCursor, left: Expr, power: number): Expr {
       return isTest(cursor, left);
     case POWER.range:
       return range(cursor, left);
+    case POWER.raise:
+      cursor.next();
+      return callOf('POWER', [left, parseAbove(cursor, power)]);
     case POWER.zone:
       cursor.expectKeywords('AT', 'TIME', 'ZONE');
-      parseAbove(cursor, power);
-      throw cursor.notSupported('AT TIME ZONE', left.start);
+      return callOf('TIMEZONE', [parseAbove(cursor, power), left], left);
     case POWER.collate:
       cursor.expectKeyword('COLLATE');
       cursor.label('a collation');
@@ -221,9 +240,38 @@ function quantified(
 ): Expr {
   if (!cursor.isSymbol('(')) throw cursor.expected("'('");
   if (power !== POWER.compare) throw cursor.notSupported(`ANY, SOME and ALL behind ${op}`, left.start);
-  const query = beginsQuery(cursor, 1) ? parseQueryOrExpressions(cursor) : [];
-  if (isList(query)) throw cursor.notSupported('ANY, SOME and ALL of arrays', left.start);
+  const query = beginsQuery(cursor, 1) ? parseQueryOrExpressions(cursor) : bracketedList(cursor);
+  if (isList(query)) return ofArray(cursor, left, op, quantifier, query);
   return {kind: 'quantified', start: left.start, end: cursor.previousEnd, op, quantifier, left, query};
+}
+
+/** `a = ANY (ARRAY[b, c])` is a comparison with each; of any other array, which is JSON, a call. */
+function ofArray(
+  cursor: TokenCursor,
+  left: Expr,
+  op: BinaryOperator,
+  quantifier: 'any' | 'all',
+  [array, second]: readonly Expr[],
+): Expr {
+  const place = {start: left.start, end: cursor.previousEnd};
+  if (array === undefined || second !== undefined)
+    throw cursor.fail('ANY, SOME and ALL take one array or a query', place.start);
+  if (!isArrayOfValues(array)) {
+    const name = quantifier === 'any' ? 'COMPARE_ANY' : 'COMPARE_ALL';
+    return plainCall(name, [left, {kind: 'string', ...place, value: op}, array], place);
+  }
+  const items = array.args;
+  if (items.length === 0) return {kind: 'boolean', ...place, value: quantifier === 'all'};
+  if (op === '=' && quantifier === 'any') return {kind: 'in', ...place, operand: left, list: items, isNegated: false};
+  if (op === '<>' && quantifier === 'all') return {kind: 'in', ...place, operand: left, list: items, isNegated: true};
+  const terms = items.map((right): Expr => ({kind: 'binary', ...place, op, left, right}));
+  return {kind: 'logic', ...place, op: quantifier === 'any' ? 'or' : 'and', terms};
+}
+
+/** `ARRAY[…]` as it is written, without arrays in it. */
+function isArrayOfValues(expr: Expr): expr is Extract<Expr, {kind: 'call'}> {
+  const isArray = (one: Expr) => one.kind === 'call' && one.name === 'JSON_BUILD_ARRAY';
+  return isArray(expr) && !(expr as Extract<Expr, {kind: 'call'}>).args.some(isArray);
 }
 
 function isList(inside: Query | readonly Expr[]): inside is readonly Expr[] {
@@ -287,8 +335,11 @@ function between(cursor: TokenCursor, operand: Expr, isNegated: boolean): Expr {
   const low = parseAbove(cursor, POWER.range);
   cursor.expectKeyword('AND');
   const high = parseAbove(cursor, POWER.range);
-  if (isSymmetric) throw cursor.notSupported('BETWEEN SYMMETRIC', operand.start);
-  return {kind: 'between', start: operand.start, end: high.end, operand, low, high, isNegated};
+  const place = {start: operand.start, end: high.end};
+  const ordered: Expr = {kind: 'between', ...place, operand, low, high, isNegated};
+  if (!isSymmetric) return ordered;
+  const turned: Expr = {...ordered, low: high, high: low};
+  return {kind: 'logic', ...place, op: isNegated ? 'and' : 'or', terms: [ordered, turned]};
 }
 
 function like(cursor: TokenCursor, operand: Expr, word: 'LIKE' | 'ILIKE' | 'SIMILAR', isNegated: boolean): Expr {

@@ -36,6 +36,8 @@ export function parseOperand(cursor: TokenCursor): Expr {
       return sign(cursor, '+');
     case 45: // -
       return sign(cursor, '-');
+    case 126: // ~
+      return bitwiseNot(cursor);
     default:
       throw cursor.expected('an expression');
   }
@@ -79,6 +81,15 @@ function sign(cursor: TokenCursor, op: '+' | '-'): Expr {
   const operand = parseAbove(cursor, POWER.sign);
   cursor.height += 1;
   return {kind: 'unary', start, end: operand.end, op, operand};
+}
+
+function bitwiseNot(cursor: TokenCursor): Expr {
+  const start = cursor.start;
+  cursor.next();
+  const operand = parseAbove(cursor, POWER.other);
+  cursor.height += 1;
+  const call = {isStar: false, isDistinct: false, orderBy: [], filter: undefined};
+  return {kind: 'call', start, end: operand.end, name: 'BITNOT', args: [operand], ...call};
 }
 
 function brackets(cursor: TokenCursor): Expr {

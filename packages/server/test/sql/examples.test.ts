@@ -14,7 +14,7 @@ after(() => database.stop());
 const functions = FUNCTION_GROUPS.flatMap(({list}) => list);
 const ALL: {name: string; duck?: unknown; example: FunctionFacts['example']}[] = [
   ...functions,
-  ...functions.flatMap(({forText}) => (forText === undefined ? [] : [forText])),
+  ...functions.flatMap(({forText, forNumber}) => [forText, forNumber].filter(one => one !== undefined)),
   ...Object.entries(CHOICES).map(([name, {example}]) => ({name, example})),
 ];
 

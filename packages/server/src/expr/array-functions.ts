@@ -1,0 +1,128 @@
+/** Functions of arrays, which are JSON, in the function table. */
+import {fail} from '@kalamdb/protocol/errors.ts';
+import type {DataType, Value} from '../model/datatype.ts';
+import {castValue} from '../model/values.ts';
+import type {FunctionFacts} from './functions.ts';
+import {isJsonArray, JSON_TYPE, type Json, jsonText, parseJson} from './json.ts';
+import {BOOLEAN, INT, TEXT} from './numbers.ts';
+import {type ComparisonOperator, comparator, orderTest} from './operators.ts';
+import {bounded} from './text-limit.ts';
+
+const OPERATORS: ReadonlySet<string> = new Set(['=', '<>', '<', '<=', '>', '>=']);
+
+export const ARRAY_FUNCTIONS: readonly FunctionFacts[] = [
+  compareEach('COMPARE_ANY', true, 'Does the comparison hold for an element? `x = ANY (array)`.', [
+    "2 = ANY ('[1,2,3]'::JSON)",
+    'true',
+  ]),
+  compareEach('COMPARE_ALL', false, 'Does the comparison hold for every element? `x > ALL (array)`.', [
+    "2 > ALL ('[1,2,3]'::JSON)",
+    'false',
+  ]),
+  {
+    name: 'CARDINALITY',
+    args: ['json'],
+    result: INT,
+    eval: ([array]) => elementsOf(array).length,
+    doc: 'Number of elements.',
+    example: ['CARDINALITY(ARRAY[5, 6, 7])', '3'],
+  },
+  {
+    name: 'ARRAY_LENGTH',
+    args: ['json', 'int'],
+    optional: 1,
+    result: INT,
+    eval: ([array, dimension = 1]) => {
+      const {length} = elementsOf(array);
+      return dimension !== 1 || length === 0 ? null : length;
+    },
+    doc: 'Number of elements; NULL if there is none.',
+    example: ['ARRAY_LENGTH(ARRAY[5, 6, 7], 1)', '3'],
+  },
+  {
+    name: 'ARRAY_TO_STRING',
+    args: ['json', 'text', 'text'],
+    optional: 1,
+    result: TEXT,
+    eval: ([array, separator, instead]) => {
+      const texts = elementsOf(array).map(element => jsonText(element) ?? (instead as string | undefined));
+      return bounded(texts.filter(text => text !== undefined).join(separator as string));
+    },
+    doc: 'Elements as one text; nulls are left out, or written as the third argument.',
+    example: ["ARRAY_TO_STRING(ARRAY[1, NULL, 3], ',', '*')", '1,*,3'],
+  },
+  {
+    name: 'STRING_TO_ARRAY',
+    args: ['text', 'text', 'text'],
+    optional: 1,
+    isStrict: false,
+    result: JSON_TYPE,
+    eval: ([text, separator, asNull]) => (text === null ? null : splitText(text as string, separator!, asNull)),
+    doc: 'The parts of a text as an array; without a separator (NULL) its characters. Parts like the third argument are null.',
+    example: ["STRING_TO_ARRAY('a,b,,c', ',', '')", '["a","b",null,"c"]'],
+  },
+  {
+    name: 'ARRAY_POSITION',
+    args: ['json', 'any'],
+    result: INT,
+    eval: ([array, wanted], _env, [, type]) => {
+      const index = elementsOf(array).findIndex(element => orderOf(element, wanted!, type!) === 0);
+      return index < 0 ? null : index + 1;
+    },
+    doc: 'Place of the first element of that value, from 1.',
+    example: ["ARRAY_POSITION(ARRAY['a', 'b'], 'b')", '2'],
+  },
+];
+
+export function elementsOf(array: Value | undefined): readonly Json[] {
+  const found = parseJson(array as string);
+  if (isJsonArray(found)) return found;
+  throw fail.execution('this JSON is no array');
+}
+
+/** NULL compared with nothing at all is decided, too. */
+function compareEach(name: string, isAny: boolean, doc: string, example: FunctionFacts['example']): FunctionFacts {
+  return {
+    name,
+    args: ['any', 'text', 'json'],
+    isStrict: false,
+    result: BOOLEAN,
+    eval: ([value, op, array], _env, [type]) => {
+      if (array === null) return null;
+      if (!OPERATORS.has(op as string)) throw fail.execution(`${name}() takes a comparison`);
+      const elements = elementsOf(array);
+      if (value === null) return elements.length === 0 ? !isAny : null;
+      const test = orderTest(op as ComparisonOperator);
+      let isUnknown = false;
+      for (const element of elements) {
+        const order = orderOf(element, value!, type!);
+        if (order === undefined) isUnknown = true;
+        else if (test(order) === isAny) return isAny;
+      }
+      return isUnknown ? null : !isAny;
+    },
+    doc,
+    example,
+  };
+}
+
+/** Of a value to an element, which takes its type; undefined for null. */
+function orderOf(element: Json, value: Value, type: DataType): number | undefined {
+  if (element === null) return undefined;
+  const compare = comparator(type, type);
+  if (compare === undefined) throw fail.execution('values of this type have no order');
+  return compare(value, asType(element, type));
+}
+
+function asType(element: Json, type: DataType): Value {
+  if (type.name === 'json') return JSON.stringify(element);
+  if (typeof element === 'boolean' && type.name === 'boolean') return element;
+  if (typeof element === 'string') return castValue(element, TEXT, type);
+  return castValue(jsonText(element), TEXT, type);
+}
+
+function splitText(text: string, separator: Value, asNull: Value | undefined): string {
+  const parts =
+    text === '' ? [] : separator === null ? [...text] : separator === '' ? [text] : text.split(separator as string);
+  return JSON.stringify(parts.map(part => (part === asNull ? null : part)));
+}
