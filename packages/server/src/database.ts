@@ -374,7 +374,7 @@ function createServices(
     ...made,
     auth: core.auth,
     catalog,
-    ddl: new Ddl({catalog, storages, commit, latches, clock, rows: {hot, cold, commit, manifests, schemaOf}}),
+    ddl: new Ddl({catalog, storages, commit, latches, clock, rows: {hot, cold, commit, manifests, schemaOf, current}}),
     tables: createTables(rows),
     begin: (places, id) => beginTransaction(rows, places, id),
     storages,

@@ -37,6 +37,8 @@ export interface RowCheckOptions {
   readonly commit: Commit;
   readonly manifests: Manifests;
   readonly schemaOf: (incarnation: Incarnation, version: number) => Schema;
+  /** The schema of a living table, or undefined. */
+  readonly current: (incarnation: Incarnation) => Schema | undefined;
 }
 
 /** The loop gets a turn after so many rows, and between scopes. */
@@ -63,7 +65,8 @@ export async function withCheckedRows<T>(
   };
   const confirm = () => {
     throwIfOver(signal);
-    if (broken !== undefined) throw broken.refusal();
+    // Rows of a version that came first cannot be asked by this one; then whoever publishes has to begin again.
+    if (broken !== undefined && options.current(schema.incarnation) === schema) throw broken.refusal();
   };
   const appended = viewOf(options, schema);
   const release = options.commit.addWitness(schema.incarnation, row => look(appended.at(row)));

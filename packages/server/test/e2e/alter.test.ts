@@ -107,6 +107,16 @@ test('another ALTER may come first: what was looked at is looked at again, and b
   });
 });
 
+test('a column that is dropped while its rows are looked at is said not to exist', async () => {
+  await withTable(async (db, gate) => {
+    const {altering, go} = await heldAlter(db, gate, 'ALTER TABLE app.t MODIFY n INT NOT NULL');
+    await db.sql('ALTER TABLE app.t DROP COLUMN n');
+    await db.sql('INSERT INTO app.t (id, must) VALUES (2, 1)', {user: 'ana'});
+    go();
+    await assert.rejects(altering, /Column 'n' does not exist/);
+  });
+});
+
 test('ALTERs that come together all come through', async () => {
   await withTable(async db => {
     await put(db, 1, 'NULL');
