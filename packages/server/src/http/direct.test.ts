@@ -28,6 +28,7 @@ class Pair {
   isClosing = false;
   rates = http.rates;
   handedOver = 0;
+  onHandOver: (socket: Socket) => void = quiet;
   text = '';
   near!: Socket;
   far!: Socket;
@@ -41,7 +42,10 @@ class Pair {
       keepAliveMs: 5000,
       idleMs: 5000,
       ...times,
-      handOver: () => void this.handedOver++,
+      handOver: socket => {
+        this.handedOver++;
+        this.onHandOver(socket);
+      },
       refuseSlow: socket => void socket.end('HTTP/1.1 408 Request Timeout\r\n\r\n'),
     });
   }
@@ -129,7 +133,7 @@ function rows(count: number, row = '[1]'): StatementResult[] {
 
 /** Fails instead of waiting for ever. */
 async function until(isSo: () => boolean, ms = 3000): Promise<void> {
-  for (const endMs = performance.now() + ms; !isSo(); await sleep(2)) assert.ok(performance.now() < endMs, 'too late');
+  for (const endMs = performance.now() + ms; !isSo(); await sleep(1)) assert.ok(performance.now() < endMs, 'too late');
 }
 
 function onPair(
@@ -196,6 +200,70 @@ onPair(
   },
   {headersMs: 40},
 );
+
+onPair('a caller who says goodbye while its requests wait is noticed at once, and they are not run', async pair => {
+  let signal: AbortSignal | undefined;
+  pair.run = request => {
+    signal = request.signal;
+    return new Promise(() => {});
+  };
+  for (const sql of ['running', 'waiting', 'waiting too', 'and this']) {
+    pair.send(sql);
+    for (let turns = 0; turns < 5; turns++) await turn();
+  }
+  await until(() => pair.seen.length === 1);
+  pair.far.end();
+  await until(() => signal!.aborted);
+  await until(() => pair.near.destroyed);
+  assert.deepEqual(pair.seen, ['running']);
+});
+
+onPair('what waits is bounded: then the socket is not read, and all of it is answered in its order', async pair => {
+  const answers: (() => void)[] = [];
+  pair.run = ({sql}) => new Promise(resolve => answers.push(() => resolve(rows(1, JSON.stringify([sql])))));
+  let count = 0;
+  for (; !pair.near.isPaused(); count++) {
+    assert.ok(count < 200, 'it is read without end');
+    const before = pair.near.bytesRead;
+    pair.send(`n${count}`);
+    await until(() => pair.near.bytesRead > before);
+  }
+  for (let i = 0; i < count; i++) {
+    await until(() => answers.length > i);
+    assert.equal(answers.length, i + 1, 'one at a time');
+    answers[i]!();
+  }
+  await until(() => pair.answers === count);
+  const found = [...pair.text.matchAll(/\[\["(n\d+)"\]\]/g)].map(match => match[1]);
+  assert.deepEqual(
+    found,
+    Array.from({length: count}, (_, i) => `n${i}`),
+  );
+});
+
+onPair('what waits behind a request goes to node:http whole, if that is where it belongs', async pair => {
+  let answer = () => {};
+  pair.run = () =>
+    new Promise(resolve => {
+      answer = () => resolve(rows(1));
+    });
+  pair.send('running');
+  await until(() => pair.seen.length === 1);
+  const rest = ['GET / HTTP/1.1\r\n', 'Host: localhost\r\n', '\r\n'];
+  for (const part of rest) {
+    pair.far.write(part);
+    await sleep(5);
+  }
+  let text = '';
+  pair.onHandOver = socket => {
+    socket.on('data', chunk => {
+      text += chunk.toString('latin1');
+    });
+  };
+  answer();
+  await until(() => pair.handedOver === 1);
+  await until(() => text === rest.join(''));
+});
 
 onPair('closing idle connections cuts no answer', async pair => {
   const count = await pair.fill();

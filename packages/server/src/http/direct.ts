@@ -7,8 +7,8 @@
  * What is usual `request-head.ts` decides. Everything else, be it right or wrong, is put back unread for node:http, so that nothing about
  * HTTP is decided twice.
  *
- * Laws: a connection has one request at a time; what is read meanwhile waits, and then nothing more is read. Nothing here waits for the rest
- * of a request. Answers are those of node:http, byte for byte. Answers found in the turn of their requests go out together at its end: a
+ * Laws: a connection has one request at a time; what is read meanwhile waits, and beyond a bound nothing more is read: up to there a caller who
+ * leaves is noticed at once, though its requests wait. Nothing here waits for the rest of a request. Answers are those of node:http, byte for byte. Answers found in the turn of their requests go out together at its end: a
  * reader that is woken by the first is still awake for the others.
  */
 import {STATUS_CODES} from 'node:http';
@@ -23,6 +23,9 @@ import {SQL_PATH} from './routes.ts';
 import type {ServerState} from './server.ts';
 import {answerSql} from './sql-route.ts';
 
+/** Of one connection, besides the read that crosses it. */
+const HELD_BYTES_MAX = 64 * 1024;
+const HELD_READS_MAX = 64;
 const SAFE_LINES = linesOf(SAFE_HEADERS);
 const RETRY_LINE = linesOf(RETRY_HEADERS);
 
@@ -100,8 +103,9 @@ class DirectConnection {
   #isInTurn = false;
   /** An answer that waits for the end of the turn. */
   #answer: string | undefined;
-  /** What was read while a request was under way. */
-  #held: Buffer | undefined;
+  /** What was read while a request was under way, read by read. */
+  #held: Buffer[] = [];
+  #heldBytes = 0;
   #isFirst = true;
   #hasEnded = false;
 
@@ -159,19 +163,20 @@ class DirectConnection {
 
   readonly #next = () => {
     this.#exchange = undefined;
-    const held = this.#held;
-    if (held === undefined) return;
-    this.#held = undefined;
-    this.#socket.resume();
-    this.#onData(held);
+    const bytes = this.#held.shift();
+    if (bytes === undefined) return;
+    this.#heldBytes -= bytes.length;
+    if (this.#socket.isPaused() && !this.#isFull()) this.#socket.resume();
+    this.#onData(bytes);
   };
 
   readonly #onData = (bytes: Buffer) => {
     // Nothing runs that could not be answered.
     if (!this.#socket.writable) return;
     if (this.#exchange !== undefined) {
-      this.#held = bytes;
-      this.#socket.pause();
+      this.#held.push(bytes);
+      this.#heldBytes += bytes.length;
+      if (this.#isFull()) this.#socket.pause();
       return;
     }
     const {state, idleMs} = this.#all.options;
@@ -192,6 +197,10 @@ class DirectConnection {
     this.#isInTurn = false;
   };
 
+  #isFull(): boolean {
+    return this.#heldBytes >= HELD_BYTES_MAX || this.#held.length >= HELD_READS_MAX;
+  }
+
   /** From here on it is a connection like any other. */
   #release(bytes: Buffer): void {
     const socket = this.#socket;
@@ -200,7 +209,7 @@ class DirectConnection {
     socket.off('timeout', this.#onTimeout).off('error', ignore);
     socket.setTimeout(0);
     socket.pause();
-    socket.unshift(bytes);
+    socket.unshift(Buffer.concat([bytes, ...this.#held]));
     this.#all.options.handOver(socket);
     socket.resume();
   }
@@ -208,6 +217,7 @@ class DirectConnection {
   /** Who sends no more is taken as gone, since most who end do not wait; what was found by then is still sent. */
   readonly #onEnd = () => {
     this.#hasEnded = true;
+    this.#held = [];
     if (this.#answer === undefined) this.#socket.end();
   };
 
