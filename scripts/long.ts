@@ -51,6 +51,12 @@ const slices: readonly Slice[] = [
     seed: {KALAMDB_ISOLATION_SEED: 2},
   },
   {
+    name: 'two readers of HTTP',
+    file: 'packages/server/test/http/readers.fuzz.test.ts',
+    size: {KALAMDB_HTTP_FUZZ: 10_000},
+    seed: {KALAMDB_HTTP_SEED: 1_000_001},
+  },
+  {
     name: 'memory budget',
     file: 'packages/server/test/e2e/memory.test.ts',
     size: {KALAMDB_MEMORY_USERS: 20_000},

@@ -101,13 +101,16 @@ export class LiveSocket {
   /** The answer to a request that gets no socket. Throws what `headOf` and `checkLocal` throw. */
   #refusal(request: IncomingMessage): string | undefined {
     const {connectionsMax, isOriginRequired} = this.#options;
-    const {options, rates, isClosing} = this.#state;
+    const {options, rates, traffic, isClosing} = this.#state;
     if (isClosing()) return plainAnswer(503, 'Server shutting down');
     const rule = brokenRule(request);
     if (rule !== undefined) return plainAnswer(400, rule);
     const head = headOf(request, this.#state);
     const limited = rates.of(head.client)?.takeRequest(options.clock.monotonicMs());
-    if (limited !== undefined) return refusalText(limited);
+    if (limited !== undefined) {
+      traffic.refused[limited.code]++;
+      return refusalText(limited);
+    }
     if (this.#connections.size >= connectionsMax)
       return plainAnswer(503, `Too many live connections: ${connectionsMax} are allowed`);
     const {origin, host} = head.headers;

@@ -13,6 +13,10 @@ const ONCE = new Set(['host', 'content-type', 'content-length', 'authorization',
 export function brokenRule(request: IncomingMessage): string | undefined {
   const {httpVersion, headers, rawHeaders} = request;
   if (httpVersion !== '1.1' && httpVersion !== '1.0') return `HTTP/${httpVersion} is not spoken here; use HTTP/1.1`;
+  if (headers.host === undefined && httpVersion === '1.1') return 'the Host header is missing';
+  if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue') {
+    return 'Expect must be 100-continue or absent';
+  }
   const encoding = headers['transfer-encoding'];
   if (encoding !== undefined) {
     if (encoding !== 'chunked') return 'Transfer-Encoding must be chunked or absent';

@@ -26,6 +26,7 @@ import {DirectConnections} from './direct.ts';
 import {answer, refuseBroken, requestIdOf} from './dispatch.ts';
 import type {Logger, Measures, RunSql} from './engine.ts';
 import {LiveSocket, type LiveSocketOptions} from './live-socket.ts';
+import {Pipeline} from './pipeline.ts';
 import {type RateLimitOptions, RateLimits} from './rate-limits.ts';
 import {brokenRule} from './request-rules.ts';
 import {isLiveUpgrade} from './routes.ts';
@@ -98,8 +99,6 @@ export interface ServerState {
 const HEADERS_MAX = 100;
 const BACKLOG = 4096;
 const BODIES_BYTES_MAX = 256 * 1024 * 1024;
-/** Unanswered requests of one connection; who sends more without reading is cut off. */
-const PIPELINED_MAX = 1000;
 const DRAIN_MS = 10_000;
 const IDLE_SWEEP_MS = 50;
 const WARN_EVERY_MS = 1000;
@@ -124,12 +123,11 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     const requestId = requestIdOf(request) ?? state.newRequestId();
     const headers = {'x-request-id': requestId, ...SAFE_HEADERS, ...(closing ? {connection: 'close'} : undefined)};
     options.cors.nameOrigin(request, response);
-    pipeline.run(request.socket, () => {
-      const rule = brokenRule(request);
-      if (rule === undefined) return answer(request, response, {...state, requestId, headers});
-      pipeline.end(request.socket);
-      return refuseBroken(rule, request, response, {...state, requestId, headers});
-    });
+    const pair = {request, response};
+    const context = {...state, requestId, headers};
+    const rule = brokenRule(request);
+    if (rule === undefined) pipeline.run(pair, () => answer(request, response, context));
+    else pipeline.runLast(pair, () => refuseBroken(rule, request, response, context));
   };
 
   const server = createServer(
@@ -142,6 +140,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       noDelay: true,
       // Any other request that would like to speak something else is answered as what it is besides.
       shouldUpgradeCallback: isLiveUpgrade,
+      // Asked for by request-rules.ts: node:http would answer beside the pipeline.
+      requireHostHeader: false,
     },
     onRequest,
   );
@@ -150,9 +150,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   // No statement is silent for longer; whoever takes nothing of an answer is.
   server.timeout = limits.handlerTimeoutMs + KILL_MS + STALLED_MS;
   server.on('checkContinue', onRequest);
+  server.on('checkExpectation', onRequest);
   server.on('clientError', (error: {code?: string}, socket: Socket) => {
-    if (pipeline.hasEnded(socket)) socket.destroySoon();
-    else refuseMalformed(error, socket);
+    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+    else pipeline.afterWhole(socket, () => refuseMalformed(error, socket));
   });
   const warn = new SteadyWarning(clock, logger);
   server.on('drop', () => {
@@ -246,51 +247,8 @@ class SteadyWarning {
   }
 }
 
-/** The requests of each connection that are not answered yet. */
-class Pipeline {
-  readonly #waiting = new WeakMap<Socket, {count: number; last: Promise<void>}>();
-  readonly #ended = new WeakSet<Socket>();
-
-  /** Whatever came behind the request under way is not run, nor what comes. */
-  end(socket: Socket): void {
-    this.#ended.add(socket);
-  }
-
-  isBusy(socket: Socket): boolean {
-    return this.#waiting.has(socket);
-  }
-
-  hasEnded(socket: Socket): boolean {
-    return this.#ended.has(socket);
-  }
-
-  run(socket: Socket, request: () => Promise<void> | void): void {
-    if (this.#ended.has(socket)) return;
-    const work = async () => {
-      if (!socket.destroyed && !this.#ended.has(socket)) await request();
-    };
-    const line = this.#waiting.get(socket);
-    if (line !== undefined && line.count >= PIPELINED_MAX) {
-      socket.destroy();
-      return;
-    }
-    const last = line === undefined ? work() : line.last.then(work);
-    const next = line ?? {count: 0, last};
-    next.count++;
-    next.last = last;
-    this.#waiting.set(socket, next);
-    void last.then(() => {
-      if (--next.count === 0) this.#waiting.delete(socket);
-    });
-  }
-}
-
 /** Bytes that are no HTTP request, or headers that are too long or too slow. */
 function refuseMalformed(error: {readonly code?: string}, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
   const statuses: Record<string, string> = {
     HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
     ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
