@@ -9,7 +9,7 @@
  * a write sees it though both were sent at once. Closing lets requests that began finish, closes idle connections at once,
  * and cuts the rest when the drain time is over.
  */
-import {createServer, type IncomingMessage, type Server, type ServerResponse} from 'node:http';
+import {createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse} from 'node:http';
 import type {AddressInfo, Socket} from 'node:net';
 import type {Sessions} from '../auth/sessions.ts';
 import type {SignInDesk} from '../auth/sign-in-desk.ts';
@@ -130,6 +130,30 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     else pipeline.runLast(pair, () => refuseBroken(rule, request, response, context));
   };
 
+  const server = newNodeServer(options, pipeline, onRequest);
+  const warn = new SteadyWarning(clock, logger);
+  server.on('drop', () => {
+    state.traffic.connectionsDropped++;
+    warn.tell({connectionsMax: limits.connectionsMax}, 'A connection was dropped: there are too many.');
+  });
+  const liveSocket = takeUpgrades(server, state, pipeline);
+  const direct = takeConnections(server, state, warn);
+
+  const stopWatching = state.traffic.watchLoop(() => clock.monotonicMs());
+
+  return {
+    listen: () => listen(server, options),
+    close: () => {
+      closing = true;
+      stopWatching();
+      liveSocket.close();
+      return drain(server, direct);
+    },
+  };
+}
+
+/** Every limit of node:http is set. */
+function newNodeServer({limits}: HttpServerOptions, pipeline: Pipeline, onRequest: RequestListener): Server {
   const server = createServer(
     {
       keepAliveTimeout: limits.keepAliveMs,
@@ -155,25 +179,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
     else pipeline.afterWhole(socket, () => refuseMalformed(error, socket));
   });
-  const warn = new SteadyWarning(clock, logger);
-  server.on('drop', () => {
-    state.traffic.connectionsDropped++;
-    warn.tell({connectionsMax: limits.connectionsMax}, 'A connection was dropped: there are too many.');
-  });
-  const liveSocket = takeUpgrades(server, state, pipeline);
-  const direct = takeConnections(server, state, warn);
-
-  const stopWatching = state.traffic.watchLoop(() => clock.monotonicMs());
-
-  return {
-    listen: () => listen(server, options),
-    close: () => {
-      closing = true;
-      stopWatching();
-      liveSocket.close();
-      return drain(server, direct);
-    },
-  };
+  return server;
 }
 
 function takeUpgrades(server: Server, state: ServerState, pipeline: Pipeline): LiveSocket {
