@@ -14,6 +14,10 @@ const texts: [text: string, isReady: boolean, why: string][] = [
   ['SELECT "a;b"', false, 'the semicolon is in a name'],
   ['-- nothing', false, 'a comment alone'],
   ['SELECT 1; SELECT 2', false, 'the last one is open'],
+  ['BEGIN; DELETE FROM t WHERE id = 1;', false, 'a transaction has not ended'],
+  ['start transaction; SAVEPOINT a; ROLLBACK TO a;', false, 'it went back to a savepoint only'],
+  ['BEGIN; SELECT 1; COMMIT;', true, 'it has ended'],
+  ['BEGIN; rollback work;', true, 'it was taken back'],
   ['\\dt', true, 'a meta command'],
   ['SELECT \u0001;', true, 'what no statement can become goes to the server, which says where'],
 ];

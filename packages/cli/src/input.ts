@@ -38,16 +38,29 @@ export async function runScript(session: Session, text: string): Promise<boolean
   return await run(session, onlyComments(buffer) ? '' : buffer);
 }
 
-/** Is the text ready to be sent: a meta command, or statements of which the last is closed by a semicolon? */
+/**
+ * Is the text ready to be sent: a meta command, or statements of which the last is closed by a semicolon? A transaction lives within one request, so it is
+ * ready when it has ended.
+ */
 export function isComplete(text: string): boolean {
   if (text.trimStart().startsWith('\\')) return true;
   try {
     const {count, kinds} = tokenize(text);
-    return count > 0 && kinds[count - 1] === ';'.charCodeAt(0);
+    return count > 0 && kinds[count - 1] === ';'.charCodeAt(0) && !endsInTransaction(text);
   } catch (error) {
     // A string or comment goes on in the next line; of anything else the server says where it is.
     return !(error instanceof DbError && error.code === 'BATCH_PARSE_ERROR');
   }
+}
+
+function endsInTransaction(text: string): boolean {
+  let isOpen = false;
+  for (const statement of splitStatements(text)) {
+    if (/^(?:BEGIN|START\s+TRANSACTION)\b/i.test(statement.text)) isOpen = true;
+    else if (/^(?:COMMIT|END|ABORT|ROLLBACK(?!(?:\s+(?:WORK|TRANSACTION))?\s+TO\b))\b/i.test(statement.text))
+      isOpen = false;
+  }
+  return isOpen;
 }
 
 function onlyComments(text: string): boolean {

@@ -3,7 +3,7 @@
  * restart.
  *
  * Each writer owns a small set of keys in two tables and remembers what was acknowledged; the one request that had no answer yet may have
- * happened or not. All writers share tables, scopes, log blocks and flushes. What is found is then what the next round starts from. The log is kept
+ * happened or not, and if it was a transaction over both tables, then whole. All writers share tables, scopes, log blocks and flushes. What is found is then what the next round starts from. The log is kept
  * short, so that checkpoints are written and log segments go, too.
  *
  * KALAMDB_KILL_ROUNDS=50 kills more often; KALAMDB_KILL_SEED=7 makes the choices of that run again (the moments remain the machine's).
@@ -127,17 +127,13 @@ class Server {
   }
 
   /** Throws NoAnswer if the connection broke, Error with the server's text if it refused. */
-  async sql(
-    user: string,
-    sql: string,
-    params: readonly unknown[] = [],
-  ): Promise<{rows: unknown[][]; rowCount: number}> {
+  async sql(user: string, sql: string): Promise<{rows: unknown[][]; rowCount: number}> {
     let text: string;
     try {
       const response = await fetch(`http://127.0.0.1:${this.#port}/v1/api/sql`, {
         method: 'POST',
         headers: {'Content-Type': 'application/json', 'X-USER-ID': user},
-        body: JSON.stringify({sql, params}),
+        body: JSON.stringify({sql}),
       });
       text = await response.text();
     } catch (error) {
@@ -155,8 +151,8 @@ class Writer {
   readonly #random: () => number;
   /** By table and key; undefined = no such row. */
   readonly #rows = new Map<string, Row | undefined>();
-  /** The request without an answer: what its row becomes if it happened. */
-  #open: {slot: string; after: Row | undefined} | undefined;
+  /** The request without an answer: what its rows become if it happened, all of them or none. */
+  #open = new Map<string, Row | undefined>();
   #step = 0;
   #acknowledged = 0;
 
@@ -180,30 +176,31 @@ class Writer {
   }
 
   async #write(server: Server): Promise<void> {
-    const table = TABLES[this.#random() < 0.5 ? 0 : 1];
+    const first = this.#random() < 0.5 ? 0 : 1;
+    const changes = [this.#change(TABLES[first])];
+    // A transaction writes both tables.
+    if (this.#random() < 0.3) changes.push(this.#change(TABLES[1 - first]!));
+    this.#open = new Map(changes.map(({slot, after}) => [slot, after]));
+    const [one] = changes;
+    if (changes.length === 1) {
+      const {rowCount} = await server.sql(this.name, one!.sql);
+      assert.equal(rowCount, 1, `${one!.sql} changes its row`);
+    } else await server.sql(this.name, `BEGIN; ${changes.map(({sql}) => sql).join('; ')}; COMMIT`);
+    for (const [slot, after] of this.#open) this.#rows.set(slot, after);
+    this.#open = new Map();
+    this.#acknowledged++;
+  }
+
+  #change(table: string): {slot: string; after: Row | undefined; sql: string} {
     const id = `${this.name}-${Math.floor(this.#random() * KEYS_EACH)}`;
     const slot = `${table} ${id}`;
     const before = this.#rows.get(slot);
     const v = `${this.name}.${++this.#step}${'.'.repeat(this.#random() < 0.3 ? LONG_CHARS : 0)}`;
-    const isDelete = this.#random() < 0.3;
-    let after: Row | undefined;
-    let request: [sql: string, params: unknown[]];
-    if (before === undefined) {
-      after = {v, n: '0'};
-      request = [`INSERT INTO ${table} (v, id, n) VALUES ($1, $2, 0)`, [v, id]];
-    } else if (isDelete) {
-      after = undefined;
-      request = [`DELETE FROM ${table} WHERE id = $1`, [id]];
-    } else {
-      after = {v, n: String(BigInt(before.n) + 1n)};
-      request = [`UPDATE ${table} SET v = $1, n = n + 1 WHERE id = $2`, [v, id]];
-    }
-    this.#open = {slot, after};
-    const {rowCount} = await server.sql(this.name, ...request);
-    assert.equal(rowCount, 1, `${request[0]} of ${id} changes its row`);
-    this.#rows.set(slot, after);
-    this.#open = undefined;
-    this.#acknowledged++;
+    if (before === undefined)
+      return {slot, after: {v, n: '0'}, sql: `INSERT INTO ${table} (v, id, n) VALUES ('${v}', '${id}', 0)`};
+    if (this.#random() < 0.3) return {slot, after: undefined, sql: `DELETE FROM ${table} WHERE id = '${id}'`};
+    const after = {v, n: String(BigInt(before.n) + 1n)};
+    return {slot, after, sql: `UPDATE ${table} SET v = '${v}', n = n + 1 WHERE id = '${id}'`};
   }
 
   /** Compares what is there with what was acknowledged, and goes on from what is there. */
@@ -217,12 +214,11 @@ class Writer {
         found.set(slot, {v: v!, n: n!});
       }
     }
-    for (const slot of new Set([...this.#rows.keys(), ...found.keys()])) {
-      const isOpen = this.#open?.slot === slot && same(found.get(slot), this.#open.after);
-      if (!isOpen) assert.deepEqual(found.get(slot), this.#rows.get(slot), `${slot} as acknowledged (${where})`);
-      this.#rows.set(slot, found.get(slot));
-    }
-    this.#open = undefined;
+    const hasHappened = [...this.#open].every(([slot, after]) => same(found.get(slot), after));
+    if (hasHappened) for (const [slot, after] of this.#open) this.#rows.set(slot, after);
+    for (const slot of new Set([...this.#rows.keys(), ...found.keys()]))
+      assert.deepEqual(found.get(slot), this.#rows.get(slot), `${slot} as acknowledged (${where})`);
+    this.#open = new Map();
   }
 
   count(table: string): number {

@@ -104,6 +104,39 @@ export const STATEMENTS: readonly Scenario[] = [
     rows: [[51]],
   },
   {
+    name: 'a transaction has a result for each of its statements',
+    sql: "BEGIN; INSERT INTO app.t VALUES (70, 'a'); SAVEPOINT s; DELETE FROM app.t WHERE id = 70 RETURNING id, name; ROLLBACK TO s; COMMIT",
+    check: (_, json) => {
+      const told = json.results.map(one => one.message?.replace(/\([-0-9a-f]{36}\)/, '(id)') ?? one.rows);
+      assert.deepEqual(told, [
+        'Transaction started (id)',
+        'Inserted 1 row(s)',
+        'Savepoint s set',
+        [[70, 'a']],
+        'Rolled back to savepoint s',
+        'Transaction committed (id)',
+      ]);
+      assert.deepEqual(
+        json.results.map(one => one.row_count),
+        [0, 1, 0, 1, 0, 0],
+      );
+    },
+  },
+  {name: 'and then its rows are there', sql: 'SELECT name FROM app.t WHERE id = 70', rows: [['a']]},
+  {
+    name: 'a failure inside takes all of it back and names the statement',
+    sql: "BEGIN; DELETE FROM app.t WHERE id = 70;\nINSERT INTO app.t VALUES (51, 'b'); COMMIT",
+    code: 'SQL_EXECUTION_ERROR',
+    message: "Statement 3 failed: Already exists: Primary key violation: value '51' already exists in column 'id'",
+  },
+  {
+    name: 'so does an end that is missing',
+    sql: 'BEGIN; DELETE FROM app.t WHERE id = 70',
+    code: 'SQL_EXECUTION_ERROR',
+    message: 'Request completed with an open explicit transaction; rolled back automatically',
+  },
+  {name: 'its rows are still there', sql: 'DELETE FROM app.t WHERE id = 70 RETURNING name', rows: [['a']]},
+  {
     name: 'a failing INSERT of several rows leaves none',
     sql: "INSERT INTO app.t VALUES (60, 'a'), (51, 'b')",
     code: 'SQL_EXECUTION_ERROR',

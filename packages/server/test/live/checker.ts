@@ -199,6 +199,7 @@ export class Checker {
       `UPDATE ${table} SET room = '${room}' WHERE ${where}`,
       `UPDATE ${table} SET n = ${n}, note = ${note} WHERE ${where}`,
       `DELETE FROM ${table} WHERE ${where}`,
+      `BEGIN; UPDATE ${table} SET room = '${room}' WHERE ${where}; DELETE FROM ${this.pick(TABLES)} WHERE id = ${id}; INSERT INTO ${table} (id, room, n) VALUES (${id + 12}, 'b', ${n}) ON CONFLICT DO NOTHING; COMMIT`,
     ]);
     this.#background(text, this.pick(USERS));
   }
@@ -288,7 +289,9 @@ function msOf(row: Cells): number {
 function ignoreExpected(error: unknown): void {
   const isExpected =
     error instanceof DbError &&
-    (/already exists|already running|was altered|was dropped/.test(error.message) || error.code === 'SHUTTING_DOWN');
+    (/already exists|already running|was altered|was dropped/.test(error.message) ||
+      error.code === 'WRITE_CONFLICT' ||
+      error.code === 'SHUTTING_DOWN');
   if (!isExpected) throw error;
 }
 
