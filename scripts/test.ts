@@ -11,6 +11,8 @@ import {inspect} from 'node:util';
 
 /** A test that hangs is a failure, not a run without end. */
 const TEST_TIMEOUT_MS = 120_000;
+/** The runner ends when nothing is left to wait for: a test that waits for what never comes, or leaves a socket open, would keep it for good. */
+const SILENCE_MS = 150_000;
 const FAST = ['packages/*/src/**/*.test.ts', 'scripts/*.test.ts'];
 const LONG = ['packages/*/test/**/*.test.ts', 'examples/**/*.test.ts'];
 
@@ -24,6 +26,21 @@ let failed = 0;
 
 const events = run({globPatterns, isolation: 'none', timeout: TEST_TIMEOUT_MS});
 
+const running = new Set<string>();
+const silence = setTimeout(() => {
+  const left = running.size > 0 ? [...running].join('\n') : process.getActiveResourcesInfo().join(', ');
+  console.error(`✖ nothing happened for ${SILENCE_MS / 1000} s; not ended: ${left}`);
+  process.exit(1);
+}, SILENCE_MS).unref();
+
+events.on('test:dequeue', ({name, file, line}) => {
+  silence.refresh();
+  running.add(`${name} (${file ?? ''}:${line ?? ''})`);
+});
+events.on('test:complete', ({name, file, line}) => {
+  silence.refresh();
+  running.delete(`${name} (${file ?? ''}:${line ?? ''})`);
+});
 events.on('test:fail', ({name, file, line, details}) => {
   if (details.type === 'suite') return;
   failed++;
@@ -40,7 +57,6 @@ events.on('test:diagnostic', ({message, nesting}) => {
 events.on('end', () => {
   for (const [reason, count] of skipped) console.log(`Skipped ${count}: ${reason}`);
   if (counts.length > 0) console.log(counts.map(text => `ℹ ${text}`).join('\n'));
-  // A test that left a socket or timer open must not hold the run.
   process.exit(failed > 0 || counts.includes('tests 0') ? 1 : 0);
 });
 events.resume();
