@@ -27,6 +27,7 @@ import {METRICS} from '../packages/server/src/http/metrics.ts';
 import {tableText} from '../packages/server/src/model/names.ts';
 import {sqlName, TYPES, type TypeFacts} from '../packages/server/src/model/type-table.ts';
 import {OPTIONS, type OptionFacts} from '../packages/server/src/options.ts';
+import {ROW_MAKERS} from '../packages/server/src/query/bind-function.ts';
 import type {StatementKind} from '../packages/server/src/sql/define.ts';
 import {EXAMPLE_TABLES, linesOf, STATEMENT_TOPICS} from '../packages/server/src/sql/statement-doc.ts';
 import {STATEMENTS} from '../packages/server/src/sql/statements/index.ts';
@@ -163,6 +164,12 @@ function functionsPage(): string {
     `\`${name}(${'xyz'.slice(0, least).split('').join(', ')}${most > least ? ', …' : ''})\``,
     doc,
   ]);
+  const makers = [...ROW_MAKERS].map(([name, {columns, doc}]) => [
+    `\`${name}(…)\``,
+    columns.map(column => (column === undefined ? '' : `\`${column}\``)).join(', '),
+    doc,
+  ]);
+  makers.push(['`GENERATE_SERIES(from, to, [step])`', '', 'Integers, both ends among them.']);
   return page(
     'Functions',
     [
@@ -176,6 +183,9 @@ function functionsPage(): string {
       'Each takes `DISTINCT` inside and `FILTER (WHERE …)` behind its brackets, and may have an `OVER`. NULLs are left out unless it says otherwise.',
       ...['', ...table(['call', 'meaning'], aggregates)],
       ...['', '## Window functions', '', ...table(['call', 'meaning'], windows)],
+      ...['', '## Rows in FROM', ''],
+      'With `WITH ORDINALITY` they count their rows too. Where their columns have no name of their own, that is the alias.',
+      ...['', ...table(['call', 'columns', 'rows'], makers)],
     ],
   );
 }

@@ -3,7 +3,7 @@ import {fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {castValue} from '../model/values.ts';
 import type {FunctionFacts} from './functions.ts';
-import {isJsonArray, JSON_TYPE, type Json, jsonText, parseJson} from './json.ts';
+import {isJsonArray, isJsonObject, JSON_TYPE, type Json, jsonText, parseJson} from './json.ts';
 import {BOOLEAN, INT, TEXT} from './numbers.ts';
 import {type ComparisonOperator, comparator, orderTest} from './operators.ts';
 import {bounded} from './text-limit.ts';
@@ -62,6 +62,29 @@ export const ARRAY_FUNCTIONS: readonly FunctionFacts[] = [
     example: ["STRING_TO_ARRAY('a,b,,c', ',', '')", '["a","b",null,"c"]'],
   },
   {
+    name: 'JSON_ENTRIES',
+    args: ['json'],
+    result: JSON_TYPE,
+    eval: ([object]) => {
+      const found = parseJson(object as string);
+      if (!isJsonObject(found)) throw fail.execution('this JSON is no object');
+      return bounded(JSON.stringify(Object.entries(found)));
+    },
+    doc: 'Keys and values of an object, as an array of pairs.',
+    example: [`JSON_ENTRIES('{"a":1,"b":2}')`, '[["a",1],["b",2]]'],
+  },
+  {
+    name: 'JSON_JOINED',
+    args: ['json'],
+    result: TEXT,
+    eval: ([array]) => {
+      const elements = elementsOf(array);
+      return elements.length === 0 ? null : bounded(elements.map(element => JSON.stringify(element)).join(PARTING));
+    },
+    doc: 'Elements as JSON texts, U+001F between them; NULL if there is none. What JSON_ARRAY_ELEMENTS and its like call.',
+    example: [`LENGTH(JSON_JOINED('[1,"b"]'))`, '5'],
+  },
+  {
     name: 'ARRAY_POSITION',
     args: ['json', 'any'],
     result: INT,
@@ -74,7 +97,10 @@ export const ARRAY_FUNCTIONS: readonly FunctionFacts[] = [
   },
 ];
 
-export function elementsOf(array: Value | undefined): readonly Json[] {
+/** What parts elements: no JSON text holds it as it is. */
+const PARTING = '\u001f';
+
+function elementsOf(array: Value | undefined): readonly Json[] {
   const found = parseJson(array as string);
   if (isJsonArray(found)) return found;
   throw fail.execution('this JSON is no array');

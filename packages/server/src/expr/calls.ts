@@ -23,6 +23,13 @@ import {WINDOW_FUNCTIONS} from './window-functions.ts';
 /** Functions of this language that this release does not have. */
 const LATER: ReadonlySet<string> = new Set(['VECTOR_SEARCH']);
 
+/** They make rows. */
+const ROWS_IN_FROM: ReadonlySet<string> = new Set([
+  ...['JSON_ARRAY_ELEMENTS', 'JSONB_ARRAY_ELEMENTS', 'JSON_ARRAY_ELEMENTS_TEXT', 'JSONB_ARRAY_ELEMENTS_TEXT'],
+  ...['JSON_EACH', 'JSONB_EACH', 'JSON_EACH_TEXT', 'JSONB_EACH_TEXT', 'UNNEST', 'GENERATE_SERIES'],
+  ...['STRING_TO_TABLE', 'REGEXP_SPLIT_TO_TABLE'],
+]);
+
 /** What other engines call a function of ours, and what takes the place of functions that return what we have no type for. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   ...{
@@ -34,7 +41,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   ...{DATE_FORMAT: 'TO_CHAR', FROM_UNIXTIME: 'TO_TIMESTAMP', GETDATE: 'NOW', GROUP_CONCAT: 'STRING_AGG', IF: 'CASE'},
   ...{IIF: 'CASE', INSTR: 'STRPOS', ISNULL: 'COALESCE', JSON_EXTRACT: 'JSON_GET', LEN: 'LENGTH', LCASE: 'LOWER'},
   ...{LOCATE: 'STRPOS', MID: 'SUBSTR', REGEXP_MATCHES: 'REGEXP_MATCH', RAND: 'RANDOM'},
-  ...{REGEXP_SPLIT_TO_TABLE: 'REGEXP_SPLIT_TO_ARRAY', STRFTIME: 'TO_CHAR', SYSDATE: 'NOW', TO_NUMBER: 'CAST'},
+  ...{STRFTIME: 'TO_CHAR', SYSDATE: 'NOW', TO_NUMBER: 'CAST'},
   ...{TRUNCATE: 'TRUNC', UCASE: 'UPPER', UUID: 'UUID_V7', GEN_RANDOM_UUID: 'UUID_V7'},
 };
 
@@ -46,6 +53,8 @@ export function compileCall(call: Call, compileArg: (arg: Expr) => TypedExpr, sc
   const choice = Object.hasOwn(CHOICES, call.name) ? CHOICES[call.name] : undefined;
   if (choice !== undefined) return choice.compile(call, call.args.map(compileArg), scope);
   if (call.name === 'FILE') throw new DbError('INVALID_INPUT', 'FILE placeholders require multipart/form-data');
+  if (ROWS_IN_FROM.has(call.name))
+    throw notSupportedAt(scope, call.start, `${call.name.toLowerCase()} outside of FROM, where it is rows`);
   if (LATER.has(call.name)) throw notSupportedAt(scope, call.start, `the function ${call.name}`);
   const named = FUNCTIONS.get(call.name);
   if (named === undefined) throw unknownFunction(call, scope);
