@@ -79,6 +79,7 @@ async function manifest(): Promise<object> {
     sideEffects: false,
     exports: {
       '.': {types: './index.d.ts', default: './index.js'},
+      './core': {types: './core.d.ts', default: './core.js'},
       './react': {types: './react.d.ts', default: './react.js'},
     },
     engines: {node: '>=22'},

@@ -70,6 +70,20 @@ test('a refresh that does not reach the server is no reason to ask for the passw
   assert.deepEqual(asked, ['login ana secret', 'refresh r1']);
 });
 
+test('a token that is due serves on while no other can be had', async () => {
+  const {world, tokens} = setUp(
+    () => Auth.basic('ana', 'secret'),
+    () => {
+      throw new KalamError('rate_limited', 'slow down', {status: 429, retryable: true});
+    },
+  );
+  const token = await tokens.current();
+  await world.pass(95_000);
+  assert.equal(await tokens.current(), token);
+  tokens.forget(token);
+  await assert.rejects(tokens.current(), {code: 'rate_limited'});
+});
+
 test('a token that was refused is not used again; a provider that has no other ends the matter', async () => {
   const supply = ['t1', 't1', 't2'];
   const {tokens} = setUp(() => Auth.jwt(supply.shift()!));

@@ -63,10 +63,20 @@ export class Tokens implements TokenDoor {
 
   current(): Promise<string> {
     if (this.#access !== undefined && !this.isDue()) return Promise.resolve(this.#access.token);
-    this.#asking ??= this.#renew().finally(() => {
+    this.#asking ??= this.#renewOrKeep().finally(() => {
       this.#asking = undefined;
     });
     return this.#asking;
+  }
+
+  /** One that is due and not over serves until another can be had. */
+  async #renewOrKeep(): Promise<string> {
+    try {
+      return await this.#renew();
+    } catch (thrown) {
+      if (this.#access === undefined || !toKalamError(thrown).retryable) throw thrown;
+      return this.#access.token;
+    }
   }
 
   isDue(): boolean {

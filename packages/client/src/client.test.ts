@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {FakeServer} from '../test/fake-server.ts';
 import {FakeWorld, settle} from '../test/fake-world.ts';
-import {type ClientOptions, createClient} from './client.ts';
+import {createClient} from './client.ts';
 import type {KalamError} from './error.ts';
-import {Auth, KalamCellValue, type SubscriptionMessage} from './index.ts';
+import {Auth, type ClientOptions, KalamCellValue, type SubscriptionMessage} from './index.ts';
 
 interface Schema {
   'chat.messages': {id: string; room: string; body: string | null; _seq: string};
@@ -305,19 +305,38 @@ test('query sends parameters exactly and answers rows by name; rows and queryOne
   assert.equal((await client.queryOne('SELECT 1'))?.['id']?.asBigInt(), 9007199254740993n);
 });
 
-test('an expired token is replaced and the statement sent again, once', async () => {
-  const tokens = ['old', 'new', 'newer'];
-  const {world, client} = setUp({authProvider: () => Auth.jwt(tokens.shift()!)});
-  const expired = {
+test('a statement whose token was refused is sent again with another, once; where there is none, the server’s word stands', async () => {
+  const refusal = (code: string) => ({
     status: 401,
-    body: {status: 'error', results: [], took: 0, error: {code: 'TOKEN_EXPIRED', message: ''}},
-  };
-  world.answer = (_, {headers}) => (headers['Authorization'] === 'Bearer new' ? {status: 200, body: SUCCESS} : expired);
-  await client.query('SELECT 1');
-  assert.equal(world.requests.length, 2);
-  world.answer = () => expired;
-  await assert.rejects(client.query('SELECT 1'), {code: 'TOKEN_EXPIRED', status: 401});
-  assert.equal(world.requests.length, 4);
+    body: {status: 'error', results: [], took: 0, error: {code, message: ''}},
+  });
+  for (const code of ['TOKEN_EXPIRED', 'INVALID_CREDENTIALS']) {
+    const tokens = ['old', 'new', 'newer', 'newer'];
+    const {world, client} = setUp({authProvider: () => Auth.jwt(tokens.shift()!)});
+    world.answer = (_, {headers}) =>
+      headers['Authorization'] === 'Bearer new' ? {status: 200, body: SUCCESS} : refusal(code);
+    await client.query('SELECT 1');
+    assert.equal(world.requests.length, 2);
+    world.answer = () => refusal(code);
+    await assert.rejects(client.query('SELECT 1'), {code, status: 401});
+    assert.equal(world.requests.length, 4);
+    await assert.rejects(client.query('SELECT 1'), {code: 'TOKEN_REJECTED'});
+    assert.equal(world.requests.length, 4);
+  }
+});
+
+test('opening a subscription while the connection waits does not hurry it', async () => {
+  const fixture = setUp();
+  fixture.client.liveQuery('SELECT * FROM t');
+  await flow(fixture);
+  fixture.server.hangUp();
+  fixture.client.liveQuery('SELECT * FROM u');
+  await settle();
+  assert.equal(fixture.world.sockets.length, 1);
+  await fixture.world.pass(500);
+  await flow(fixture);
+  assert.equal(fixture.world.socket.sentOf('subscribe').length, 2);
+  await fixture.client.shutdown();
 });
 
 test('failures are KalamErrors: of a statement, of the network, of something that is no KalamDB, of silence', async () => {

@@ -8,10 +8,10 @@
  * KalamCellValue. `table`, `rows` and `liveQuery` give rows as plain objects, typed by the schema that `createClient` is told.
  */
 import type {ErrorMessage, LiveRow, SubscribeOptions} from '@kalamdb/protocol/messages.ts';
-import {Auth, type AuthProvider, type Credentials, Tokens} from './auth.ts';
+import type {AuthProvider, Tokens} from './auth.ts';
 import {type RowData, wrapRowMap} from './cells.ts';
 import {KalamError} from './error.ts';
-import {Http, type LoginResponse, type Param, type QueryResponse, type UploadFile} from './http.ts';
+import type {Http, LoginResponse, Param, QueryResponse, UploadFile} from './http.ts';
 import {LiveQuery} from './live-query.ts';
 import type {RowsOptions} from './rows.ts';
 import {
@@ -23,38 +23,11 @@ import {
   type Values,
   withLiterals,
 } from './statements.ts';
-import {type Environment, systemEnvironment} from './std/environment.ts';
 import type {SubscriptionListener, SubscriptionMessage} from './subscription.ts';
-import {type ConnectionEvents, Subscriptions} from './subscriptions.ts';
+import type {ConnectionEvents, Subscriptions} from './subscriptions.ts';
 import {type AnySchema, type Rows, Table} from './table.ts';
 import {tell} from './tell.ts';
-
-export interface ClientOptions {
-  /** Of the server: `http://127.0.0.1:8080`. */
-  url: string;
-  /** Asked for credentials when there is no token that is good. */
-  authProvider?: AuthProvider;
-  /** In place of a provider. Default: no sign-in. */
-  auth?: Credentials;
-  authProviderMaxAttempts?: number;
-  authProviderInitialBackoffMs?: number;
-  authProviderMaxBackoffMs?: number;
-  /** For names of tables without one, in statements over HTTP. */
-  namespace?: string;
-  requestTimeoutMs?: number;
-  disableCompression?: boolean;
-  /** False: `initialize` connects. Default: the first subscription does. */
-  wsLazyConnect?: boolean;
-  /** 0 = none; the server ends connections that say nothing for longer than its setting allows. */
-  pingIntervalMs?: number;
-  onConnect?: () => void;
-  onDisconnect?: (error?: KalamError) => void;
-  onError?: (error: KalamError) => void;
-  onReceive?: (text: string) => void;
-  onSend?: (text: string) => void;
-  /** Clock, chance, sockets and requests, where they are not those of the page or process. */
-  environment?: Partial<Environment>;
-}
+import {type ClientOptions, wire} from './wiring.ts';
 
 export type Unsubscribe = () => Promise<void>;
 
@@ -105,7 +78,6 @@ export function createClient<Schema extends AnySchema = AnySchema>(options: Clie
 }
 
 export class KalamDBClient<Schema extends AnySchema = AnySchema> {
-  readonly #url: string;
   readonly #http: Http;
   readonly #tokens: Tokens;
   readonly #subscriptions: Subscriptions;
@@ -114,40 +86,14 @@ export class KalamDBClient<Schema extends AnySchema = AnySchema> {
   readonly #handlers: {[Name in EventName]: ((...told: Parameters<ConnectionEvents[Name]>) => void) | undefined};
 
   constructor(options: ClientOptions) {
-    const {url, auth = Auth.none(), wsLazyConnect = true} = options;
-    const environment = {...systemEnvironment(), ...options.environment};
-    this.#url = serverUrl(url);
-    this.#provider = options.authProvider ?? (() => auth);
-    this.#isLazy = wsLazyConnect;
-    const {onConnect, onDisconnect, onError, onReceive, onSend} = options;
+    const {wsLazyConnect = true, onConnect, onDisconnect, onError, onReceive, onSend} = options;
     this.#handlers = {onConnect, onDisconnect, onError, onReceive, onSend};
-    this.#http = new Http(environment, {
-      url: this.#url,
-      timeoutMs: options.requestTimeoutMs ?? 35_000,
-      namespace: options.namespace,
-    });
-    this.#tokens = new Tokens(environment, this.#http, {
-      provider: this.#provider,
-      attemptsMax: options.authProviderMaxAttempts ?? 3,
-      backoff: {
-        initialMs: options.authProviderInitialBackoffMs ?? 250,
-        maxMs: options.authProviderMaxBackoffMs ?? 2000,
-      },
-    });
-    const isCompressed = options.disableCompression !== true;
-    this.#subscriptions = new Subscriptions(
-      environment,
-      this.#tokens,
-      {
-        url: `${this.#url.replace(/^http/, 'ws')}/v1/ws${isCompressed ? '' : '?compress=false'}`,
-        isCompressed,
-        reconnects: true,
-        backoff: {initialMs: 1000, maxMs: 30_000},
-        attemptsMax: undefined,
-        pingIntervalMs: options.pingIntervalMs ?? 5000,
-      },
-      this.#events(),
-    );
+    this.#isLazy = wsLazyConnect;
+    const {provider, http, tokens, subscriptions} = wire(options, this.#events());
+    this.#provider = provider;
+    this.#http = http;
+    this.#tokens = tokens;
+    this.#subscriptions = subscriptions;
   }
 
   // ---- connection ------------------------------------------------------------------------------------------------------------------
@@ -307,13 +253,15 @@ export class KalamDBClient<Schema extends AnySchema = AnySchema> {
   /** The rows of a query as they are now and will be, as a store. Nothing to wait for: its state says how far it is. */
   liveQuery<Row = LiveRow>(sql: string, options: LiveQueryOptions<Row> = {}): LiveQuery<Row> {
     const {params, limit, compare, keyColumns} = options;
+    if (limit !== undefined && !(Number.isInteger(limit) && limit > 0))
+      throw new KalamError('INVALID_ARGUMENT', `limit must be a whole number from 1, not ${limit}.`);
     const query = new LiveQuery<Row>({
       ...(limit === undefined ? undefined : {limit}),
       ...(keyColumns === undefined ? undefined : {keyColumns}),
       ...(compare === undefined ? undefined : {compare: compare as RowsOptions['compare']}),
     } as RowsOptions);
     const text = params === undefined ? sql : withLiterals(sql, params);
-    const lastRows = limit === undefined ? {} : {last_rows: limit, batch_size: Math.max(limit, 1)};
+    const lastRows = limit === undefined ? {} : {last_rows: limit, batch_size: limit};
     const subscription = this.#subscriptions.open(text, lastRows, query);
     query.endWith(() => subscription.close());
     return query;
@@ -456,20 +404,6 @@ export class KalamDBClient<Schema extends AnySchema = AnySchema> {
       onSend: text => tell(handlers.onSend, text),
     };
   }
-}
-
-function serverUrl(text: string): string {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch (cause) {
-    throw new KalamError('INVALID_ARGUMENT', `'${text}' is not the address of a server: use http://host:port.`, {
-      cause,
-    });
-  }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:')
-    throw new KalamError('INVALID_ARGUMENT', `'${text}' is not the address of a server: use http: or https:.`);
-  return url.origin + url.pathname.replace(/\/+$/, '');
 }
 
 function wireOptions({

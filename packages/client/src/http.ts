@@ -2,7 +2,7 @@
  * HTTP: requests to the SQL route and to sign-in, and what their answers say.
  *
  * Laws: a 64-bit integer is never a JavaScript number on the way: `bigint` parameters are sent with all their digits. Every failure is a
- *       KalamError. No statement is sent twice, but for one that was refused because its token had expired, which did nothing.
+ *       KalamError. No statement is sent twice, but for one whose token was refused, which did nothing.
  */
 import type {Cell} from '@kalamdb/protocol/messages.ts';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
@@ -66,7 +66,13 @@ export interface HttpSettings {
   readonly namespace?: string | undefined;
 }
 
+type Outcome =
+  | {readonly response: QueryResponse; readonly error: undefined}
+  | {readonly response: undefined; readonly error: KalamError};
+
 const SQL_PATH = '/v1/api/sql';
+/** Said before anything ran: of a token whose time is over, or which was ended with its sign-in. */
+const TOKEN_ERRORS: ReadonlySet<string> = new Set(['TOKEN_EXPIRED', 'INVALID_CREDENTIALS']);
 
 export class Http {
   readonly #environment: Environment;
@@ -114,20 +120,28 @@ export class Http {
   }
 
   async #ask(request: FetchRequest, tokens: Tokens): Promise<QueryResponse> {
-    for (let isRepeated = false; ; isRepeated = true) {
-      const token = await tokens.current();
-      const headers = token === '' ? request.headers : {...request.headers, Authorization: `Bearer ${token}`};
-      const {status, body} = await this.#send(SQL_PATH, {...request, headers});
-      const response = body as (QueryResponse & {error?: {code: string; message: string} | null}) | undefined;
-      if (response?.status === 'success' && Array.isArray(response.results)) return withNamedRows(response);
-      if (typeof response?.error?.code !== 'string') throw notKalam(status);
-      const {code, message} = response.error;
-      if (code === 'TOKEN_EXPIRED') {
-        tokens.forget(token);
-        if (!isRepeated) continue;
-      }
-      throw new KalamError(code, message, {status});
-    }
+    const token = await tokens.current();
+    const {error, response} = await this.#try(request, token);
+    if (response !== undefined) return response;
+    if (!TOKEN_ERRORS.has(error.code) || token === '') throw error;
+    tokens.forget(token);
+    const other = await tokens.current().catch(() => token);
+    if (other === token) throw error;
+    const second = await this.#try(request, other);
+    if (second.response !== undefined) return second.response;
+    if (TOKEN_ERRORS.has(second.error.code)) tokens.forget(other);
+    throw second.error;
+  }
+
+  async #try(request: FetchRequest, token: string): Promise<Outcome> {
+    const headers = token === '' ? request.headers : {...request.headers, Authorization: `Bearer ${token}`};
+    const {status, body} = await this.#send(SQL_PATH, {...request, headers});
+    const response = body as (QueryResponse & {error?: {code: string; message: string} | null}) | undefined;
+    if (response?.status === 'success' && Array.isArray(response.results))
+      return {response: withNamedRows(response), error: undefined};
+    if (typeof response?.error?.code !== 'string') throw notKalam(status);
+    const {code, message} = response.error;
+    return {response: undefined, error: new KalamError(code, message, {status})};
   }
 
   async #signIn(path: string, headers: Record<string, string>, json: string): Promise<LoginResponse> {

@@ -13,7 +13,6 @@ export type {ColumnFlag, DataTypeJson, ResultColumn} from '@kalamdb/protocol/val
 export {Auth, type AuthProvider, type Credentials} from './auth.ts';
 export {FileRef, type FileRefData, KalamCellValue, type RowData, SeqId, wrapRowMap} from './cells.ts';
 export {
-  type ClientOptions,
   createClient,
   KalamDBClient,
   type LiveOptions,
@@ -30,3 +29,4 @@ export {type Values, withLiterals} from './statements.ts';
 export type {Environment, FetchRequest, FetchResponse, SocketLike} from './std/environment.ts';
 export type {SubscriptionMessage} from './subscription.ts';
 export type {AnySchema, Rows, Selection, Table, Writable} from './table.ts';
+export type {ClientOptions} from './wiring.ts';

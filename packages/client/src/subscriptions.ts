@@ -68,10 +68,12 @@ export class Subscriptions {
   open(sql: string, options: SubscribeOptions | undefined, listener: SubscriptionListener): Subscription {
     const subscription = new Subscription(`sub-${++this.#count}`, sql, options, this, listener);
     this.#open.set(subscription.id, subscription);
-    if (this.connection.state === 'ready') subscription.up();
-    else {
+    const {state} = this.connection;
+    if (state === 'ready') subscription.up();
+    // While it is being made, or waits until it may be, another subscription is no reason to hurry.
+    if (state === 'idle' || state === 'ended') {
       this.connection.connect().catch((error: KalamError) => {
-        // After a disconnect it waits until the program connects again; else the end was told to all.
+        // After a disconnect it waits until the program connects again; of a failure all are told.
         if (this.connection.state === 'ended') subscription.fail(error);
       });
     }
