@@ -2,6 +2,7 @@
  * Docs: writes the reference from the tables the server itself reads, and figures from what benches found, so that they cannot differ.
  *
  *     packages/protocol/src/errors.ts          → docs/reference/errors.md
+ *     packages/protocol/src/messages.ts        → docs/reference/live-messages.md
  *     packages/server/src/options.ts           → docs/reference/settings.md
  *     packages/server/src/http/metrics.ts      → docs/reference/metrics.md
  *     packages/server/src/system/index.ts      → docs/reference/system-tables.md
@@ -19,6 +20,7 @@ import {dirname} from 'node:path';
 import {withResults} from '../bench/kit/page.ts';
 import {figure, median, type Report} from '../bench/kit/report.ts';
 import {ERRORS} from '../packages/protocol/src/errors.ts';
+import {CLOSES, LIVE_ERRORS} from '../packages/protocol/src/messages.ts';
 import {AGGREGATES} from '../packages/server/src/expr/aggregates.ts';
 import {CHOICES} from '../packages/server/src/expr/calls.ts';
 import {FUNCTION_GROUPS, type FunctionFacts} from '../packages/server/src/expr/functions.ts';
@@ -39,6 +41,7 @@ const NOTE = '<!-- Written by scripts/docs.ts; change the table named below and 
 export function referencePages(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/reference/errors.md', errorsPage()],
+    ['docs/reference/live-messages.md', liveMessagesPage()],
     ['docs/reference/settings.md', settingsPage()],
     ['docs/reference/metrics.md', metricsPage()],
     ['docs/reference/system-tables.md', systemTablesPage()],
@@ -72,6 +75,32 @@ function errorsPage(): string {
     ],
     table(['code', 'HTTP status', 'retry', 'meaning'], rows),
   );
+}
+
+const MESSAGES = 'packages/protocol/src/messages.ts';
+
+/** The types stand as they are in the source: they are what client and server are compiled with. */
+function liveMessagesPage(): string {
+  const [, fromClient, fromServer] = readFileSync(MESSAGES, 'utf8').split(/^\/\/ ---- .* -+\n/m);
+  const code = (text: string) => `\`\`\`ts\n${text.trim()}\n\`\`\``;
+  const [types] = fromServer!.split(/^\/\*\* Ids of errors/m);
+  const errors = Object.entries(LIVE_ERRORS).map(([name, {ends, retry, about}]) => [
+    `\`${name}\``,
+    ends ? 'yes' : '',
+    retry ? 'yes' : '',
+    about,
+  ]);
+  const closes = Object.values(CLOSES).map(({code: number, reason}) => [String(number), reason]);
+  const intro = [
+    'What client and server say to each other on `GET /v1/ws`, as JSON or as MessagePack maps with the same keys. Who reads ignores fields it does not know:',
+    'whatever is new rides in them. How to use them is told in [the guide](../guide/live-queries.md).',
+  ];
+  return page('Messages of live queries', intro, [
+    ...['## From the client', '', code(fromClient!), '', '## From the server', '', code(types!), '', '## Errors', ''],
+    ...table(['code', 'ends the subscription', 'retry', 'meaning'], errors),
+    ...['', '## Closes', ''],
+    ...table(['code', 'reason'], closes),
+  ]);
 }
 
 function settingsPage(): string {
