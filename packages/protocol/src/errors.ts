@@ -9,16 +9,33 @@ export interface ErrorFacts {
   /** The same request may succeed later without change. */
   retry: boolean;
   about: string;
+  /** What callers who are no admins are told instead of the message, unless the error says that its own text is safe. */
+  toUsers?: string;
 }
 
 export const ERRORS = {
   EMPTY_SQL: {status: 400, retry: false, about: 'The request holds no statement.'},
-  BATCH_PARSE_ERROR: {status: 400, retry: false, about: 'The text could not be split into statements.'},
+  BATCH_PARSE_ERROR: {
+    status: 400,
+    retry: false,
+    about: 'The text could not be split into statements.',
+    toUsers: 'Failed to parse SQL batch',
+  },
   PARAMS_WITH_BATCH: {status: 400, retry: false, about: 'Parameters were sent with more than one statement.'},
-  INVALID_SQL: {status: 400, retry: false, about: 'The statement could not be parsed or is not allowed.'},
+  INVALID_SQL: {
+    status: 400,
+    retry: false,
+    about: 'The statement could not be parsed or is not allowed.',
+    toUsers: 'SQL statement is invalid or not allowed',
+  },
   INVALID_INPUT: {status: 400, retry: false, about: 'The request is malformed.'},
   INVALID_PARAMETER: {status: 400, retry: false, about: 'A parameter value cannot be used.'},
-  SQL_EXECUTION_ERROR: {status: 400, retry: false, about: 'The statement was understood and failed.'},
+  SQL_EXECUTION_ERROR: {
+    status: 400,
+    retry: false,
+    about: 'The statement was understood and failed.',
+    toUsers: 'SQL statement failed',
+  },
   NOT_SUPPORTED: {status: 400, retry: false, about: 'The statement is valid SQL that this release does not run.'},
   PERMISSION_DENIED: {status: 403, retry: false, about: 'The caller may not do this.'},
   MISSING_AUTHORIZATION: {status: 401, retry: false, about: 'No credentials were sent.'},
@@ -83,7 +100,12 @@ export const ERRORS = {
     about: 'The connection did not take what was sent; connect again and resume after the last change that arrived.',
   },
   SHUTTING_DOWN: {status: 503, retry: true, about: 'The server is stopping.'},
-  INTERNAL_ERROR: {status: 500, retry: false, about: 'A bug in the server; details are in its log.'},
+  INTERNAL_ERROR: {
+    status: 500,
+    retry: false,
+    about: 'A bug in the server; details are in its log.',
+    toUsers: 'SQL request failed',
+  },
 } as const satisfies Record<string, ErrorFacts>;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -95,34 +117,56 @@ export interface SqlPosition {
   column: number;
 }
 
+interface ErrorOptions {
+  position?: SqlPosition;
+  cause?: unknown;
+  isSafe?: boolean;
+}
+
 /** The one class of expected failures. Anything else that is thrown is a bug and becomes INTERNAL_ERROR at the edge. */
 export class DbError extends Error {
   readonly code: ErrorCode;
   readonly position: SqlPosition | undefined;
+  /** The message tells nothing but what its caller said or may see. Of an error made from another it is what it was there. */
+  readonly isSafe: boolean;
   /** The statement that failed; set by the edge that knows it, shown to admins only. */
   details: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options: {position?: SqlPosition; cause?: unknown} = {}) {
+  constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : {cause: options.cause});
     this.name = 'DbError';
     this.code = code;
     this.position = options.position;
+    this.isSafe = options.isSafe ?? (options.cause instanceof DbError && options.cause.isSafe);
   }
+}
+
+/** What the caller is told of it. */
+export function messageFor({code, message, isSafe}: DbError, isAdmin: boolean): string {
+  const {toUsers}: ErrorFacts = ERRORS[code];
+  return isAdmin || isSafe || toUsers === undefined ? message : toUsers;
+}
+
+/** Of a failure whose caller can mend it: its text is safe. */
+function mendable(prefix: string, text: string): DbError {
+  return new DbError('SQL_EXECUTION_ERROR', `${prefix}: ${text}`, {isSafe: true});
 }
 
 /** Display prefixes of execution failures; they are part of the message clients see. */
 export const fail = {
   invalidSql: (text: string) => new DbError('INVALID_SQL', `Invalid SQL: ${text}`),
-  notFound: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Not found: ${text}`),
+  notFound: (text: string) => mendable('Not found', text),
+  /** That there is no such table is not for everybody to know: those that may not be read are none for some. */
+  noTable: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Not found: ${text}`),
   tableNotFound: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Table not found: ${text}`),
-  namespaceNotFound: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Namespace not found: ${text}`),
-  alreadyExists: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Already exists: ${text}`),
-  invalidOperation: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Invalid operation: ${text}`),
-  schemaEvolution: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Invalid schema evolution: ${text}`),
-  systemColumn: (text: string) => new DbError('SQL_EXECUTION_ERROR', `System column violation: ${text}`),
-  constraint: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Constraint violation: ${text}`),
-  conflict: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Conflict: ${text}`),
-  execution: (text: string) => new DbError('SQL_EXECUTION_ERROR', `Execution error: ${text}`),
+  namespaceNotFound: (text: string) => mendable('Namespace not found', text),
+  alreadyExists: (text: string) => mendable('Already exists', text),
+  invalidOperation: (text: string) => mendable('Invalid operation', text),
+  schemaEvolution: (text: string) => mendable('Invalid schema evolution', text),
+  systemColumn: (text: string) => mendable('System column violation', text),
+  constraint: (text: string) => mendable('Constraint violation', text),
+  conflict: (text: string) => mendable('Conflict', text),
+  execution: (text: string) => mendable('Execution error', text),
   unauthorized: (text: string) => new DbError('PERMISSION_DENIED', `Unauthorized: ${text}`),
   permissionDenied: (text: string) => new DbError('PERMISSION_DENIED', `Permission denied: ${text}`),
   notSupported: (text: string) => new DbError('NOT_SUPPORTED', `Not supported: ${text}`),

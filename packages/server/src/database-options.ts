@@ -62,18 +62,8 @@ export function databaseOptions(config: Config, logger: DatabaseOptions['logger'
     storageCacheBytes: config['storage.cache_bytes'],
     sharedTemplate: config['storage.shared_tables_template'],
     userTemplate: config['storage.user_tables_template'],
-    auth: {
-      secret: config['auth.jwt_secret'] || undefined,
-      isLocal: isLoopback(config['server.host']),
-      accessTokenMs: config['auth.jwt_expiry_hours'] * 3_600_000,
-      passwords: {
-        minLength: config['auth.min_password_length'],
-        maxLength: config['auth.max_password_length'],
-        isComplex: config['auth.enforce_password_complexity'],
-        cost: {memoryKib: config['auth.argon2_memory_kib'], passes: config['auth.argon2_passes']},
-        atOnce: config['auth.passwords_at_once'],
-      },
-    },
+    audit: {retentionDays: config['audit.retention_days'], rowsMax: config['audit.max_rows']},
+    auth: authOptions(config),
     settings: settingsOf(config),
     logger,
   };
@@ -87,4 +77,19 @@ function settingsOf(config: Config): DatabaseOptions['settings'] {
     description: OPTIONS[name].about,
     category: name.slice(0, name.indexOf('.')),
   }));
+}
+
+function authOptions(config: Config): DatabaseOptions['auth'] {
+  return {
+    secret: config['auth.jwt_secret'] || undefined,
+    isLocal: isLoopback(config['server.host']),
+    accessTokenMs: config['auth.jwt_expiry_hours'] * 3_600_000,
+    passwords: {
+      minLength: config['auth.min_password_length'],
+      maxLength: config['auth.max_password_length'],
+      isComplex: config['auth.enforce_password_complexity'],
+      cost: {memoryKib: config['auth.argon2_memory_kib'], passes: config['auth.argon2_passes']},
+      atOnce: config['auth.passwords_at_once'],
+    },
+  };
 }

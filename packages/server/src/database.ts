@@ -30,6 +30,7 @@ import {createHot} from './hot/hot-store.ts';
 import {MemoryBudget} from './hot/memory-budget.ts';
 import {Sweeper} from './hot/sweeper.ts';
 import type {Measures} from './http/engine.ts';
+import {type AuditLimits, trimAuditLog} from './jobs/kinds/audit-retention.ts';
 import {evictStreams} from './jobs/kinds/stream-eviction.ts';
 import {createSchedule, type Schedule} from './jobs/schedule.ts';
 import type {LiveLimits} from './live/places.ts';
@@ -109,6 +110,7 @@ export interface DatabaseOptions {
   readonly s3?: SimulatedS3;
   readonly sharedTemplate: string;
   readonly userTemplate: string;
+  readonly audit: AuditLimits;
   readonly auth: AuthOptions & {
     /** That tokens are signed with; undefined: one is made and kept in the data directory. */
     readonly secret: string | undefined;
@@ -440,6 +442,7 @@ function startSchedules(options: DatabaseOptions, core: Core, work: Work, stream
   every(options.mirrorCheckMs ?? MIRROR_CHECK_MS, signal => mirrors.tick(signal));
   every(PRUNE_EVERY_MS, () => jobs.prune());
   every(PRUNE_EVERY_MS, () => auth.desk.prune());
+  every(options.audit.checkMs ?? PRUNE_EVERY_MS, () => trimAuditLog({hot, clock: options.clock, jobs}, options.audit));
   return async () => {
     await Promise.all(schedules.map(schedule => schedule.stop()));
   };

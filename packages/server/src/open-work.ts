@@ -7,6 +7,7 @@ import {Compactions} from './jobs/compactions.ts';
 import {Flushes} from './jobs/flushes.ts';
 import {openJobStore} from './jobs/job-store.ts';
 import {createJobs, type Jobs} from './jobs/jobs.ts';
+import {auditRetentionJob} from './jobs/kinds/audit-retention.ts';
 import {cleanupJob} from './jobs/kinds/cleanup.ts';
 import {compactJob} from './jobs/kinds/compact.ts';
 import {flushJob} from './jobs/kinds/flush.ts';
@@ -71,7 +72,7 @@ export async function openJobs(options: DatabaseOptions, core: Core, streams: St
     leaseMs: LEASE_MS,
     nodeId: 1n,
     logger,
-    kinds: [flushKind, compactKind, cleanupJob({manifests, files, clock}), streamEvictionJob({streams, current})],
+    kinds: [flushKind, compactKind, ...sweepingKinds(options, core, streams)],
   });
   compactions = new Compactions({
     jobs,
@@ -96,6 +97,15 @@ export async function openJobs(options: DatabaseOptions, core: Core, streams: St
     namesAtOnce: options.namesAtOnce,
   });
   return {jobs, flushes, compactions};
+}
+
+/** Those that only take away what nobody needs any more. */
+function sweepingKinds({clock}: DatabaseOptions, {auth, hot, manifests, files, catalog}: Core, streams: Streams) {
+  return [
+    cleanupJob({manifests, files, clock}),
+    streamEvictionJob({streams, current: incarnation => catalog.current(incarnation)}),
+    auditRetentionJob({hot, clock, remove: ids => auth.audit.remove(ids)}),
+  ];
 }
 
 export function placeOf(storages: Storages, schema: Schema, scope: ScopeKey): SegmentPlace {

@@ -296,6 +296,18 @@ export const OPTIONS = {
     range: [1, 64 * MIB],
     about: 'Largest parameter.',
   },
+  'audit.retention_days': {
+    default: 90,
+    unit: 'days',
+    range: [1, 3650],
+    about: 'How long rows stay in system.audit_log.',
+  },
+  'audit.max_rows': {
+    default: 100_000,
+    unit: 'rows',
+    range: [100, 10_000_000],
+    about: 'Rows of system.audit_log at most, about half a kilobyte of memory each; the oldest go first.',
+  },
   'auth.jwt_secret': {
     env: 'KALAMDB_JWT_SECRET',
     default: '',

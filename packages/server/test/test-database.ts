@@ -156,6 +156,7 @@ export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   storageCacheBytes: 64 * 1024 * 1024,
   sharedTemplate: '{namespace}/{tableName}',
   userTemplate: '{namespace}/{tableName}/{userId}',
+  audit: {retentionDays: 90, rowsMax: 100_000},
   auth: {
     secret: 'a secret that only tests know, long enough',
     isLocal: true,

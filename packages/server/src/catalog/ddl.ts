@@ -237,7 +237,7 @@ export class Ddl {
 
   #plan({incarnation, name}: Schema, alteration: Alteration): AlterPlan {
     const current = this.#catalog.current(incarnation);
-    if (current === undefined) throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
+    if (current === undefined) throw fail.noTable(`Table '${name.table}' not found in namespace '${name.namespace}'`);
     const changed = alteration(current, this.#catalog.nextColumnId(incarnation));
     if (changed === undefined) return {current, next: undefined, demands: []};
     if (current.version >= VERSIONS_MAX) {

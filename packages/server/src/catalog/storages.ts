@@ -5,7 +5,7 @@
  * Laws: a template's static part comes before the user id, so that a table's and a namespace's folders are prefixes. User ids enter a path
  * only percent-encoded, so no id can leave its folder or meet another's; the shared scope has no user part.
  */
-import {DbError} from '@kalamdb/protocol/errors.ts';
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {Blob} from '../blob/blob.ts';
 import {pathComponent, type ScopeKey} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
@@ -87,7 +87,7 @@ function shardOf(owner: string): string {
 
 /** Throws Invalid operation with the reason a template cannot be used. */
 export function checkTemplate(label: string, template: string, isUser: boolean): void {
-  const bad = (text: string) => new DbError('SQL_EXECUTION_ERROR', `Invalid operation: ${label}: ${text}`);
+  const bad = (text: string) => fail.invalidOperation(`${label}: ${text}`);
   const at = (name: string) => template.indexOf(`{${name}}`);
   if (isUser) {
     if (at('userId') < 0) throw bad('{userId} is required');

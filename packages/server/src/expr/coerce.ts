@@ -224,6 +224,7 @@ function jsonParamAs(text: string, type: DataType): Value {
 export function failAt(scope: {readonly text: string}, node: Node, message: string): DbError {
   return new DbError('SQL_EXECUTION_ERROR', `Execution error: ${message}`, {
     position: positionAt(scope.text, node.start),
+    isSafe: true,
   });
 }
 

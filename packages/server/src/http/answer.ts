@@ -6,7 +6,7 @@
  */
 import type {ServerResponse} from 'node:http';
 import type {Writable} from 'node:stream';
-import {type DbError, ERRORS} from '@kalamdb/protocol/errors.ts';
+import {type DbError, ERRORS, messageFor} from '@kalamdb/protocol/errors.ts';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {StatementResult} from './engine.ts';
 
@@ -66,13 +66,14 @@ function schemaJson(columns: readonly ResultColumn[]): string {
 }
 
 /** `details` is the failed statement, for admins only. `position` is where in the request's `sql` the error lies, if it is anywhere. */
-export function errorJson(error: DbError, details: string | undefined, tookMs: number): string {
+export function errorJson(error: DbError, isForAdmin: boolean, tookMs: number): string {
+  const details = isForAdmin ? error.details : undefined;
   const position = error.position && {line: error.position.line, column: error.position.column};
   const body = {
     status: 'error',
     results: [],
     took: milliseconds(tookMs),
-    error: {code: error.code, message: error.message, details, position},
+    error: {code: error.code, message: messageFor(error, isForAdmin), details, position},
   };
   return JSON.stringify(body);
 }

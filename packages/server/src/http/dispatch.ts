@@ -23,7 +23,7 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
   } catch (thrown) {
     const error = expected(thrown, context.requestId, context.options.logger);
     if (response.headersSent) response.destroy();
-    else sendJson(response, statusOf(error), errorJson(error, undefined, 0), context.headers);
+    else sendJson(response, statusOf(error), errorJson(error, false, 0), context.headers);
   }
   context.traffic.count(routeLabel(request.url ?? ''), response.statusCode);
 }
@@ -40,7 +40,7 @@ async function run(request: IncomingMessage, response: ServerResponse, context: 
     options.cors.answerOptions(request, response, {allow: found.allow, ...headers});
   } else {
     const error = new DbError('METHOD_NOT_ALLOWED', `Use ${found.allow} here.`);
-    sendJson(response, statusOf(error), errorJson(error, undefined, 0), {allow: found.allow, ...headers});
+    sendJson(response, statusOf(error), errorJson(error, false, 0), {allow: found.allow, ...headers});
   }
 }
 
@@ -71,7 +71,7 @@ export function refuseBroken(
   context: RouteContext,
 ): void {
   const error = new DbError('INVALID_INPUT', `The request is refused: ${rule}.`);
-  sendJson(response, statusOf(error), errorJson(error, undefined, 0), {...context.headers, connection: 'close'});
+  sendJson(response, statusOf(error), errorJson(error, false, 0), {...context.headers, connection: 'close'});
   if (!request.complete) discardRest(request);
   context.traffic.count(routeLabel(request.url ?? ''), response.statusCode);
 }

@@ -94,10 +94,10 @@ class SqlCall {
 
   fail(thrown: unknown): void {
     const error = expected(thrown, this.#exchange.requestId, this.#state.options.logger);
-    const details = this.#session !== undefined && isAdmin(this.#session) ? error.details : undefined;
+    const isForAdmin = this.#session !== undefined && isAdmin(this.#session);
     const tookMs = this.#tookMs();
     this.#state.traffic.statementSeconds.observe(tookMs / 1000);
-    this.#exchange.sendError(statusOf(error), errorJson(error, details, tookMs));
+    this.#exchange.sendError(statusOf(error), errorJson(error, isForAdmin, tookMs));
   }
 
   #inTime<T>(outcome: Promise<T>, abort: AbortController): Promise<T> {

@@ -195,13 +195,16 @@ function inStatement(
   {request, statement, index}: {request: string; statement: Parsed; index: number},
 ): DbError {
   const message = `Statement ${index + 1} failed: ${error.message}`;
+  // What is wrong with a statement that was parsed and allowed its caller may read.
+  const isSafe = error.isSafe || error.code === 'INVALID_SQL';
   const position = error.position && positionAt(request, statement.start + error.position.offset);
   const wrapped =
     position === undefined
-      ? new DbError(error.code, message, {cause: error})
+      ? new DbError(error.code, message, {cause: error, isSafe})
       : new DbError(error.code, `${message} (line ${position.line}, column ${position.column})`, {
           cause: error,
           position,
+          isSafe,
         });
   wrapped.details = redactSecrets(statement.text);
   return wrapped;

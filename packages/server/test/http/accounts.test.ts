@@ -345,6 +345,123 @@ describe('accounts', () => {
     assert.equal(words.filter(word => word === 'unauthorized').length, 5);
   });
 
+  const acting: [why: string, text: string, code: string, message: string][] = [
+    ['no name', 'EXECUTE AS USER (SELECT 1)', 'INVALID_INPUT', 'EXECUTE AS USER username cannot be empty'],
+    ['an empty name', "EXECUTE AS USER '' (SELECT 1)", 'INVALID_INPUT', 'EXECUTE AS USER username cannot be empty'],
+    [
+      'no parentheses',
+      "EXECUTE AS USER 'ana' SELECT 1",
+      'INVALID_INPUT',
+      'EXECUTE AS USER must wrap SQL in parentheses',
+    ],
+    ['an open one', "EXECUTE AS USER 'ana' (SELECT 1", 'INVALID_INPUT', "EXECUTE AS USER missing closing ')'"],
+    [
+      'nothing in it',
+      "EXECUTE AS USER 'ana' ()",
+      'INVALID_INPUT',
+      'EXECUTE AS USER requires a non-empty inner SQL statement',
+    ],
+    [
+      'two statements',
+      "EXECUTE AS USER 'ana' (SELECT 1; SELECT 2)",
+      'INVALID_INPUT',
+      'EXECUTE AS USER must contain exactly one wrapped SQL statement',
+    ],
+    [
+      'something behind it',
+      "EXECUTE AS USER 'ana' (SELECT 1) SELECT 2",
+      'INVALID_INPUT',
+      'EXECUTE AS USER can only wrap a single SQL statement',
+    ],
+    [
+      'a shared table',
+      "EXECUTE AS USER 'ana' (INSERT INTO app.news VALUES (1))",
+      'INVALID_INPUT',
+      "Statement 1 failed: EXECUTE AS USER is not allowed on SHARED tables (table 'app:news'). AS USER impersonation is only supported for USER and STREAM tables.",
+    ],
+    [
+      'somebody above',
+      "EXECUTE AS USER 'root' (SELECT 1)",
+      'PERMISSION_DENIED',
+      "Unauthorized: EXECUTE AS USER is not authorized: actor 'admin' with role Dba cannot target 'root' with role System",
+    ],
+  ];
+  for (const [why, text, code, message] of acting) {
+    test(`EXECUTE AS is refused: ${why}`, async () => {
+      await sql(
+        "CREATE SHARED TABLE IF NOT EXISTS app.news (id INT PRIMARY KEY) WITH (ACCESS_LEVEL = 'public')",
+        admin,
+      );
+      const {json} = await sql(text, admin);
+      assert.deepEqual([json.error?.['code'], json.error?.['message']], [code, message]);
+    });
+  }
+
+  test('EXECUTE AS writes and reads the rows of its target, in batches too', async () => {
+    const {status, json} = await sql(
+      `EXECUTE AS USER 'ana' (INSERT INTO app.own VALUES (1, 'for ana'));
+       EXECUTE AS 'ana' (SELECT id, v, CURRENT_USER, CURRENT_ROLE FROM app.own);
+       SELECT count(*) FROM app.own`,
+      admin,
+    );
+    assert.equal(status, 200, JSON.stringify(json));
+    assert.deepEqual(
+      json.results.map(result => [result['rows'], result['as_user']]),
+      [
+        [undefined, 'ana'],
+        [[[1, 'for ana', 'ana', 'user']], 'ana'],
+        [[['0']], 'admin'],
+      ],
+    );
+    const {rows} = await server.database.sql(
+      "SELECT actor_user_id, action, subject_user_id, result FROM system.audit_log WHERE action LIKE 'EXECUTE%' ORDER BY audit_id",
+    );
+    assert.ok(rows.some(row => JSON.stringify(row) === '["admin","EXECUTE_AS_USER","ana","success"]'));
+    assert.ok(
+      rows.some(row => JSON.stringify(row) === '["admin","EXECUTE_AS_USER_DENIED","root","PERMISSION_DENIED"]'),
+    );
+    assert.equal(rows.filter(row => row[1] === 'EXECUTE_AS_USER').length, 1, 'a repeated one is not written again');
+  });
+
+  const told: [why: string, text: string, code: string, toUser: string | RegExp, toAdmin: RegExp][] = [
+    [
+      'a missing table',
+      'SELECT * FROM app.none',
+      'SQL_EXECUTION_ERROR',
+      'SQL statement failed',
+      /table 'kalam\.app\.none' not found/,
+    ],
+    [
+      'a table to describe',
+      'DESCRIBE TABLE app.none',
+      'SQL_EXECUTION_ERROR',
+      'SQL statement failed',
+      /'none' not found/,
+    ],
+    ['a syntax error', 'SELECT FROM WHERE', 'INVALID_SQL', 'SQL statement is invalid or not allowed', /Invalid SQL: /],
+    ['no statement', ';', 'EMPTY_SQL', 'No SQL statements provided', /^No SQL statements provided$/],
+    [
+      'a taken key',
+      'INSERT INTO app.own VALUES (7, NULL), (7, NULL)',
+      'SQL_EXECUTION_ERROR',
+      /Primary key violation|already exists/i,
+      /7/,
+    ],
+    ['a wrong value', "SELECT CAST('x' AS INT)", 'SQL_EXECUTION_ERROR', /Unable to cast value 'x'/, /Unable to cast/],
+    ['an unknown column', 'SELECT nope FROM app.own', 'SQL_EXECUTION_ERROR', /nope/, /nope/],
+  ];
+  for (const [why, text, code, toUser, toAdmin] of told) {
+    test(`who is no admin is told of ${why} what they may know`, async () => {
+      const user = (await sql(text, await tokenOf('ana', 'correct horse'))).json.error!;
+      const dba = (await sql(text, admin)).json.error!;
+      assert.deepEqual([user['code'], dba['code']], [code, code]);
+      if (typeof toUser === 'string') assert.equal(user['message'], toUser);
+      else assert.match(String(user['message']), toUser);
+      assert.match(String(dba['message']), toAdmin);
+      assert.equal(user['details'], undefined);
+    });
+  }
+
   test('sessions, passwords and the audit log outlive a restart; secrets are nowhere in it', async () => {
     const {json} = await login('ana', 'correct horse');
     await server.database.sql("ALTER USER 'ext' SET EMAIL 'ext@example.org'");

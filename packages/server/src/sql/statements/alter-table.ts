@@ -163,7 +163,7 @@ async function alter({ref, ifExists, action}: AlterTable, context: StatementCont
   const schema = catalog.find(name);
   if (schema === undefined) {
     if (ifExists) return done(context, `Table ${tableText(name)} does not exist (skipped)`);
-    throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
+    throw fail.noTable(`Table '${name.table}' not found in namespace '${name.namespace}'`);
   }
   if (schema.kind === 'system') throw fail.invalidOperation(`Cannot alter system table '${tableText(name)}'`);
   requireAlter(context.session, schema);

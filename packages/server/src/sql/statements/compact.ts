@@ -26,7 +26,7 @@ export const storageCompactTable = defineStatement<TableRef>({
     const {catalog, compactions} = context.services;
     const name = tableText(resolveName(context, ref));
     const schema = catalog.find(resolveName(context, ref));
-    if (schema === undefined) throw fail.notFound(`Table ${name} not found`);
+    if (schema === undefined) throw fail.noTable(`Table ${name} not found`);
     if (schema.kind === 'stream' || schema.kind === 'system') {
       const kind = schema.kind.toUpperCase();
       throw fail.invalidOperation(`STORAGE COMPACT TABLE is not supported for ${kind} tables`);

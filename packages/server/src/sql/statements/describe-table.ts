@@ -124,6 +124,6 @@ function tableOrView(context: StatementContext, ref: TableRef): Schema | View {
   const {catalog} = context.services;
   const name = resolveName(context, ref);
   const table = catalog.find(name) ?? catalog.view(name);
-  if (table === undefined) throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
+  if (table === undefined) throw fail.noTable(`Table '${name.table}' not found in namespace '${name.namespace}'`);
   return table;
 }

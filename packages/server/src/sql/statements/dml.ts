@@ -66,7 +66,9 @@ export const updateRows = defineStatement<Update>({
   parse: cursor => parseUpdate(cursor),
   async run(tree, context) {
     if (findTable(context, tree.table).kind === 'stream') {
-      throw new DbError('SQL_EXECUTION_ERROR', 'Error during planning: UPDATE not supported for STREAM tables');
+      throw new DbError('SQL_EXECUTION_ERROR', 'Error during planning: UPDATE not supported for STREAM tables', {
+        isSafe: true,
+      });
     }
     return change(context, tree, 'Updated');
   },
@@ -165,5 +167,13 @@ function done({session}: StatementContext, verb: string, count: number): Stateme
 function target(context: StatementContext, ref: TableRef, verb: string): {schema: Schema; scope: Scope} {
   const schema = findTable(context, ref);
   if (schema.kind === 'system') throw fail.invalidOperation(`Cannot ${verb} system table '${tableText(schema.name)}'`);
+  if (schema.kind === 'shared' && context.session.proof.kind === 'actor') throw sharedAsUser(schema);
   return {schema, scope: context.services.scopeFor(context.session, schema, 'write')};
+}
+
+function sharedAsUser({name}: Schema): DbError {
+  return new DbError(
+    'INVALID_INPUT',
+    `EXECUTE AS USER is not allowed on SHARED tables (table '${name.namespace}:${name.table}'). AS USER impersonation is only supported for USER and STREAM tables.`,
+  );
 }

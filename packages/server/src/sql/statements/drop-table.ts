@@ -35,13 +35,13 @@ export const dropTable = defineStatement<{ref: TableRef; ifExists: boolean}>({
     if (catalog.view(name) !== undefined) throw fail.invalidOperation(`${tableText(name)} is a view; use DROP VIEW`);
     if (schema === undefined) {
       if (ifExists) return done(context, `Table ${tableText(name)} does not exist (skipped)`);
-      throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
+      throw fail.noTable(`Table '${name.table}' not found in namespace '${name.namespace}'`);
     }
     if (schema.kind === 'system') throw fail.invalidOperation(`Cannot drop system table '${tableText(name)}'`);
     requireRight(context.session, 'drop table');
     await flushes.cancelFor(schema);
     if (!(await ddl.dropTable(schema, () => flushes.announceFiles(schema))))
-      throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
+      throw fail.noTable(`Table '${name.table}' not found in namespace '${name.namespace}'`);
     const jobId = await flushes.cleanUp(schema);
     const files = jobId === undefined ? 'Its files are deleted later.' : `Cleanup job: ${jobId}`;
     return done(context, `Table ${tableText(name)} dropped successfully. ${files}`);

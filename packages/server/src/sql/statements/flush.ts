@@ -27,7 +27,7 @@ export const flushTable = defineStatement<TableRef>({
     requireOperator(context.session, 'FLUSH TABLE');
     const name = tableText(resolveName(context, ref));
     const schema = context.services.catalog.find(resolveName(context, ref));
-    if (schema === undefined) throw fail.notFound(`Table '${name}' does not exist`);
+    if (schema === undefined) throw fail.noTable(`Table '${name}' does not exist`);
     if (schema.kind !== 'user' && schema.kind !== 'shared') {
       throw fail.invalidOperation(`Cannot flush ${schema.kind} table '${name}'. Only user tables can be flushed.`);
     }
@@ -59,7 +59,7 @@ export const storageFlushTable = defineStatement<TableRef>({
     const {catalog, flushes} = context.services;
     const name = tableText(resolveName(context, ref));
     const schema = catalog.find(resolveName(context, ref));
-    if (schema === undefined) throw fail.notFound(`Table ${name} not found`);
+    if (schema === undefined) throw fail.noTable(`Table ${name} not found`);
     if (schema.kind === 'stream') throw fail.invalidOperation('STORAGE FLUSH TABLE is not supported for STREAM tables');
     if (schema.kind === 'system') throw fail.invalidOperation('STORAGE FLUSH TABLE is not supported for SYSTEM tables');
     if (!flushes.hasPending(schema))

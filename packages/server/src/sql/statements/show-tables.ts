@@ -92,7 +92,7 @@ export const showStats = defineStatement<TableRef>({
     const {services, session} = context;
     const name = resolveName(context, ref);
     const schema = services.catalog.find(name);
-    if (schema === undefined) throw fail.notFound(`Table '${name.table}' not found in namespace '${name.namespace}'`);
+    if (schema === undefined) throw fail.noTable(`Table '${name.table}' not found in namespace '${name.namespace}'`);
     services.scopeFor(session, schema, 'read');
     const isOwn = !isAdmin(session) && schema.kind !== 'shared';
     const counts = services.tableCounts(schema, isOwn ? session.userId : undefined);
