@@ -21,12 +21,16 @@ export class Accounts {
   readonly #records = new Map<string, UserRecord>();
   readonly #view = new RowView(USERS.schema, () => USERS.schema);
 
-  /** Folds a record of the log. Returns the user whose account it changed. */
+  /** Folds a record of the log. Returns the user whose right to be here it may have changed. */
   apply(record: LogRecord): UserId | undefined {
     if (record.kind !== 'row' || record.scope.incarnation !== USERS.schema.incarnation) return undefined;
     const account = USERS.fromRow(this.#view.at(record.row));
+    const before = this.#records.get(account.user_id);
     this.#records.set(account.user_id, account);
-    return account.user_id as UserId;
+    const isSame = before?.role === account.role && before.deleted_at === account.deleted_at;
+    // What tells whether the server is set up.
+    const isRootsFirst = account.user_id === ROOT_ID && before?.password_hash === '' && account.password_hash !== '';
+    return isSame && !isRootsFirst ? undefined : (account.user_id as UserId);
   }
 
   /** Dropped ones included. */

@@ -60,7 +60,8 @@ export class Audit {
   }
 
   async write(entry: AuditEntry): Promise<void> {
-    await this.#commit.write({rows: [this.row(entry)]});
+    // What it tells of has happened: the row gets in where the log has room left for what must be told.
+    await this.#commit.write({rows: [this.row(entry)], isUrgent: true});
   }
 
   /**

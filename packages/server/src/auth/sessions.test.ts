@@ -136,6 +136,15 @@ test('an expired token is told apart from a wrong one, a minute after its end', 
   assert.throws(() => sessions.authenticate(`Bearer ${tampered}`), {code: 'INVALID_CREDENTIALS'});
 });
 
+test('a sign-in of the user, or another address, is told to nobody', () => {
+  const {sessions} = open();
+  const heard: unknown[] = [];
+  sessions.onSessionsChanged(userId => heard.push(userId));
+  sessions.apply(user({...ANA, last_login_at: 5n, email: 'e', password_hash: 'another'}));
+  sessions.apply(signIn(FAMILY));
+  assert.deepEqual(heard, []);
+});
+
 describe('a session ends', () => {
   const ends: [why: string, record: LogRecord, told: string | undefined, survivesWithoutFamily: boolean][] = [
     ['its user is dropped', user({...ANA, deleted_at: 1n}), 'ana', false],

@@ -115,6 +115,16 @@ const STATEMENTS: readonly Cell[] = [
   ['EXECUTE AS a service', '--yyy', "EXECUTE AS USER 'm_service' (SELECT 1)"],
   ['EXECUTE AS a dba', '---yy', "EXECUTE AS USER 'm_dba' (SELECT 1)"],
   ['EXECUTE AS a system user', '----y', "EXECUTE AS USER 'm_system' (SELECT 1)"],
+  [
+    'EXECUTE AS a user: their password',
+    '-----',
+    "EXECUTE AS USER 'somebody' (ALTER USER 'somebody' SET PASSWORD 'taken over')",
+  ],
+  [
+    'EXECUTE AS a user: an account',
+    '-----',
+    "EXECUTE AS 'somebody' (CREATE USER 'x$n' WITH PASSWORD 'correct horse' ROLE user)",
+  ],
   ['EXECUTE AS: a shared table of services', '-----', "EXECUTE AS USER '$me' (SELECT * FROM app.pri)"],
 ];
 
