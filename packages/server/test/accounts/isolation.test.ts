@@ -102,7 +102,7 @@ function statement(random: Random, user: User): string {
   const table = random.pick(['w.a', 'w.b']);
   const id = 1 + random.below(30);
   if (random.chance(WIDE)) return query();
-  switch (random.below(12)) {
+  switch (random.below(16)) {
     case 0:
       return `INSERT INTO ${random.pick(['w.a', 'w.b', 'w.c'])} VALUES ${wideRow(random, 20 + random.below(60))}`;
     case 1:
@@ -135,6 +135,14 @@ function statement(random: Random, user: User): string {
         'DESCRIBE TABLE w.a',
         'SELECT CURRENT_USER, CURRENT_ROLE',
       ]);
+    case 11:
+      return `INSERT INTO ${table} (id, n, t) VALUES (${id}, ${random.below(5)}, '${user}') ON CONFLICT (id) DO UPDATE SET t = excluded.t || w.${table.slice(2)}.t RETURNING id, t`;
+    case 12:
+      return `DELETE FROM ${table} WHERE id = ${id} RETURNING id, n, t`;
+    case 13:
+      return `BEGIN; UPDATE ${table} SET n = n + 1 WHERE id <= ${id}; SELECT count(*), sum(n) FROM ${table}; INSERT INTO w.a (id) VALUES (${id}); ${random.pick(['COMMIT', 'ROLLBACK'])}`;
+    case 14:
+      return `UPDATE ${table} SET m = o.m FROM w.b o WHERE o.id = ${table}.id AND o.n = ${random.below(4)}`;
     default:
       return `SELECT id, n, t FROM ${table} WHERE n ${random.pick(['<', '>=', '<>'])} ${random.below(5)} ORDER BY t DESC, id LIMIT ${id}`;
   }
@@ -146,9 +154,8 @@ async function answer(world: TestDatabase, user: User, sql: string): Promise<str
   const signal = new AbortController().signal;
   try {
     const results = await world.runSql({sql, params: [], namespace: 'w', session, signal});
-    return JSON.stringify(
-      results.map(({rows, ...rest}) => ({...rest, rows: rows === undefined ? null : shown(sql, rows)})),
-    );
+    const seen = results.map(({rows, ...rest}) => ({...rest, rows: rows === undefined ? null : shown(sql, rows)}));
+    return JSON.stringify(seen).replace(/[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/g, 'some transaction');
   } catch (error) {
     if (!(error instanceof DbError)) throw error;
     return `error ${error.code} ${error.message} ${error.details ?? ''}`;
