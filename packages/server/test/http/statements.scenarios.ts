@@ -220,9 +220,9 @@ export const STATEMENTS: readonly Scenario[] = [
   },
   {
     name: 'a statement that the release does not have is named',
-    sql: "CREATE USER ana WITH PASSWORD 'x' ROLE user",
+    sql: 'CREATE TOPIC app.t PARTITIONS 3',
     code: 'NOT_SUPPORTED',
-    message: 'Not supported: CREATE USER at line 1, column 1.',
+    message: 'Not supported: CREATE TOPIC at line 1, column 1.',
   },
   {
     name: 'a second CREATE',
