@@ -1,7 +1,7 @@
 /**
  * Audited: writes down who ran which statement, of the kinds that say what they are about (`auditTarget`), and who acts as whom.
  *
- * Laws: a statement that was written down is answered only when its row is durable. What anybody may repeat at will, refusals and EXECUTE AS, is
+ * Laws: a statement that is written down is answered only when its row is durable; if the log fails just then, what is done is answered as done. What anybody may repeat at will, refusals and EXECUTE AS, is
  * written once in a while, so that it cannot push out the rest. Kinds that write their own row beside what they change are not written twice.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
@@ -35,12 +35,17 @@ async function runAudited(said: Said, about: About, run: () => Answer, acting: P
   try {
     const result = await run();
     const isWritten = said.kind.auditTarget === undefined || said.kind.auditsItself === true;
-    if (!isWritten) await about.services.auth.audit.write(entryOf(said, about, 'success'));
+    if (!isWritten) await about.services.auth.audit.write(entryOf(said, about, 'success')).catch(ofTheLog);
     return result;
   } catch (error) {
     if (error instanceof DbError) await auditRefusal(said, about, error);
     throw error;
   }
+}
+
+/** That the log failed, every write after it is told. */
+function ofTheLog(error: unknown): void {
+  if (!(error instanceof DbError)) throw error;
 }
 
 /** Who was not allowed to run it. */
