@@ -28,6 +28,7 @@ const OPTIONS = {
   host: {type: 'string', short: 'H'},
   port: {type: 'string', short: 'p'},
   user: {type: 'string'},
+  password: {type: 'string'},
   token: {type: 'string'},
   command: {type: 'string', short: 'c', multiple: true},
   file: {type: 'string', short: 'f', multiple: true},
@@ -43,7 +44,8 @@ const HELP = `kalam: a shell for KalamDB
 
   -u, --url URL         the server; default http://127.0.0.1:8080
   -H, --host, -p, --port  the same in two parts
-      --user NAME       who asks, under development sign-in
+      --user NAME       who asks; under development sign-in that is enough
+      --password TEXT   theirs; better in KALAM_PASSWORD, where no list of processes shows it
       --token TOKEN     access token
   -c, --command SQL     run and leave; may be given several times
   -f, --file FILE       run a file and leave; - is the standard input
@@ -91,10 +93,20 @@ function readArguments() {
   return {...values, format: format as Format, timeoutMs: seconds * 1000, url};
 }
 
-function createSession({url, user, token, timeoutMs, format, expanded = false, command, file}: Values): Session {
+function createSession({
+  url,
+  user,
+  password,
+  token,
+  timeoutMs,
+  format,
+  expanded = false,
+  command,
+  file,
+}: Values): Session {
   const isInteractive = command === undefined && file === undefined && process.stdin.isTTY === true;
   return {
-    ask: connect({url, user: undefined, token, timeoutMs}),
+    ask: connect({url, user: undefined, account: accountOf(user, password), token, timeoutMs}),
     url,
     write: text => void process.stdout.write(text),
     writeError: text => void process.stderr.write(text),
@@ -108,6 +120,11 @@ function createSession({url, user, token, timeoutMs, format, expanded = false, c
     namespace: undefined,
     isOver: false,
   };
+}
+
+function accountOf(user: string | undefined, given: string | undefined) {
+  const password = given ?? process.env['KALAM_PASSWORD'];
+  return password === undefined ? undefined : {user, password};
 }
 
 async function runAll(session: Session, {command = [], file = []}: Values): Promise<boolean> {

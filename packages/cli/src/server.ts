@@ -28,6 +28,8 @@ export interface ServerOptions {
   readonly url: string;
   readonly user: string | undefined;
   readonly token: string | undefined;
+  /** For a server with accounts: signed in at first, and again when the token has expired. */
+  readonly account: {readonly user: string | undefined; readonly password: string} | undefined;
   readonly timeoutMs: number;
 }
 
@@ -36,31 +38,79 @@ export type Ask = (sql: string, how?: {readonly namespace?: string; readonly use
 
 export class CliError extends Error {}
 
-export function connect({url, user, token, timeoutMs}: ServerOptions): Ask {
-  const route = `${url.replace(/\/+$/, '')}/v1/api/sql`;
-  return async (sql, how = {}) => {
+export function connect(options: ServerOptions): Ask {
+  const {user, account} = options;
+  let {token} = options;
+  const askOnce: Ask = async (sql, how = {}) => {
     const caller = how.user ?? user;
-    const headers = {
-      'content-type': 'application/json',
+    const headers: Record<string, string> = {
       ...(caller === undefined ? {} : {'x-user-id': caller}),
       ...(token === undefined ? {} : {authorization: `Bearer ${token}`}),
     };
-    const body = JSON.stringify({sql, ...(how.namespace === undefined ? {} : {namespace_id: how.namespace})});
-    const signal = AbortSignal.timeout(timeoutMs);
-    const answer = await fetch(route, {method: 'POST', headers, body, signal}).catch(error => {
-      throw unreachable(url, error, timeoutMs);
-    });
-    return replyOf(await answer.text(), {status: answer.status, route});
+    const body = {sql, ...(how.namespace === undefined ? {} : {namespace_id: how.namespace})};
+    return replyOf(await post('/v1/api/sql', body, headers, options));
+  };
+  return async (sql, how) => {
+    if (account === undefined) return askOnce(sql, how);
+    token ??= await signIn(account, options);
+    const reply = await askOnce(sql, how);
+    if (reply.error?.code !== 'TOKEN_EXPIRED') return reply;
+    token = await signIn(account, options);
+    return askOnce(sql, how);
   };
 }
 
-function replyOf(text: string, {status, route}: {status: number; route: string}): Reply {
+interface Answer {
+  readonly text: string;
+  readonly status: number;
+  readonly route: string;
+}
+
+async function post(
+  path: string,
+  body: object,
+  headers: Record<string, string>,
+  {url, timeoutMs}: ServerOptions,
+): Promise<Answer> {
+  const route = `${url.replace(/\/+$/, '')}${path}`;
+  const signal = AbortSignal.timeout(timeoutMs);
+  const request = {
+    method: 'POST',
+    headers: {'content-type': 'application/json', ...headers},
+    body: JSON.stringify(body),
+    signal,
+  };
   try {
-    const reply = JSON.parse(text);
-    if (reply.status === 'success' || reply.status === 'error') return reply;
-  } catch {
-    // Said below: whatever answered is no KalamDB server.
+    const answer = await fetch(route, request);
+    return {text: await answer.text(), status: answer.status, route};
+  } catch (error) {
+    throw unreachable(url, error as Error, timeoutMs);
   }
+}
+
+async function signIn(
+  {user, password}: NonNullable<ServerOptions['account']>,
+  options: ServerOptions,
+): Promise<string> {
+  if (user === undefined) throw new CliError('A password needs --user, whose it is.');
+  const {text, status, route} = await post('/v1/api/auth/login', {user, password}, {}, options);
+  const answer = parse(text) as {access_token?: unknown; message?: unknown} | undefined;
+  if (status === 200 && typeof answer?.access_token === 'string') return answer.access_token;
+  throw new CliError(`${user} is not signed in: ${answer?.message ?? `${route} answered ${status}`}`);
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Whatever answered is no KalamDB server; whoever asked says so.
+    return undefined;
+  }
+}
+
+function replyOf({text, status, route}: Answer): Reply {
+  const reply = parse(text) as Reply | null | undefined;
+  if (reply?.status === 'success' || reply?.status === 'error') return reply;
   throw new CliError(
     `${route} answered ${status} with something else than a KalamDB reply. Is this the right address?`,
   );

@@ -59,6 +59,22 @@ test('a server that is not there, and arguments that mean nothing, are told in a
   assert.match(wrong.err, /--format is one of table, json, csv/);
 });
 
+test('on a server with accounts a name and a password sign in', async () => {
+  const setup = {user: 'admin', password: 'Adm1n-pass!', root_password: 'R00t-pass!'};
+  const done = await fetch(`http://127.0.0.1:${port}/v1/api/auth/setup`, {
+    method: 'POST',
+    headers: {'content-type': 'application/json'},
+    body: JSON.stringify(setup),
+  });
+  assert.equal(done.status, 200);
+  const who = ['--csv', '-c', 'SELECT CURRENT_USER, CURRENT_ROLE'];
+  assert.match((await kalam(['--user', 'admin', '--password', 'Adm1n-pass!', ...who])).out, /admin,dba/);
+  const wrong = await kalam(['--user', 'admin', '--password', 'wrong', ...who]);
+  assert.deepEqual([wrong.code, wrong.err], [1, 'admin is not signed in: Invalid credentials\n']);
+  assert.match((await kalam(['--password', 'x', ...who])).err, /^A password needs --user/);
+  assert.match((await kalam(['--user', 'admin', ...who])).err, /^MISSING_AUTHORIZATION/);
+});
+
 interface Run {
   readonly code: number;
   readonly out: string;
