@@ -7,16 +7,21 @@
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import {tablesOf} from '../expr/walk.ts';
+import type {UserId} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
+import type {Session} from '../model/session.ts';
 import type {View} from '../model/view.ts';
 import {viewQuery} from '../query/bind-view.ts';
 import type {Place, Tables, Transaction} from '../table/table.ts';
 import {resolveName, type StatementContext, type StatementKind} from './define.ts';
+import {sessionOf} from './gate.ts';
 
 /** The statements of a request, as they were parsed. */
 export interface RequestStatement {
   readonly kind: StatementKind;
   readonly tree: unknown;
+  /** Whom EXECUTE AS names. */
+  readonly target: UserId | undefined;
 }
 
 export class RequestTransaction {
@@ -91,30 +96,41 @@ export class RequestTransaction {
   }
 
   #places(context: StatementContext): Place[] {
-    const places = new Map<Schema, Place>();
-    const views = new Set<View>();
-    const {catalog} = context.services;
-    const refs = this.#statements
-      .slice(this.#next)
-      .filter(({kind}) => kind.takesParams)
-      .flatMap(({tree}) => tablesOf(tree as Parameters<typeof tablesOf>[0]));
-    for (let ref = refs.pop(); ref !== undefined; ref = refs.pop()) {
-      const name = resolveName(context, ref);
-      const view = catalog.view(name);
-      if (view !== undefined && !views.has(view)) refs.push(...tablesOf(viewQuery(view)));
-      if (view !== undefined) views.add(view);
-      const schema = catalog.find(name);
-      const place = schema && placeOf(context, schema);
-      if (place !== undefined) places.set(place.schema, place);
+    const places = new Map<string, Place>();
+    for (const {kind, tree, target} of this.#statements.slice(this.#next)) {
+      if (!kind.takesParams) continue;
+      const session = sessionOf(context.services, context.session, target);
+      for (const schema of schemasOf(context, tree as Parameters<typeof tablesOf>[0])) {
+        const id = `${schema.incarnation} ${session.userId}`;
+        const place = places.has(id) ? undefined : placeOf(context, session, schema);
+        if (place !== undefined) places.set(id, place);
+      }
     }
     return [...places.values()];
   }
 }
 
+/** Tables that the statement names, by itself or through views. */
+function schemasOf(context: StatementContext, tree: Parameters<typeof tablesOf>[0]): Schema[] {
+  const {catalog} = context.services;
+  const schemas: Schema[] = [];
+  const views = new Set<View>();
+  const refs = tablesOf(tree);
+  for (let ref = refs.pop(); ref !== undefined; ref = refs.pop()) {
+    const name = resolveName(context, ref);
+    const schema = catalog.find(name);
+    if (schema !== undefined && schema.kind !== 'system') schemas.push(schema);
+    const view = catalog.view(name);
+    if (view === undefined || views.has(view)) continue;
+    views.add(view);
+    refs.push(...tablesOf(viewQuery(view)));
+  }
+  return schemas;
+}
+
 const DDL = /^(?:CREATE|ALTER|DROP)\b/;
 
-function placeOf({services, session}: StatementContext, schema: Schema): Place | undefined {
-  if (schema.kind === 'system') return undefined;
+function placeOf({services}: StatementContext, session: Session, schema: Schema): Place | undefined {
   try {
     return {schema, scope: services.scopeFor(session, schema, 'read')};
   } catch (error) {

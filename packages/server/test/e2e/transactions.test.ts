@@ -334,6 +334,25 @@ describe('a transaction', () => {
     assert.deepEqual((await database.sql('SELECT v FROM app.mine', {user: 'ben'})).rows, [['ben 2']]);
   });
 
+  test('acts as another where a statement says so, each on rows of its own', async () => {
+    await database.sql('CREATE USER TABLE app.mine (id INT PRIMARY KEY, v TEXT)');
+    await database.sql("INSERT INTO app.mine VALUES (1, 'ben')", {user: 'ben'});
+    between = () => database.sql("INSERT INTO app.mine VALUES (3, 'later')", {user: 'ben'});
+    const asBen = (sql: string) => `EXECUTE AS USER 'ben' (${sql})`;
+    const found = await answers(
+      `BEGIN; ${PAUSE}; INSERT INTO app.mine VALUES (1, 'root'); ${asBen("INSERT INTO app.mine VALUES (2, 'by root')")};
+       ${asBen('SELECT id, v FROM app.mine')}; SELECT id, v FROM app.mine; COMMIT`,
+    );
+    assert.deepEqual(found.slice(1), [
+      [
+        [1, 'ben'],
+        [2, 'by root'],
+      ],
+      [[1, 'root']],
+    ]);
+    assert.equal((await database.sql('SELECT id FROM app.mine', {user: 'ben'})).rows.length, 3);
+  });
+
   test('stays after a restart, with its rows hot, flushed and replaced', async () => {
     await flush(database, 'app.t');
     await answers(`BEGIN; ${CHANGES}; COMMIT`);

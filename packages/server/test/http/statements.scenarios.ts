@@ -105,7 +105,7 @@ export const STATEMENTS: readonly Scenario[] = [
   },
   {
     name: 'a transaction has a result for each of its statements',
-    sql: "BEGIN; INSERT INTO app.t VALUES (70, 'a'); SAVEPOINT s; DELETE FROM app.t WHERE id = 70 RETURNING id, name; ROLLBACK TO s; COMMIT",
+    sql: "BEGIN; INSERT INTO app.t VALUES (70, 'a'); SAVEPOINT s; DELETE FROM app.t WHERE id = 70 RETURNING id, v; ROLLBACK TO s; COMMIT",
     check: (_, json) => {
       const told = json.results.map(one => one.message?.replace(/\([-0-9a-f]{36}\)/, '(id)') ?? one.rows);
       assert.deepEqual(told, [
@@ -122,7 +122,7 @@ export const STATEMENTS: readonly Scenario[] = [
       );
     },
   },
-  {name: 'and then its rows are there', sql: 'SELECT name FROM app.t WHERE id = 70', rows: [['a']]},
+  {name: 'and then its rows are there', sql: 'SELECT v FROM app.t WHERE id = 70', rows: [['a']]},
   {
     name: 'a failure inside takes all of it back and names the statement',
     sql: "BEGIN; DELETE FROM app.t WHERE id = 70;\nINSERT INTO app.t VALUES (51, 'b'); COMMIT",
@@ -135,7 +135,7 @@ export const STATEMENTS: readonly Scenario[] = [
     code: 'SQL_EXECUTION_ERROR',
     message: 'Request completed with an open explicit transaction; rolled back automatically',
   },
-  {name: 'its rows are still there', sql: 'DELETE FROM app.t WHERE id = 70 RETURNING name', rows: [['a']]},
+  {name: 'its rows are still there', sql: 'DELETE FROM app.t WHERE id = 70 RETURNING v', rows: [['a']]},
   {
     name: 'a failing INSERT of several rows leaves none',
     sql: "INSERT INTO app.t VALUES (60, 'a'), (51, 'b')",
