@@ -100,7 +100,7 @@ export const ARRAY_FUNCTIONS: readonly FunctionFacts[] = [
 /** What parts elements: no JSON text holds it as it is. */
 const PARTING = '\u001f';
 
-function elementsOf(array: Value | undefined): readonly Json[] {
+export function elementsOf(array: Value | undefined): readonly Json[] {
   const found = parseJson(array as string);
   if (isJsonArray(found)) return found;
   throw fail.execution('this JSON is no array');
@@ -137,10 +137,11 @@ function orderOf(element: Json, value: Value, type: DataType): number | undefine
   if (element === null) return undefined;
   const compare = comparator(type, type);
   if (compare === undefined) throw fail.execution('values of this type have no order');
-  return compare(value, asType(element, type));
+  return compare(value, elementAs(element, type));
 }
 
-function asType(element: Json, type: DataType): Value {
+/** In memory form, as the type; throws if it is none of it. */
+export function elementAs(element: Json, type: DataType): Value {
   if (type.name === 'json') return JSON.stringify(element);
   if (typeof element === 'boolean' && type.name === 'boolean') return element;
   if (typeof element === 'string') return castValue(element, TEXT, type);

@@ -5,6 +5,7 @@
  * whose terms all name single keys. They are found once per plan and valued once per execution, since values may be parameters.
  * Law: facts only ever widen: the caller still evaluates its whole predicate on each row.
  */
+import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {ColdFilter} from '../cold/cold.ts';
 import type {KeyRange} from '../hot/hot.ts';
 import type {DataType, Value} from '../model/datatype.ts';
@@ -12,10 +13,12 @@ import {encodeKey, KEY_BYTES_MAX} from '../model/key-codec.ts';
 import type {Schema} from '../model/schema.ts';
 import {sameType} from '../model/type-table.ts';
 import type {Expr} from '../parser/ast.ts';
-import {NO_ROW, openAs} from './coerce.ts';
+import {elementAs, elementsOf} from './array-functions.ts';
+import {implicitly, NO_ROW, openAs} from './coerce.ts';
 import {paramBound} from './compare.ts';
 import {compileOpen} from './compile.ts';
 import type {ColumnScope, Env, Source, TypedExpr} from './expr.ts';
+import {JSON_TYPE} from './json.ts';
 import {type Bound, boundOf, isInteger, isNumeric, rangeSide} from './numbers.ts';
 import {type ComparisonOperator, MIRRORED} from './operators.ts';
 import {resolveColumn} from './sources.ts';
@@ -41,7 +44,8 @@ type ValueOf = (env: Env) => Bound | null;
 
 type Fact =
   | {readonly kind: 'compare'; readonly column: number; readonly op: ComparisonOperator; readonly value: ValueOf}
-  | {readonly kind: 'points'; readonly values: readonly ValueOf[]};
+  /** undefined: this time nothing is known. */
+  | {readonly kind: 'points'; readonly values: (env: Env) => readonly (Bound | null)[] | undefined};
 
 /** Reads what a WHERE tree says of one table; call the result once per execution. Without a source the only one is meant. */
 export function keyFacts(
@@ -105,6 +109,7 @@ function factsOf(term: Expr, place: Place): Fact[] {
     const pairs = term.list.map(item => compareFact(term.operand, '=', item, place));
     return pointsFact(pairs, place);
   }
+  if (term.kind === 'call' && term.name === 'COMPARE_ANY') return listFact(term.args, place);
   if (term.kind === 'logic' && term.op === 'or') {
     return pointsFact(
       term.terms.map(part => {
@@ -124,6 +129,28 @@ function pointsFact(parts: readonly (Fact[] | undefined)[], place: Place): Fact[
     if (fact?.kind !== 'compare' || fact.column !== place.schema.primaryKey) return [];
     values.push(fact.value);
   }
+  return [{kind: 'points', values: env => values.map(value => value(env))}];
+}
+
+/** `key = ANY (array)`; an array whose elements are no keys fails where it is compared, if there is a row. */
+function listFact([column, op, array]: readonly Expr[], place: Place): Fact[] {
+  if (column?.kind !== 'column' || op?.kind !== 'string' || op.value !== '=' || !isSteady(array!)) return [];
+  const found = resolveColumn(column.qualifier, column.column, column, place.scope);
+  if (found?.source !== place.source || found.column.index !== place.schema.primaryKey) return [];
+  const {type} = found.column;
+  const list = implicitly(compileOpen(array!, place.scope), JSON_TYPE);
+  if (list === undefined) return [];
+  const values = (env: Env): (Bound | null)[] | undefined => {
+    try {
+      const text = list.eval(NO_ROW, env);
+      if (text === null) return [];
+      const elements = elementsOf(text).filter(element => element !== null);
+      return elements.map(element => ({value: elementAs(element, type), isAbove: false}));
+    } catch (error) {
+      if (error instanceof DbError) return undefined;
+      throw error;
+    }
+  };
   return [{kind: 'points', values}];
 }
 
@@ -165,7 +192,8 @@ function valued(facts: readonly Fact[], schema: Schema, env: Env): KeyFacts {
   let [from, to]: (Uint8Array | undefined)[] = [undefined, undefined];
   for (const fact of facts) {
     if (fact.kind === 'points') {
-      points ??= pointKeys(fact.values, keyType!, env);
+      const values = points === undefined ? fact.values(env) : undefined;
+      if (values !== undefined) points = pointKeys(values, keyType!);
       continue;
     }
     const {type, id} = schema.columns[fact.column]!;
@@ -212,10 +240,9 @@ function assembled(
 }
 
 /** Encoded keys in order, without repeats, without values that no key can have. */
-function pointKeys(values: readonly ValueOf[], type: DataType, env: Env): Uint8Array[] {
+function pointKeys(values: readonly (Bound | null)[], type: DataType): Uint8Array[] {
   const keys: Uint8Array[] = [];
-  for (const value of values) {
-    const bound = value(env);
+  for (const bound of values) {
     if (bound === null || bound.isAbove || rangeSide(bound.value, type) !== 0 || isTooLong(bound.value)) continue;
     keys.push(encodeKey(type, bound.value));
   }
