@@ -1,4 +1,5 @@
 /** Computed: wires the readers of all computed system tables, and counts what `system.stats` tells. */
+import {isAdmin} from './auth/roles.ts';
 import type {Catalog} from './catalog/catalog.ts';
 import * as information from './catalog/information.ts';
 import {
@@ -95,7 +96,7 @@ export function informationTables({catalog, settings, mayRead}: InformationOptio
     tables: session => information.tables(visible(session)),
     columns: session => information.columns(visible(session)),
     schemata: () => information.schemata(catalog),
-    views: () => information.views(catalog),
+    views: session => information.views(catalog, isAdmin(session)),
     table_constraints: session => information.tableConstraints(visible(session)),
     key_column_usage: session => information.keyColumnUsage(visible(session)),
     routines: () => information.routines(),

@@ -122,12 +122,14 @@ export function* schemata(catalog: Catalog): Rows {
   }
 }
 
-export function* views(catalog: Catalog): Rows {
+/** What a view reads is told to admins alone: it may name tables that others do not see. */
+export function* views(catalog: Catalog, isAdmin: boolean): Rows {
   for (const view of catalog.views()) {
+    const definition = isAdmin ? view.text : null;
     yield INFORMATION_VIEWS.toValues({
       ...place(view),
-      definition: view.text,
-      view_definition: view.text,
+      definition,
+      view_definition: definition,
       is_updatable: 'NO',
       is_insertable_into: 'NO',
     });

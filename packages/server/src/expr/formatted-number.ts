@@ -1,7 +1,7 @@
 /** A number in digits, for formats: decimals round half away from zero, doubles as their exact binary value, half to even, as C does. */
 import type {DataType, Value} from '../model/datatype.ts';
 import type {FormattedNumber} from './number-format.ts';
-import {divideRound, isFloating, isInteger, scaleOf} from './numbers.ts';
+import {divideRound, isFloating, isInteger, outOfRange, scaleOf} from './numbers.ts';
 
 /** Digits that a double is sure of. */
 const DOUBLE_DIGITS = 15;
@@ -55,6 +55,7 @@ function floating(value: number, sure: number): FormattedNumber {
   return {
     rounded(behind, shift) {
       const shifted = value * 10 ** shift;
+      if (!Number.isFinite(shifted)) throw outOfRange({name: 'double'});
       const wholeLength = Math.abs(shifted) < 1 ? 1 : Math.floor(Math.log10(Math.abs(shifted))) + 1;
       const shown = wholeLength >= sure ? 0 : Math.min(behind, sure - wholeLength);
       return {digits: fixedDigits(Math.abs(shifted), shown), isNegative: shifted < 0 || Object.is(shifted, -0)};

@@ -56,7 +56,7 @@ function checkColumns(binder: Binder, view: View, query: BoundQuery, ref: TableR
 function aboutView(error: unknown, binder: Binder, name: string, ref: Node): unknown {
   const isOfStatement = error instanceof DbError && error.code === 'SQL_EXECUTION_ERROR';
   if (!isOfStatement || error.message.startsWith(BROKEN)) return error;
-  const reason = error.message.replace(/^[A-Z][a-z ]+: /, '');
+  const reason = error.message.replace(/^[A-Z][a-z ]+: /, '').replace(/\.$/, '');
   return new DbError(
     error.code,
     `${BROKEN} ${name} no longer fits what it reads: ${reason}. CREATE OR REPLACE VIEW can make it anew.`,

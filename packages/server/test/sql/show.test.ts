@@ -43,6 +43,23 @@ describe('show', () => {
     assert.ok((await names('dba')).includes('jobs'));
   });
 
+  test('information_schema lists what the session may read, and what views read to admins alone', async () => {
+    await database.sql('CREATE VIEW app.peek AS SELECT id FROM app.secret');
+    const list = (role: Role, sql: string) => as('ana', role, sql);
+    const tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'app' ORDER BY 1";
+    const names = async (role: Role) => (await list(role, tables)).map(row => row['table_name']);
+    assert.deepEqual(await names('dba'), ['news', 'notes', 'peek', 'secret']);
+    assert.deepEqual(await names('user'), ['news', 'notes', 'peek']);
+    assert.deepEqual(await names('anonymous'), ['news', 'peek']);
+    const columns = "SELECT column_name FROM information_schema.columns WHERE table_name = 'secret'";
+    assert.deepEqual(await list('user', columns), []);
+    const views = 'SELECT definition, view_definition FROM information_schema.views';
+    assert.deepEqual(await list('user', views), [{definition: null, view_definition: null}]);
+    assert.match(String((await list('dba', views))[0]!['definition']), /FROM app.secret/);
+    await refused(list('user', 'SELECT * FROM information_schema.df_settings'), 'PERMISSION_DENIED');
+    await database.sql('DROP VIEW app.peek');
+  });
+
   test('SHOW STATS counts the scopes that the session may read', async () => {
     const stats = async (role: Role, table: string) =>
       (await as('ana', role, `SHOW STATS FOR TABLE ${table}`)).map(row => [
