@@ -42,6 +42,13 @@ test('rows stand in key order, 64-bit keys by their value, whatever the order of
   assert.equal(ids(rows), '-5 8 9 10 11 9007199254740992 9007199254740993');
 });
 
+test('changes without a snapshot before them stand in key order too', () => {
+  const rows = new LiveRows();
+  rows.useSchema(SCHEMA);
+  rows.apply(change('insert', {rows: [row('10', 1), row('9', 2)]}));
+  assert.equal(ids(rows), '9 10');
+});
+
 test('a snapshot is seen only when it is whole, and then takes the place of all rows', () => {
   const rows = rowsOf([row('1', 1), row('2', 2)]);
   const before = rows.rows;

@@ -7,7 +7,7 @@
  * Laws: `rows` is the answer of the query at one moment and never a snapshot half received. Every version is applied once: one whose
  *       `_seq` is not above the version held for its key changes nothing, so what arrives twice after a resume is harmless. Rows that did
  *       not change keep their identity, and so does the list. Rows stand in key order, as the server answers without ORDER BY, or in the
- *       order that was given. Cost of a change: O(log n) comparisons, and the moving of list entries.
+ *       order that was given. A snapshot costs O(n log n), a change O(log n) comparisons and the moving of list entries.
  */
 import type {Cell, ChangeMessage, LiveRow} from '@kalamdb/protocol/messages.ts';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
@@ -30,15 +30,17 @@ interface Entry {
   readonly row: LiveRow;
 }
 
+type Entries = Map<string, Entry>;
+
 export class LiveRows {
   readonly #options: RowsOptions;
   #keyOf: (row: LiveRow) => string = row => JSON.stringify([row['id'] ?? row['_seq'] ?? row]);
   #compare: Compare<LiveRow> = () => 0;
   /** What updates, and so rows that are first heard of by one, leave out. */
   #unsaid: LiveRow = {};
-  #held = new EntryList();
-  /** The snapshot that is being received. */
-  #staged: EntryList | undefined;
+  #held = new EntryList(new Map(), this.#compare);
+  /** The snapshot that is being received; it is put in order when it is whole. */
+  #staged: Entries | undefined;
   /** What `rows` answered last, until it is no longer true. */
   #list: readonly LiveRow[] | undefined;
 
@@ -54,6 +56,8 @@ export class LiveRows {
     const byKey = keyOrder(columns, schema);
     const {compare} = this.#options;
     this.#compare = compare === undefined ? byKey : (a, b) => compare(a, b) || byKey(a, b);
+    // Where no snapshot comes first, changes begin a list of their own.
+    if (this.#held.size === 0) this.#held = new EntryList(new Map(), this.#compare);
   }
 
   /** In order. The same list until a row changes. */
@@ -63,7 +67,7 @@ export class LiveRows {
   }
 
   beginSnapshot(): void {
-    this.#staged = new EntryList();
+    this.#staged = new Map();
   }
 
   /** Rows of a batch go to the snapshot that was begun. Outside of one they are changes, as older servers resume. */
@@ -74,7 +78,7 @@ export class LiveRows {
   /** The snapshot is whole: it takes the place of the rows held. */
   commitSnapshot(): void {
     if (this.#staged === undefined) return;
-    this.#held = this.#staged;
+    this.#held = new EntryList(newest(this.#staged, this.#limit), this.#compare);
     this.#staged = undefined;
     this.#list = undefined;
   }
@@ -96,40 +100,58 @@ export class LiveRows {
     for (const [i, row] of (change.rows ?? []).entries()) {
       // A changed column that the new image leaves out became NULL: so do servers that send no NULLs.
       const cleared = change.change_type === 'update' ? nullsOf(change.old_values?.[i], row) : undefined;
-      const before = this.#target.get(this.#keyOf(row))?.row ?? this.#unsaid;
+      const before = this.#entry(this.#keyOf(row))?.row ?? this.#unsaid;
       this.#upsert(row, {...before, ...cleared, ...row});
     }
   }
 
-  get #target(): EntryList {
-    return this.#staged ?? this.#held;
+  get #limit(): number {
+    return this.#options.limit ?? Number.POSITIVE_INFINITY;
+  }
+
+  #entry(key: string): Entry | undefined {
+    return this.#staged === undefined ? this.#held.get(key) : this.#staged.get(key);
   }
 
   #upsert(image: LiveRow, row: LiveRow): void {
-    const target = this.#target;
     const key = this.#keyOf(image);
     const seq = seqOf(image);
-    const held = target.get(key);
-    if (held !== undefined && seq !== undefined && seq <= held.seq) return;
-    target.put({key, seq: seq ?? held?.seq ?? 0n, row}, this.#compare);
-    if (target.size > (this.#options.limit ?? Number.POSITIVE_INFINITY)) target.removeOldest(this.#compare);
-    if (target === this.#held) this.#list = undefined;
+    const before = this.#entry(key);
+    if (before !== undefined && seq !== undefined && seq <= before.seq) return;
+    const entry = {key, seq: seq ?? before?.seq ?? 0n, row};
+    if (this.#staged !== undefined) {
+      this.#staged.set(key, entry);
+      return;
+    }
+    this.#held.put(entry);
+    if (this.#held.size > this.#limit) this.#held.removeOldest();
+    this.#list = undefined;
   }
 
   #remove(image: LiveRow, key: string): void {
-    const target = this.#target;
-    const held = target.get(key);
+    const before = this.#entry(key);
     const seq = seqOf(image);
-    if (held === undefined || (seq !== undefined && seq < held.seq)) return;
-    target.remove(held, this.#compare);
-    if (target === this.#held) this.#list = undefined;
+    if (before === undefined || (seq !== undefined && seq < before.seq)) return;
+    if (this.#staged !== undefined) {
+      this.#staged.delete(key);
+      return;
+    }
+    this.#held.remove(before);
+    this.#list = undefined;
   }
 }
 
-/** Entries by key and in order. */
+/** Entries by key, and their rows in order. */
 class EntryList {
-  readonly #byKey = new Map<string, Entry>();
-  readonly #ordered: Entry[] = [];
+  readonly #byKey: Entries;
+  readonly #ordered: LiveRow[];
+  readonly #compare: Compare<LiveRow>;
+
+  constructor(entries: Entries, compare: Compare<LiveRow>) {
+    this.#byKey = entries;
+    this.#compare = compare;
+    this.#ordered = Array.from(entries.values(), entry => entry.row).sort(compare);
+  }
 
   get size(): number {
     return this.#ordered.length;
@@ -139,47 +161,55 @@ class EntryList {
     return this.#byKey.get(key);
   }
 
-  put(entry: Entry, compare: Compare<LiveRow>): void {
+  put(entry: Entry): void {
     const before = this.#byKey.get(entry.key);
-    if (before !== undefined) this.#ordered.splice(this.#indexOf(before, compare), 1);
+    if (before !== undefined) this.#ordered.splice(this.#indexOf(before.row), 1);
     this.#byKey.set(entry.key, entry);
-    this.#ordered.splice(this.#placeFor(entry, compare), 0, entry);
+    this.#ordered.splice(this.#placeFor(entry.row), 0, entry.row);
   }
 
-  remove(entry: Entry, compare: Compare<LiveRow>): void {
+  remove(entry: Entry): void {
     this.#byKey.delete(entry.key);
-    this.#ordered.splice(this.#indexOf(entry, compare), 1);
+    this.#ordered.splice(this.#indexOf(entry.row), 1);
   }
 
-  removeOldest(compare: Compare<LiveRow>): void {
-    this.remove(
-      this.#ordered.reduce((oldest, entry) => (entry.seq < oldest.seq ? entry : oldest)),
-      compare,
-    );
+  removeOldest(): void {
+    let oldest: Entry | undefined;
+    for (const entry of this.#byKey.values()) {
+      if (oldest === undefined || entry.seq < oldest.seq) oldest = entry;
+    }
+    if (oldest !== undefined) this.remove(oldest);
   }
 
   toRows(): LiveRow[] {
-    return this.#ordered.map(entry => entry.row);
+    return this.#ordered.slice();
   }
 
-  #indexOf(entry: Entry, compare: Compare<LiveRow>): number {
-    const place = this.#placeFor(entry, compare) - 1;
+  #indexOf(row: LiveRow): number {
+    const place = this.#placeFor(row) - 1;
     // Rows that compare alike, which only a given order or key can have, stand before it.
-    return this.#ordered[place] === entry ? place : this.#ordered.indexOf(entry);
+    return this.#ordered[place] === row ? place : this.#ordered.indexOf(row);
   }
 
   /** Behind all that come before it or compare alike. New rows mostly come last. */
-  #placeFor({row}: Entry, compare: Compare<LiveRow>): number {
+  #placeFor(row: LiveRow): number {
     let low = 0;
     let high = this.#ordered.length;
-    if (high > 0 && compare(this.#ordered[high - 1]!.row, row) <= 0) return high;
+    if (high > 0 && this.#compare(this.#ordered[high - 1]!, row) <= 0) return high;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (compare(this.#ordered[middle]!.row, row) <= 0) low = middle + 1;
+      if (this.#compare(this.#ordered[middle]!, row) <= 0) low = middle + 1;
       else high = middle;
     }
     return low;
   }
+}
+
+/** Those with the greatest seqs. */
+function newest(entries: Entries, limit: number): Entries {
+  if (entries.size <= limit) return entries;
+  const bySeq = [...entries].sort(([, a], [, b]) => (a.seq < b.seq ? 1 : -1));
+  return new Map(bySeq.slice(0, limit));
 }
 
 function keyColumnsOf(schema: readonly ResultColumn[]): string[] {
