@@ -8,6 +8,8 @@ export interface Cable {
   readonly port: number;
   /** Open connections break, and no new ones are made, until it is in again. */
   pull(): void;
+  /** Open connections stay and carry nothing any more, as when a network vanishes without a word. */
+  hush(): void;
   plug(): void;
   close(): Promise<void>;
 }
@@ -42,6 +44,13 @@ export async function layCable(toPort: number): Promise<Cable> {
   return {
     port: (server.address() as AddressInfo).port,
     pull,
+    hush() {
+      isIn = false;
+      for (const socket of sockets) {
+        socket.unpipe();
+        socket.resume();
+      }
+    },
     plug() {
       isIn = true;
     },

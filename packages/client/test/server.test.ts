@@ -94,6 +94,42 @@ describe('on a real server', {timeout: 60_000}, () => {
     );
   });
 
+  test('a silent connection is probed, and the server’s answer keeps it; one that was broken off without a word is made anew', async () => {
+    const cable = await layCable(server.port);
+    let laterMs = 0;
+    const sent: string[] = [];
+    let lostCount = 0;
+    const follower = createClient<Schema>({
+      url: `http://127.0.0.1:${cable.port}`,
+      pingIntervalMs: 20,
+      environment: {nowMs: () => Date.now() + laterMs},
+      onSend: text => sent.push(text),
+      onDisconnect: () => void lostCount++,
+    });
+    try {
+      follower.setReconnectDelay(5, 20);
+      const query = follower.liveQuery('SELECT * FROM app.notes');
+      await holds(query, []);
+      const probes = () => sent.filter(text => text.includes('authenticate')).length;
+      laterMs += 30_000;
+      await moment(() => probes() === 2);
+      await client.table('app.notes').insert({id: '1', room: 'a'});
+      await holds(query, ['1']);
+      assert.equal(lostCount, 0);
+      cable.hush();
+      laterMs += 30_000;
+      await moment(() => probes() === 3);
+      await client.table('app.notes').insert({id: '2', room: 'a'});
+      laterMs += 30_000;
+      await moment(() => lostCount === 1);
+      cable.plug();
+      await holds(query, ['1', '2']);
+    } finally {
+      await follower.shutdown();
+      await cable.close();
+    }
+  });
+
   test('random writes, while the network breaks again and again: what is seen is SELECT after some write, only later ones, at last the last', async () => {
     const cable = await layCable(server.port);
     const follower = createClient<Schema>({url: `http://127.0.0.1:${cable.port}`});
