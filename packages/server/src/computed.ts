@@ -18,7 +18,7 @@ import type {Duck} from './duck/duck.ts';
 import type {Hot} from './hot/hot.ts';
 import type {Flushes} from './jobs/flushes.ts';
 import type {Jobs} from './jobs/jobs.ts';
-import type {LiveQuery} from './live/live.ts';
+import type {Live, LiveQuery} from './live/live.ts';
 import type {Log} from './log/log.ts';
 import type {Value} from './model/datatype.ts';
 import type {UserId} from './model/names.ts';
@@ -54,6 +54,7 @@ export interface StatsOptions {
   readonly memory: () => {rss: number; heapUsed: number};
   readonly memorySoftBytes: number;
   readonly memoryHardBytes: number;
+  readonly liveCounts: () => Live['counts'];
 }
 
 export interface ComputedOptions extends StatsOptions {
@@ -192,6 +193,7 @@ export function stats(options: StatsOptions): Record<string, string | number | b
   const coldStats = cold.stats();
   const duckStats = duck.stats();
   const seconds = Math.floor(options.uptimeMs() / 1000);
+  const live = options.liveCounts();
   return {
     server_version: options.version,
     server_uptime_seconds: seconds,
@@ -206,6 +208,9 @@ export function stats(options: StatsOptions): Record<string, string | number | b
     jobs_retrying: count('retrying'),
     memory_soft_limit_bytes: options.memorySoftBytes,
     memory_hard_limit_bytes: options.memoryHardBytes,
+    active_connections: live.connections,
+    active_subscriptions: live.subscriptions,
+    subscriptions_behind: live.behind,
     hot_rows: hot.rowCount(),
     hot_bytes: hot.bytes(),
     cold_scopes: totals.scopes,

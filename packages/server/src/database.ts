@@ -322,6 +322,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     memory: () => process.memoryUsage(),
     memorySoftBytes: options.memorySoftBytes,
     memoryHardBytes: options.memoryHardBytes,
+    liveCounts: () => live.counts,
   };
   const {settings} = options;
   const computed = computedTables({...measured, settings, liveQueries: () => live.list()});

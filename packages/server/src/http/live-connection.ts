@@ -395,7 +395,9 @@ export class LiveConnection {
     const isPaused = this.#pausedSinceMs !== undefined;
     const silentMs = nowMs - Math.max(this.#pausedSinceMs ?? 0, this.#heardMs);
     if (!isPaused && silentMs >= limits.idleMs) this.#on('idle');
-    else if (isPaused && silentMs >= limits.slowMs) this.#on('ended', {error: tooSlow()});
+    // Nor is it slow while it waits for the server.
+    else if (isPaused && silentMs >= limits.slowMs && this.#writer.queuedBytes > 0)
+      this.#on('ended', {error: tooSlow()});
     if (this.#state === 'closing' || this.#state === 'closed') return;
     if (this.#writer.queuedBytes <= CONTROL_BYTES_MAX) this.#writer.send([[PING]], 0);
     this.#timers.beat = wheel.after(limits.heartbeatMs, () => this.#beat());

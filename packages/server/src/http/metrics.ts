@@ -100,6 +100,14 @@ export const METRICS: readonly Metric[] = [
     return (user + system) / 1e6;
   }),
   stat('counter', 'kalamdb_uptime_seconds', 'server_uptime_seconds', 'Seconds since the start.'),
+  stat('gauge', 'kalamdb_live_connections', 'active_connections', 'Connections that may follow live queries.'),
+  stat('gauge', 'kalamdb_live_queries', 'active_subscriptions', 'Live queries that are open.'),
+  stat(
+    'gauge',
+    'kalamdb_live_queries_behind',
+    'subscriptions_behind',
+    'Live queries that are catching up, or wait for a slow reader.',
+  ),
   stat('counter', 'kalamdb_commits_total', 'log_batches', 'Write batches committed since the start.'),
   stat('counter', 'kalamdb_log_blocks_total', 'log_blocks', 'Blocks written to the log: groups of commits.'),
   stat('counter', 'kalamdb_log_bytes_total', 'log_appended_bytes', 'Bytes appended to the log since the start.'),
