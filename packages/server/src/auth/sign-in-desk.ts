@@ -28,8 +28,11 @@ import {type Claims, invalidCredentials, type TokenSigner} from './token.ts';
 
 /** Of one user; the one that signed in longest ago makes room. */
 export const FAMILIES_MAX = 1000;
-/** Of an access token. */
+/** Sign-ins of one name from one address at the same time. */
+const LINE_MAX = 64;
+/** Lives of an access token. */
 const REFRESH_LIVES = 7;
+const LOCKED_MS = 60_000;
 
 /** Where a caller is. */
 export interface Caller {
@@ -64,6 +67,8 @@ export interface SignInDeskOptions {
 export class SignInDesk {
   readonly #options: SignInDeskOptions;
   readonly #backOff: BackOff;
+  /** Sign-ins that are not answered yet, by name and address. */
+  readonly #waiting = new Map<string, number>();
 
   constructor(options: SignInDeskOptions) {
     this.#options = options;
@@ -77,11 +82,19 @@ export class SignInDesk {
       throw new DbError('SETUP_REQUIRED', 'This server is not set up: give root a password first.');
     }
     // One after the other, so that no more of them are looked at than may fail.
-    const release = await this.#options.latches.acquire('sign-in', [`${name}\0${caller.address}`]);
+    const line = `${name}\0${caller.address}`;
+    const waiting = this.#waiting.get(line) ?? 0;
+    if (waiting >= LINE_MAX)
+      throw new DbError('RATE_LIMIT_EXCEEDED', 'Too many sign-ins wait for this name; try again.');
+    this.#waiting.set(line, waiting + 1);
+    const release = await this.#options.latches.acquire('sign-in', [line]);
     try {
       const account = await this.#check(name, password, caller);
       return await this.#begin(account, password, caller);
     } finally {
+      const left = this.#waiting.get(line)! - 1;
+      if (left === 0) this.#waiting.delete(line);
+      else this.#waiting.set(line, left);
       release();
     }
   }
@@ -152,8 +165,16 @@ export class SignInDesk {
       return now;
     }
     if (this.#backOff.fail(name, caller.address)) {
-      const told = {actor: name, action: 'LOGIN_LOCKED', target: 'session', subject: name, address: caller.address};
-      await audit.write({...told, details: 'Too many wrong passwords from this address', result: 'ACCOUNT_LOCKED'});
+      // What a stranger typed for a name may be a password.
+      const who = now === undefined ? {actor: 'unknown'} : {actor: name, subject: name};
+      const told = {
+        ...who,
+        action: 'LOGIN_LOCKED',
+        target: 'session',
+        address: caller.address,
+        result: 'ACCOUNT_LOCKED',
+      };
+      await audit.writeOnce({...told, details: 'Too many wrong passwords from this address'}, LOCKED_MS);
     }
     throw invalidCredentials();
   }

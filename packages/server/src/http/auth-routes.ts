@@ -143,7 +143,7 @@ function route(answer: Answer): Handler {
     if (!request.complete) request.resume();
     if (cookies.length > 0) response.setHeader('set-cookie', cookies);
     const retry = code === 429 ? {'retry-after': '1'} : undefined;
-    sendJson(response, code, JSON.stringify(body), {'cache-control': 'no-store', ...retry, ...context.headers});
+    sendJson(response, code, JSON.stringify(body), {...retry, ...context.headers});
   };
 }
 

@@ -1,6 +1,8 @@
 /** Accounts over HTTP, as clients and browsers use them: the dialogues of the specification, and attacks on them. */
 import assert from 'node:assert/strict';
 import {after, afterEach, before, beforeEach, describe, test} from 'node:test';
+import {TokenSigner} from '../../src/auth/token.ts';
+import {TEST_OPTIONS} from '../test-database.ts';
 import {type Answer, send, startServer, type TestServer} from './server.ts';
 
 const ROOT_PASSWORD = 'R00t-pass!';
@@ -259,6 +261,19 @@ describe('accounts', () => {
     assert.equal((await call('GET', 'me', undefined, {cookie: 'kalamdb_auth=x'})).status, 401);
   });
 
+  test('an expired token is told in the envelope of statements, where clients look for it', async () => {
+    const signer = new TokenSigner(TEST_OPTIONS.auth.secret!);
+    const iat = Math.floor(Date.now() / 1000) - 7200;
+    const expired = signer.sign({sub: 'ana', role: 'user', token_type: 'access', email: null, iat, exp: iat + 3600});
+    const {status, json} = await sql('SELECT 1', expired);
+    const {took, ...rest} = json;
+    assert.equal(typeof took, 'number');
+    const error = {code: 'TOKEN_EXPIRED', message: 'Invalid credentials'};
+    assert.deepEqual([status, rest], [401, {status: 'error', results: [], error}]);
+    const me = await call('GET', 'me', undefined, {authorization: `Bearer ${expired}`});
+    assert.deepEqual([me.status, me.json], [401, {error: 'unauthorized', message: 'Invalid credentials'}]);
+  });
+
   test('statements do not take a cookie for a token, nor a password', async () => {
     const {json} = await login('ana', 'correct horse');
     for (const [header, code] of [
@@ -335,6 +350,10 @@ describe('accounts', () => {
       await call('POST', 'login', {user: 'ghost', password: `wrong ${i}`}, from('203.0.113.52'));
     const ghost = await call('POST', 'login', {user: 'ghost', password: 'x'}, from('203.0.113.52'));
     assert.equal(ghost.json['error'], 'account_locked', 'a name without account is locked alike');
+    const {rows} = await server.database.sql(
+      "SELECT actor_user_id FROM system.audit_log WHERE action = 'LOGIN_LOCKED' ORDER BY audit_id",
+    );
+    assert.deepEqual(rows, [['bob'], ['unknown']], 'names that nobody has are written nowhere');
   });
 
   test('guesses at once are counted like guesses one by one', async () => {
