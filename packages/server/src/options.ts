@@ -28,7 +28,7 @@ export const OPTIONS = {
   'server.host': {
     env: 'KALAMDB_SERVER_HOST',
     default: '127.0.0.1',
-    about: 'Address to listen on; loopback only until accounts exist.',
+    about: 'Address to listen on; one that others can reach needs a password of root, or auth.allow_remote_setup.',
   },
   'server.port': {env: 'KALAMDB_SERVER_PORT', default: 8080, range: [1, 65_535], about: 'Port of the HTTP API.'},
   'server.public_origin': {
