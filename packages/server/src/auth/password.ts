@@ -18,7 +18,7 @@ export interface PasswordCost {
   readonly passes: number;
 }
 
-export interface PasswordsOptions {
+interface PasswordsOptions {
   readonly cost: PasswordCost;
   /** Hashed at the same time. */
   readonly atOnce: number;

@@ -27,7 +27,7 @@ export function developmentSession(userId: string | undefined): Session {
   return userId === undefined ? ROOT : {userId: checkUserId(userId), role: 'dba', proof: DEVELOPMENT};
 }
 
-export interface SessionsOptions {
+interface SessionsOptions {
   readonly signer: TokenSigner;
   readonly clock: Clock;
   /** The server can be reached from this machine alone. */

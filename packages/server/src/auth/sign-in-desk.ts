@@ -27,7 +27,7 @@ import {removed, signInRow} from './sign-ins.ts';
 import {type Claims, invalidCredentials, type TokenSigner} from './token.ts';
 
 /** Of one user; the one that signed in longest ago makes room. */
-export const FAMILIES_MAX = 1000;
+const FAMILIES_MAX = 1000;
 /** Sign-ins of one name from one address at the same time. */
 const LINE_MAX = 64;
 /** Lives of an access token. */
@@ -50,7 +50,7 @@ export interface SignedIn {
   readonly refreshExpiresAtMs: number;
 }
 
-export interface SignInDeskOptions {
+interface SignInDeskOptions {
   readonly sessions: Sessions;
   readonly signer: TokenSigner;
   readonly passwords: Passwords;

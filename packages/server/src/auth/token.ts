@@ -11,13 +11,13 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Role} from '../model/session.ts';
 import {ROLES} from './roles.ts';
 
-export const ISSUER = 'kalamdb';
+const ISSUER = 'kalamdb';
 /** Clocks of two machines may differ by this. */
 const LEEWAY_SECONDS = 60;
 /** Far above any token of ours. */
-export const TOKEN_LENGTH_MAX = 4096;
+const TOKEN_LENGTH_MAX = 4096;
 
-export type TokenType = 'access' | 'refresh';
+type TokenType = 'access' | 'refresh';
 
 export interface Claims {
   readonly sub: string;

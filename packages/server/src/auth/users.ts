@@ -44,7 +44,7 @@ export interface Doing {
   readonly details: string;
 }
 
-export interface UsersOptions {
+interface UsersOptions {
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly policy: PasswordPolicy;
