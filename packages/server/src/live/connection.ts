@@ -14,6 +14,8 @@ import type {ConnectOptions, LiveConnection, LiveEvent, LiveSink, SubscribeReque
 import type {LiveRoom} from './room.ts';
 import type {LiveSubscription} from './subscription.ts';
 
+const LOOK_MS = 1000;
+
 export class Connection implements LiveConnection {
   readonly id: string;
   session: Session;
@@ -82,18 +84,23 @@ export class Connection implements LiveConnection {
   /** Somebody is behind: the socket has so long to take something. */
   hold(): void {
     if (this.isClosed || this.#held !== undefined) return;
-    const queued = this.#sink.queuedBytes;
-    const {slowMs} = this.room.limits;
-    this.#held = this.room.wheel.after(slowMs, () => {
-      this.#held = undefined;
-      if (this.#sink.queuedBytes < queued) this.hold();
-      else
-        this.end(
-          new DbError('SLOW_CONSUMER', `The connection took nothing for ${slowMs / 1000} s; connect again and resume.`),
-        );
-    });
+    const {queuedBytes} = this.#sink;
+    this.#lookAgain(queuedBytes, this.room.nowMs());
     // It may be that nothing waits, and one commit alone is more than may be queued.
-    if (queued === 0) this.room.scheduleFlush(this);
+    if (queuedBytes === 0) this.room.scheduleFlush(this);
+  }
+
+  /** Nothing depends on being told of a drain alone. `sinceMs`: when so many bytes were first seen queued. */
+  #lookAgain(queuedBytes: number, sinceMs: number): void {
+    const {slowMs} = this.room.limits;
+    this.#held = this.room.wheel.after(Math.min(LOOK_MS, slowMs), () => {
+      this.#held = undefined;
+      const now = this.#sink.queuedBytes;
+      if (this.hasRoom(0)) this.drained();
+      else if (now < queuedBytes) this.#lookAgain(now, this.room.nowMs());
+      else if (this.room.nowMs() - sinceMs < slowMs) this.#lookAgain(queuedBytes, sinceMs);
+      else this.end(tooSlow(slowMs));
+    });
   }
 
   drained(): void {
@@ -126,4 +133,8 @@ export function sessionOver(): DbError {
     'TOKEN_EXPIRED',
     'The session is over: its token has expired, or was ended. Sign in again and resume.',
   );
+}
+
+function tooSlow(slowMs: number): DbError {
+  return new DbError('SLOW_CONSUMER', `The connection took nothing for ${slowMs / 1000} s; connect again and resume.`);
 }

@@ -151,6 +151,11 @@ export class LiveRoom implements Live, ChangeListener {
     return this.#options.sessions.isStillValid(session);
   }
 
+  /** Of durations. */
+  nowMs(): number {
+    return this.#options.clock.monotonicMs();
+  }
+
   newestSeq(schema: Schema): Seq {
     return this.#options.newestSeq(schema);
   }

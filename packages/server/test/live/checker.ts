@@ -9,8 +9,9 @@
 import assert from 'node:assert/strict';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {developmentSession} from '../../src/auth/sessions.ts';
-import type {LiveConnection, LiveEvent, LiveSink} from '../../src/live/live.ts';
+import type {LiveConnection, LiveEvent, LiveSink, SubscribeOptions, Subscription} from '../../src/live/live.ts';
 import type {LiveSubscription} from '../../src/live/subscription.ts';
+import type {Role} from '../../src/model/session.ts';
 import {seededRandom} from '../../src/std/sim-clock.ts';
 import {quiet, TICK_MS, toTheEnd, turn, World} from '../sim/compact-world.ts';
 import type {Result} from '../test-database.ts';
@@ -52,6 +53,8 @@ export interface Met {
   evicted: number;
   altered: number;
   deaths: number;
+  transactions: number;
+  rights: number;
 }
 
 export function newMet(): Met {
@@ -66,6 +69,8 @@ export function newMet(): Met {
     evicted: 0,
     altered: 0,
     deaths: 0,
+    transactions: 0,
+    rights: 0,
   };
 }
 
@@ -77,6 +82,7 @@ export class Checker {
   readonly #clients: SimClient[] = [];
   #checks: Promise<void>[] = [];
   #writes: Promise<unknown>[] = [];
+  isPrivate = false;
   #counter = 0;
   #columns = 0;
 
@@ -109,7 +115,8 @@ export class Checker {
     await this.sql(`CREATE USER TABLE app.mine ${columns}`);
     await this.sql(`CREATE SHARED TABLE app.board ${columns} WITH (ACCESS_LEVEL = 'PUBLIC')`);
     await this.sql(`CREATE STREAM TABLE app.pulse (room TEXT, n INT, at BIGINT) WITH (TTL_SECONDS = ${TTL_S})`);
-    for (let i = 0; i < CLIENTS; i++) this.#clients.push(new SimClient(this, USERS[i % 2]!));
+    for (let i = 0; i < CLIENTS; i++)
+      this.#clients.push(new SimClient(this, USERS[i % 2]!, i % 4 < 2 ? 'user' : 'service'));
     for (let step = 0; step < steps; step++) {
       await this.#step();
       if (this.#writes.length > 3 || this.random() < 0.3) await this.settle();
@@ -176,7 +183,8 @@ export class Checker {
 
   async #step(): Promise<void> {
     const dice = this.random();
-    if (dice < 0.5) this.#write();
+    if (dice < 0.43) this.#write();
+    else if (dice < 0.5) this.#transaction();
     else if (dice < 0.56) this.#streamWrite();
     else if (dice < 0.9) this.pick(this.#clients).act();
     else if (dice < 0.92) this.#job(`FLUSH TABLE ${this.pick(TABLES)}`);
@@ -184,6 +192,7 @@ export class Checker {
     else if (dice < 0.965) await this.#wait();
     else if (dice < 0.97) await this.#alter();
     else if (dice < 0.985) await this.#restart();
+    else if (dice < 0.99) await this.#setAccess();
     else await turn();
   }
 
@@ -202,6 +211,32 @@ export class Checker {
       `BEGIN; UPDATE ${table} SET room = '${room}' WHERE ${where}; DELETE FROM ${this.pick(TABLES)} WHERE id = ${id}; INSERT INTO ${table} (id, room, n) VALUES (${id + 12}, 'b', ${n}) ON CONFLICT DO NOTHING; COMMIT`,
     ]);
     this.#background(text, this.pick(USERS));
+  }
+
+  /** Several statements that come as one commit, or not at all. */
+  #transaction(): void {
+    const table = this.pick(TABLES);
+    const note = `t${++this.#counter}`;
+    const statements = Array.from({length: 2 + this.int(3)}, () => {
+      const id = this.int(12);
+      return this.pick([
+        `UPDATE ${table} SET room = '${this.pick(['a', 'b', 'c'])}', note = '${note}' WHERE id = ${id}`,
+        `INSERT INTO ${table} (id, room, n) VALUES (${id}, 'a', 2) ON CONFLICT (id) DO UPDATE SET n = ${this.int(5)}`,
+        `DELETE FROM ${table} WHERE id = ${id}`,
+      ]);
+    });
+    this.met.transactions++;
+    const end = this.random() < 0.8 ? 'COMMIT' : 'ROLLBACK';
+    this.#background(['BEGIN', ...statements, end].join('; '), this.pick(USERS));
+  }
+
+  /** Who is no service loses the shared table, or gets it back. */
+  async #setAccess(): Promise<void> {
+    this.isPrivate = !this.isPrivate;
+    this.met.rights++;
+    this.say(`board is ${this.isPrivate ? 'private' : 'public'}`);
+    await this.settle();
+    await this.sql(`ALTER TABLE app.board SET ACCESS LEVEL ${this.isPrivate ? 'PRIVATE' : 'PUBLIC'}`);
   }
 
   #streamWrite(): void {
@@ -247,7 +282,10 @@ export class Checker {
     this.met.altered++;
     this.say(`alter ${table}`);
     await this.settle();
-    await this.sql(`ALTER TABLE ${table} ADD COLUMN c${++this.#columns} INT DEFAULT ${this.int(9)}`);
+    const column = `c${++this.#columns}`;
+    await this.sql(`ALTER TABLE ${table} ADD COLUMN ${column} INT DEFAULT ${this.int(9)}`);
+    const more = [`RENAME COLUMN ${column} TO ${column}x`, `DROP COLUMN ${column}`, `MODIFY COLUMN ${column} BIGINT`];
+    if (this.random() < 0.7) await this.sql(`ALTER TABLE ${table} ${this.pick(more)}`);
   }
 
   async #restart(): Promise<void> {
@@ -290,8 +328,7 @@ function ignoreExpected(error: unknown): void {
   const isExpected =
     error instanceof DbError &&
     (/already exists|already running|was altered|was dropped/.test(error.message) ||
-      error.code === 'WRITE_CONFLICT' ||
-      error.code === 'SHUTTING_DOWN');
+      ['SHUTTING_DOWN', 'WRITE_CONFLICT'].includes(error.code));
   if (!isExpected) throw error;
 }
 
@@ -299,6 +336,7 @@ function ignoreExpected(error: unknown): void {
 class SimClient implements LiveSink {
   readonly #checker: Checker;
   readonly #user: string;
+  readonly #role: Role;
   #connection: LiveConnection | undefined;
   /** By its id: the query, and what is held of its answer, also while there is no line. */
   readonly #answers = new Map<string, {query: string; isWhole: boolean; answer: Answer | undefined}>();
@@ -308,9 +346,10 @@ class SimClient implements LiveSink {
   #lines = 0;
   queuedBytes = 0;
 
-  constructor(checker: Checker, user: string) {
+  constructor(checker: Checker, user: string, role: Role) {
     this.#checker = checker;
     this.#user = user;
+    this.#role = role;
   }
 
   act(): void {
@@ -381,7 +420,11 @@ class SimClient implements LiveSink {
     this.#checker.say(`${this.#user}: connects`);
     this.#isSlow = false;
     const sink = this.#ofThisLine();
-    this.#connection = world.live.connect({id: `${this.#lines}`, session: developmentSession(this.#user), sink});
+    this.#connection = world.live.connect({
+      id: `${this.#lines}`,
+      session: {...developmentSession(this.#user), role: this.#role},
+      sink,
+    });
     for (const [id, {query, answer}] of this.#answers) this.#again(id, query, answer);
   }
 
@@ -422,11 +465,26 @@ class SimClient implements LiveSink {
     this.#checker.say(
       `${this.#user}: ${id} ${query} ${JSON.stringify(options, (_, value) => (typeof value === 'bigint' ? String(value) : value))}`,
     );
-    const subscription = this.#connection!.subscribe({id, sql: query, options});
+    const subscription = this.#allowed(id, query, options);
+    if (subscription === undefined) return;
     const wasWhole = this.#answers.get(id)?.isWhole ?? true;
     const isWhole = from === 0n ? lastRows === undefined : wasWhole;
     this.#answers.set(id, {query, isWhole, answer: new Answer(subscription, from === 0n ? undefined : held)});
     if (from !== 0n) met.resumed++;
+  }
+
+  /** Who is refused gives up; who is not has the right. */
+  #allowed(id: string, query: string, options: SubscribeOptions): Subscription | undefined {
+    const mayNot = this.#checker.isPrivate && this.#role === 'user' && query.includes('app.board');
+    try {
+      const subscription = this.#connection!.subscribe({id, sql: query, options});
+      assert.ok(!mayNot, 'the board is private');
+      return subscription;
+    } catch (error) {
+      if (!mayNot || !(error instanceof DbError) || error.code !== 'PERMISSION_DENIED') throw error;
+      this.#answers.delete(id);
+      return undefined;
+    }
   }
 
   #unsubscribe(): void {
