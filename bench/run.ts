@@ -16,6 +16,7 @@ import {idleMemory} from './idle-memory.ts';
 import {insertHttp} from './insert-http.ts';
 import {type Bench, runBench} from './kit/bench.ts';
 import {textOf} from './kit/report.ts';
+import {liveDelivery} from './live-delivery.ts';
 import {liveIdle} from './live-idle.ts';
 import {many} from './many.ts';
 import {memoryCosts} from './memory-costs.ts';
@@ -37,6 +38,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   start,
   'idle-memory': idleMemory,
   'live-idle': liveIdle,
+  'live-delivery': liveDelivery,
   many,
   'memory-costs': memoryCosts,
 };

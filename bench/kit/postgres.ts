@@ -26,6 +26,7 @@ const SETTINGS = {
 export interface Postgres extends Child {
   readonly version: string;
   readonly settings: Readonly<Record<string, string>>;
+  readonly port: number;
   sql(text: string): Promise<string>;
   pgbench(job: PgbenchJob): Promise<PgbenchOutcome>;
 }
@@ -85,6 +86,7 @@ export async function startPostgres(programs: string): Promise<Postgres> {
     },
     version: (await run('postgres', ['--version'])).trim(),
     settings: SETTINGS,
+    port,
     sql: text => run('psql', [...login, '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-c', text, 'postgres']),
     pgbench: job => pgbench(run, directory, login, job),
   };
