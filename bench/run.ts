@@ -10,6 +10,7 @@
 import {mkdir, writeFile} from 'node:fs/promises';
 import {parseArgs} from 'node:util';
 import {bulkInsert} from './bulk-insert.ts';
+import {concurrentReads} from './concurrent-reads.ts';
 import {flush} from './flush.ts';
 import {groupHot} from './group-hot.ts';
 import {idleMemory} from './idle-memory.ts';
@@ -34,6 +35,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'group-hot': groupHot,
   'mix-cold': mixCold,
   'parse-bind': parseBind,
+  'concurrent-reads': concurrentReads,
   flush,
   start,
   'idle-memory': idleMemory,
