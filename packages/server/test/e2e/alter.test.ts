@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {seededRandom} from '../../src/std/sim-clock.ts';
+import {systemClock} from '../../src/std/system-clock.ts';
 import {compact, flush, jobEnd, jobIdOf, type TestDatabase} from '../test-database.ts';
-import {type Gate, withGatedDatabase} from './gated-disk.ts';
+import {type Gate, segmentFiles, withGatedDatabase} from './gated-disk.ts';
 
 const TABLE = 'CREATE USER TABLE app.t (id INT PRIMARY KEY, n TEXT, must INT NOT NULL)';
 
@@ -177,6 +178,49 @@ test('a write that was planned on an older version is planned again, also when i
       [1, '10'],
       [2, 'x0'],
     ]);
+  });
+});
+
+test('another flush policy holds at once', async () => {
+  await withGatedDatabase(
+    TABLE,
+    async db => {
+      await put(db, 1, "'1'");
+      await put(db, 2, "'2'");
+      await db.sql("ALTER TABLE app.t SET TBLPROPERTIES (FLUSH_POLICY = 'rows:2')");
+      for (let i = 0; i < 500 && (await segmentFiles(db)).length === 0; i++) await systemClock.sleep(10);
+      assert.equal((await segmentFiles(db)).length, 1);
+    },
+    {flushCheckMs: 10},
+  );
+});
+
+test('another retention holds for tombstones that are there already', async () => {
+  await withTable(async db => {
+    await put(db, 1, "'1'");
+    await put(db, 2, "'2'");
+    await flush(db, 'app.t');
+    await db.sql('DELETE FROM app.t WHERE id = 1', {user: 'ana'});
+    await flush(db, 'app.t');
+    await compact(db, 'app.t');
+    assert.deepEqual(await rows(db, 'SELECT id FROM app.t WHERE _deleted = true'), [[1]]);
+    await db.sql('ALTER TABLE app.t SET TBLPROPERTIES (DELETED_RETENTION_HOURS = 0)');
+    await compact(db, 'app.t');
+    assert.deepEqual(await rows(db, 'SELECT id FROM app.t WHERE _deleted = true'), []);
+    assert.deepEqual(await rows(db), [[2, '2']]);
+  });
+});
+
+test('a view reads by names: one that is gone is missed, and one that came back is another column', async () => {
+  await withTable(async db => {
+    await put(db, 1, "'1'");
+    await db.sql('CREATE VIEW app.v AS SELECT id, n FROM app.t');
+    assert.deepEqual(await rows(db, 'SELECT * FROM app.v'), [[1, '1']]);
+    await db.sql('ALTER TABLE app.t RENAME COLUMN n TO label');
+    await assert.rejects(rows(db, 'SELECT * FROM app.v'), /No field named n/);
+    await db.sql("ALTER TABLE app.t ADD COLUMN n TEXT DEFAULT 'new'");
+    assert.deepEqual(await rows(db, 'SELECT * FROM app.v'), [[1, 'new']]);
+    await assert.rejects(db.sql('ALTER TABLE app.v ADD COLUMN x INT'), /app\.v is a view; use CREATE OR REPLACE VIEW/);
   });
 });
 

@@ -43,6 +43,19 @@ test('a row is gone to the millisecond when its TTL is over, whether or not it w
   });
 });
 
+test('another TTL holds at once, for the rows that are there too', async () => {
+  await withDatabase({}, async (db, time) => {
+    await say(db, 'early');
+    time.pass(20_000);
+    await say(db, 'late');
+    await db.sql('ALTER TABLE app.typing SET TBLPROPERTIES (TTL_SECONDS = 10)');
+    assert.deepEqual(await rooms(db), ['late']);
+    await db.sql('ALTER TABLE app.typing SET TBLPROPERTIES (TTL_SECONDS = 3600)');
+    time.pass(60_000);
+    assert.deepEqual(await rooms(db), ['early', 'late']);
+  });
+});
+
 test('the eviction job frees what is past the TTL and says how much', async () => {
   await withDatabase({streams: {scopeRowsMax: 1000, tableBytesMax: 1 << 24, evictMs: 10}}, async (db, time) => {
     for (const user of ['ana', 'ben']) for (let i = 0; i < 5; i++) await say(db, `${i}`, user);

@@ -161,6 +161,8 @@ async function alter({ref, ifExists, action}: AlterTable, context: StatementCont
   const {catalog, ddl} = context.services;
   const name = resolveName(context, ref);
   const schema = catalog.find(name);
+  if (catalog.view(name) !== undefined)
+    throw fail.invalidOperation(`${tableText(name)} is a view; use CREATE OR REPLACE VIEW`);
   if (schema === undefined) {
     if (ifExists) return done(context, `Table ${tableText(name)} does not exist (skipped)`);
     throw fail.noTable(`Table '${name.table}' not found in namespace '${name.namespace}'`);
