@@ -137,9 +137,7 @@ function sayStart(config: Config, port: number, database: Database): void {
   const lines = [
     `KalamDB ${VERSION} listens on ${url}`,
     ...database.describeStart(),
-    describeAccounts(database.auth),
-    'Try: ' +
-      `curl -s ${url}/v1/api/sql -H 'Content-Type: application/json' -H 'X-USER-ID: ana' -d '{"sql":"SELECT 1 AS one"}'`,
+    ...describeAccounts(database.auth, url),
   ];
   process.stdout.write(lines.join('\n') + '\n');
 }

@@ -37,11 +37,27 @@ export async function startAccounts(config: Config, {users, sessions}: Auth, log
   );
 }
 
-/** What people are told of it when the server starts. */
-export function describeAccounts({sessions}: Auth): string {
-  if (sessions.isDevelopment)
-    return 'Sign-in: development. X-USER-ID names the caller (role dba); without it the caller is root (role system).';
-  if (sessions.accounts.needsSetup)
-    return 'Sign-in: none yet. POST /v1/api/auth/setup gives root a password and makes the first dba.';
-  return 'Sign-in: accounts. POST /v1/api/auth/login gives a token, sent as Authorization: Bearer.';
+/** What people are told of it when the server starts: how sign-in works, and what to try. */
+export function describeAccounts({sessions}: Auth, url: string): string[] {
+  if (sessions.isDevelopment) {
+    return [
+      'Sign-in: development. X-USER-ID names the caller (role dba); without it the caller is root (role system).',
+      tryCurl(`${url}/v1/api/sql`, '{"sql":"SELECT 1 AS one"}', 'X-USER-ID: ana'),
+    ];
+  }
+  if (sessions.accounts.needsSetup) {
+    return [
+      'Sign-in: none yet. POST /v1/api/auth/setup gives root a password and makes the first dba.',
+      tryCurl(`${url}/v1/api/auth/setup`, '{"user":"ana","password":"…","root_password":"…"}'),
+    ];
+  }
+  return [
+    'Sign-in: accounts. POST /v1/api/auth/login gives a token, sent as Authorization: Bearer.',
+    tryCurl(`${url}/v1/api/auth/login`, '{"user":"root","password":"…"}'),
+  ];
+}
+
+function tryCurl(url: string, body: string, ...headers: string[]): string {
+  const options = ['Content-Type: application/json', ...headers].map(header => `-H '${header}' `);
+  return `Try: curl -s ${url} ${options.join('')}-d '${body}'`;
 }

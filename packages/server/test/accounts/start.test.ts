@@ -29,7 +29,10 @@ describe('a server that others can reach', () => {
 
   test('starts with a root password, once; later ones are not looked at, over restarts too', async () => {
     await start({KALAMDB_ROOT_PASSWORD: PASSWORD});
-    assert.match(describeAccounts(database.auth), /accounts/);
+    assert.match(
+      describeAccounts(database.auth, 'http://x').join('\n'),
+      /accounts.*\nTry: curl -s http:\/\/x\/v1\/api\/auth\/login /,
+    );
     await database.restart();
     await start();
     await start({KALAMDB_ROOT_PASSWORD: 'An0ther-pass!'});
@@ -47,7 +50,10 @@ describe('a server that others can reach', () => {
 
   test('starts without, if others may set it up; nobody signs in before', async () => {
     await start({KALAMDB_ALLOW_REMOTE_SETUP: 'true'});
-    assert.match(describeAccounts(database.auth), /none yet/);
+    assert.match(
+      describeAccounts(database.auth, 'http://x').join('\n'),
+      /none yet.*\nTry: curl -s http:\/\/x\/v1\/api\/auth\/setup /,
+    );
     const {desk, sessions} = database.auth;
     const caller = {address: '203.0.113.9', isLocal: false};
     await assert.rejects(desk.signIn('ana', 'x', caller), {code: 'SETUP_REQUIRED'});
