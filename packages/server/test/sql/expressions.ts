@@ -115,6 +115,10 @@ export class Expressions {
         ]),
       depth => node('boolean', `(#0 ${this.#random.pick(['AND', 'OR'])} #1)`, [test(depth), test(depth)]),
       depth => node('boolean', '(NOT #0)', [test(depth)]),
+      depth =>
+        node('boolean', `(#0 ${op()} ${this.#random.pick(['ANY', 'ALL'])} (CAST('[1,-2,null,7]' AS JSON)))`, [
+          this.of('bigint', depth),
+        ]),
       depth => node('boolean', `(#0 IS ${this.#not()}NULL)`, [this.any(depth)]),
       depth =>
         node('boolean', `(#0 IS ${this.#not()}${this.#random.pick(['TRUE', 'FALSE', 'UNKNOWN'])})`, [test(depth)]),
@@ -224,6 +228,9 @@ export class Expressions {
         ),
       depth => node(type, '(- #0)', [of(depth)], true),
       depth => node(type, 'ABS(#0)', [of(depth)], true),
+      depth => node(type, `(#0 ${this.#random.pick(['&', '|', '#'])} #1)`, [of(depth), of(depth)]),
+      depth => node(type, `(#0 ${this.#random.pick(['<<', '>>'])} CAST(#1 AS INT))`, [of(depth), of(depth)], true),
+      depth => node(type, '(~ #0)', [of(depth)]),
       depth => node(type, `CAST(#0 AS ${SQL_CASTS[type]})`, [this.#number(depth)], true),
     ];
     if (type === 'smallint') return makes;
@@ -320,6 +327,8 @@ export class Expressions {
         ]),
       depth => node('text', '(#0 || #1)', [text(depth), this.any(depth)]),
       depth => node('text', 'CONCAT(#0, #1)', [text(depth), this.any(depth)]),
+      depth => node('text', "TO_CHAR(#0, 'S999G990D09')", [this.of('decimal', depth)]),
+      depth => node('text', 'AGE(#0, #1)', [this.of('timestamp', depth), this.of('timestamp', depth)], true),
       depth => node('text', 'CAST(#0 AS TEXT)', [this.any(depth)]),
       depth => node('text', 'CAST(#0 AS TEXT)', [this.any(depth)]),
       depth => node('text', `SUBSTR(#0, ${number()}, ${this.#random.pick(['0', '1', '3'])})`, [text(depth)]),
@@ -407,6 +416,8 @@ export class Expressions {
       ...makes,
       moves,
       depth => node(type, `DATE_TRUNC('${unit()}', #0)`, [this.of(this.#random.pick(MOMENTS), depth)]),
+      depth => node(type, "DATE_BIN('10 days 7 minutes', #0)", [this.of(this.#random.pick(MOMENTS), depth)], true),
+      depth => node(type, "(#0 AT TIME ZONE 'Europe/Vienna')", [this.of(this.#random.pick(MOMENTS), depth)], true),
     ];
   }
 }

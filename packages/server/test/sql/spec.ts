@@ -116,7 +116,7 @@ function aggregate(random: Random, expressions: Expressions): Node {
   const distinct = random.chance(0.25) ? 'DISTINCT ' : '';
   const of = (type: TypeName, form: string, arg: Node, mayFail = false): Node =>
     node(type, form + filter, [arg, ...filterPart], mayFail);
-  switch (random.below(11)) {
+  switch (random.below(13)) {
     case 0:
       return of('bigint', 'COUNT(*)', node('int', '1'));
     case 1:
@@ -147,6 +147,16 @@ function aggregate(random: Random, expressions: Expressions): Node {
         ...of('double', 'MEDIAN(#0)', expressions.of(random.pick(NUMBERS), random.below(2))),
         isApproximate: true,
       };
+    case 10: {
+      const arg = expressions.of(random.pick(['int', 'bigint', 'decimal', 'date', 'text']), random.below(2));
+      const order = random.pick(['', ' DESC']);
+      const name = random.pick(['MODE()', 'PERCENTILE_DISC(0.3)', 'PERCENTILE_DISC(0.75)']);
+      return of(arg.type, `${name} WITHIN GROUP (ORDER BY #0${order})`, arg);
+    }
+    case 11: {
+      const arg = expressions.of(random.pick(NUMBERS), random.below(2));
+      return of('double', `PERCENTILE_CONT(${random.pick(['0', '0.35', '1'])}) WITHIN GROUP (ORDER BY #0)`, arg);
+    }
     default:
       return of('text', `STRING_AGG(#0, ${random.pick(["','", "''", "'é'"])})`, expressions.of('text', 2));
   }
