@@ -45,6 +45,12 @@ const slices: readonly Slice[] = [
     seed: {KALAMDB_LIVE_FIRST: 1001},
   },
   {
+    name: 'client histories',
+    file: 'packages/client/test/history.test.ts',
+    size: {KALAMDB_CLIENT_HISTORIES: 2000},
+    seed: {KALAMDB_CLIENT_SEED: 1001},
+  },
+  {
     name: 'isolation of users',
     file: 'packages/server/test/accounts/isolation.test.ts',
     size: {KALAMDB_ISOLATION_STATEMENTS: 5000},

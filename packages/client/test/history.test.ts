@@ -1,6 +1,8 @@
 /**
  * Histories: whatever the server, the network and the clock do, the rows of a live query are its answer at some commit, move only forward,
  * and are the newest answer once the connection holds.
+ *
+ *     KALAMDB_CLIENT_HISTORIES=5000 KALAMDB_CLIENT_SEED=7 node --test packages/client/test/history.test.ts
  */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
@@ -55,7 +57,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
-const RUNS = Number(process.env['KALAMDB_HISTORY_RUNS'] ?? 200);
+const RUNS = Number(process.env['KALAMDB_CLIENT_HISTORIES'] ?? 200);
+const SEED = Number(process.env['KALAMDB_CLIENT_SEED'] ?? 1);
 
 test(`in ${RUNS} random histories the rows are always the answer at some commit, and at last the newest`, async () => {
   await fc.assert(
@@ -83,7 +86,7 @@ test(`in ${RUNS} random histories the rows are always the answer at some commit,
         assert.equal(world.timerCount === 0 || world.socket.isClosed, true);
       },
     ),
-    {numRuns: RUNS},
+    {numRuns: RUNS, seed: SEED},
   );
 });
 
