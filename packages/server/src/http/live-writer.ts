@@ -49,6 +49,8 @@ export class LiveWriter {
       return;
     }
     for (const frame of frames) {
+      // That it failed is told when its turn comes.
+      if (frame instanceof Promise) frame.catch(() => undefined);
       this.#waiting.push({frame, bytes: bytes / frames.length});
       this.#waitingBytes += bytes / frames.length;
     }
