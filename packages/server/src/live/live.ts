@@ -21,7 +21,7 @@
  *   twice, whatever is written, flushed, compacted or altered meanwhile.
  * - A commit's changes come in one `changes` event: all of them, or none yet. Events come in the order of their commits. Only what is caught up on
  *   may come in parts, all but the last of which say `hasMore`.
- * - Rows are told apart by primary key (in a table without one, by `_seq`). `insert` and `update` give the whole row; applying them by key, and
+ * - Rows are told apart by primary key (in a table without one, and in a stream, by `_seq`). `insert` and `update` give the whole row; applying them by key, and
  *   `delete` by key, to the rows held gives the query's answer. A change known by key alone (`isCatchUp`) may say again what the client knows.
  * - Whoever holds everything up to `resumeFrom` may subscribe `from` there, on any connection, after any restart.
  * - What cannot be kept exactly is refused by `subscribe`, which throws a DbError and leaves nothing behind; `liveCode` is its code on the wire.

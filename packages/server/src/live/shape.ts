@@ -88,16 +88,17 @@ function parameterised(expr: Expr, schema: Schema, params: Param[]): Expr {
 export function compileShape({tree, text}: ShapeQuery, schema: Schema): Compiled {
   const plan = planSelect(tree, schema, {text});
   const cells = plan.outputs.map(output => output.column!);
-  const {primaryKey} = schema;
-  // A table without a key has -1 there, which is also the index of `_seq`.
+  const {primaryKey, kind} = schema;
+  // A table without a key has -1 there, which is also the index of `_seq`; and rows of a stream may have the same key.
+  const isKeyed = primaryKey >= 0 && kind !== 'stream';
   const rowColumns: RowColumn[] = plan.columns.map(({name, data_type}, i) => {
-    return {name, type: data_type, isKey: primaryKey >= 0 && cells[i] === primaryKey};
+    return {name, type: data_type, isKey: isKeyed && cells[i] === primaryKey};
   });
   if (primaryKey >= 0 && !cells.includes(primaryKey)) {
     const {name} = schema.columns[primaryKey]!;
     const [key] = planSelect(keyOnly(tree, name), schema, {text}).columns;
     cells.push(primaryKey);
-    rowColumns.push({name, type: key!.data_type, isKey: true});
+    rowColumns.push({name, type: key!.data_type, isKey: isKeyed});
   }
   if (!cells.includes(SEQ_INDEX)) {
     cells.push(SEQ_INDEX);
@@ -105,7 +106,7 @@ export function compileShape({tree, text}: ShapeQuery, schema: Schema): Compiled
   }
   return {
     schema,
-    columns: plan.columns,
+    columns: isKeyed ? plan.columns : plan.columns.map(withoutKey),
     rowColumns,
     cells,
     keyCell: primaryKey < 0 ? -1 : cells.indexOf(primaryKey),
@@ -114,6 +115,11 @@ export function compileShape({tree, text}: ShapeQuery, schema: Schema): Compiled
     facts: plan.facts,
     reads: [...new Set([...plan.reads, ...(primaryKey < 0 ? [] : [primaryKey])])].sort((a, b) => a - b),
   };
+}
+
+/** Nobody may take it for what tells rows apart. */
+function withoutKey(column: ResultColumn): ResultColumn {
+  return column.flags === undefined ? column : {...column, flags: ['nn']};
 }
 
 function keyOnly(tree: DirectSelect, name: string): DirectSelect {
