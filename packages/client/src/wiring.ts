@@ -30,6 +30,9 @@ export interface ClientOptions {
   onError?: (error: KalamError) => void;
   onReceive?: (text: string) => void;
   onSend?: (text: string) => void;
+  /** Of the official SDK, for programs that give them: there is nothing to load here, and nothing is logged. */
+  wasmUrl?: unknown;
+  logLevel?: string;
   /** Clock, chance, sockets and requests, where they are not those of the page or process. */
   environment?: Partial<Environment>;
 }
