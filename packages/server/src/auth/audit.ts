@@ -32,6 +32,8 @@ export class Audit {
   readonly #clock: Clock;
   readonly #ids: Ids;
   readonly #commit: Commit;
+  /** In the id of the newest row. */
+  #lastMs = 0;
   /** When rows of `writeOnce` were written. */
   readonly #written = new Lru<string, number>(MEMORY_BYTES);
 
@@ -44,7 +46,9 @@ export class Audit {
   /** For the batch of what it tells of. */
   row(entry: AuditEntry): WriteRow {
     const nowMs = this.#clock.nowMs();
-    const id = `audit_${nowMs}_${newUuidV7(this.#clock, this.#ids)}`;
+    // No two rows share one, so that they are read in the order in which they were written.
+    this.#lastMs = Math.max(nowMs, this.#lastMs + 1);
+    const id = `audit_${this.#lastMs}_${newUuidV7(this.#clock, this.#ids)}`;
     const values = AUDIT_LOG.toValues({
       audit_id: id,
       timestamp: BigInt(nowMs) * 1000n,
