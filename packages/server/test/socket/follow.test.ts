@@ -57,6 +57,7 @@ test(`${FOLLOWERS} clients follow a server through ${ROUNDS} kills, and none los
         }
       });
       await sleep(RUN_MS);
+      await until(() => acknowledged.size > (round + 1) * 10, 'something is written in every round');
       await server.kill();
       isRunning = false;
       await Promise.all(writers);
@@ -64,11 +65,6 @@ test(`${FOLLOWERS} clients follow a server through ${ROUNDS} kills, and none los
       await until(() => followers.every(({connections}) => connections > round + 1), 'every connection was cut');
       await converge(server.url, followers, acknowledged);
     }
-    assert.ok(acknowledged.size > ROUNDS * 10, `only ${acknowledged.size} writes: the test proves nothing`);
-    assert.ok(
-      followers.every(({connections}) => connections > ROUNDS),
-      'every connection was cut by every kill',
-    );
   } finally {
     for (const follower of followers) follower.stop();
     await server.remove();
