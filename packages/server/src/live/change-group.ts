@@ -45,6 +45,12 @@ export class ChangeGroupBuilder {
   }
 }
 
+/** The last part of a catch-up when nothing is left to tell: a change of no row. */
+export function noChange({schema, rowColumns}: Compiled, lastSeq: Seq): ChangeGroup {
+  const changes: Change[] = [{kind: 'delete', reason: 'leave', isCatchUp: true, rows: []}];
+  return {table: schema.name, columns: rowColumns, changes, lastSeq, bytes: 0, hasMore: false, encoded: new Map()};
+}
+
 export function cellBytes(cells: readonly (string | undefined)[]): number {
   let bytes = ROW_BYTES;
   for (const cell of cells) if (cell !== undefined) bytes += cell.length + 8;

@@ -174,7 +174,7 @@ export interface ChangeGroup {
   readonly lastSeq: Seq;
   /** About what the rows take as JSON. */
   readonly bytes: number;
-  /** Part of a catch-up that goes on: after it the rows held are not yet those of one commit. */
+  /** Part of a catch-up that goes on: after it the rows held are not yet those of one commit. The last part may be a change of no row. */
   readonly hasMore: boolean;
   /** For the encoder alone, by its own names of formats. Lives as long as the group, which is one or few turns. */
   readonly encoded: Map<string, unknown>;

@@ -22,7 +22,7 @@ import {systemTable} from '../system/index.ts';
 import type {ChangeFeed, ChangeListener, RowChange} from '../table/change-feed.ts';
 import type {TableSnapshot, Tables} from '../table/table.ts';
 import {type Missed, missedByHistory, missedByScan} from './catch-up.ts';
-import {cellBytes} from './change-group.ts';
+import {cellBytes, noChange} from './change-group.ts';
 import {Connection} from './connection.ts';
 import {type Evictions, StreamExpiry} from './expiry.ts';
 import {Gate} from './gate.ts';
@@ -465,8 +465,10 @@ export class LiveRoom implements Live, ChangeListener {
   /** Returns whether nothing is left, as of the moment it was read. */
   #tellMissed(subscription: LiveSubscription, {group, through, newest}: Told): boolean {
     if (subscription.isEnded) return true;
-    if (group === undefined) subscription.passed(through ?? newest);
-    else subscription.changes(group, through ?? newest, this.#options.clock.nowMs());
+    const upTo = through ?? newest;
+    const told = group ?? (subscription.isInParts ? noChange(subscription.group.shape.compiled, upTo) : undefined);
+    if (told === undefined) subscription.passed(upTo);
+    else subscription.changes(told, upTo, this.#options.clock.nowMs());
     return through === undefined;
   }
 

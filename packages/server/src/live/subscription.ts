@@ -43,6 +43,8 @@ export class LiveSubscription implements Subscription {
   expiry: Timer | undefined;
   /** Ends the read that is under way. */
   reading: AbortController | undefined;
+  /** The last part of a catch-up said that there is more. */
+  isInParts = false;
   #batchNum = 0;
   #through: Seq;
   #deliveredThrough: Seq;
@@ -133,6 +135,7 @@ export class LiveSubscription implements Subscription {
   changes(group: ChangeGroup, through: Seq, nowMs: number): void {
     if (!this.#isOnItsWay) this.#deliveredThrough = this.state === 'live' ? firstSeq(group) - 1n : this.#through;
     this.#isOnItsWay = true;
+    this.isInParts = group.hasMore;
     this.#through = through;
     this.lastChangeMs = nowMs;
     for (const {rows} of group.changes) this.changeCount += rows.length;
