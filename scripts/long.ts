@@ -39,6 +39,12 @@ const slices: readonly Slice[] = [
     seed: {KALAMDB_DIFF_SEED: 1_000_001},
   },
   {
+    name: 'changes, with PostgreSQL',
+    file: 'packages/server/test/sql/change-oracle.test.ts',
+    size: {KALAMDB_CHANGE_STEPS: 2000},
+    seed: {KALAMDB_CHANGE_SEED: 1_000_001},
+  },
+  {
     name: 'live queries',
     file: 'packages/server/test/live/checker.test.ts',
     size: {KALAMDB_LIVE_STEPS: 10_000},

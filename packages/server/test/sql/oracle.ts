@@ -17,6 +17,8 @@ export interface Postgres {
   /** One query, its values as text. */
   query(sql: string): Promise<OracleAnswer>;
   run(sql: string): Promise<void>;
+  /** Its message if it is an error. */
+  errorOf(sql: string): Promise<string | undefined>;
   stop(): Promise<void>;
 }
 
@@ -39,15 +41,17 @@ export async function openPostgres(programs: string): Promise<Postgres> {
   const server = spawn(join(programs, 'postgres'), ['-D', data, ...settings.flatMap(one => ['-c', one])], options);
   const psql = await openPsql(programs, directory);
   const ask = psqlAsker(psql);
+  const errorOf = async (sql: string) => /^ERROR: .*$/m.exec(await ask(`${sql};`))?.[0];
   return {
+    errorOf,
     async query(sql) {
       const text = await ask(`COPY (${sql}) TO STDOUT WITH (FORMAT csv, FORCE_QUOTE *);`);
       const error = /^ERROR: .*$/m.exec(text);
       return error === null ? {rows: rowsOf(text)} : {error: error[0]};
     },
     async run(sql) {
-      const text = await ask(`${sql};`);
-      if (/^ERROR: /m.test(text)) throw new Error(text);
+      const error = await errorOf(sql);
+      if (error !== undefined) throw new Error(error);
     },
     async stop() {
       psql.stdin!.end();
