@@ -62,15 +62,17 @@ function runDirect(
   context: StatementContext,
   open: OpenTable,
 ): StatementResult | Promise<StatementResult> {
-  const {schema, plan} = directPlan(tree, context);
+  const schema = directTable(tree, context);
   const env = context.services.newEnv(context.session, context.params);
   const options = optionsOf(context, schema === undefined ? [] : [schema]);
+  // Before the plan: what is wrong with the query must not tell of a table that the session may not read.
   const snapshot = schema === undefined ? undefined : open(schema);
   const answer = (result: SelectResult): StatementResult | Promise<StatementResult> => {
     snapshot?.close();
     return result.isUnfinished === true ? runWide(tree, context, open) : resultOf(result, context);
   };
   try {
+    const plan = planOnce(tree, schema, context, planSelect);
     const isLarge = snapshot !== undefined && isLargeScan(plan, snapshot, env, options);
     const result = isLarge ? UNFINISHED : runSelect(plan, snapshot, env, options);
     if (!(result instanceof Promise)) return answer(result);
@@ -120,11 +122,15 @@ export function widerReason(tree: Query, context: StatementContext): string | un
   return namesView(tree, context) ? 'a view' : undefined;
 }
 
+function directTable({from}: DirectSelect, context: StatementContext): Schema | undefined {
+  return from.length === 0 ? undefined : findTable(context, from[0]!.table);
+}
+
 export function directPlan(
   tree: DirectSelect,
   context: StatementContext,
 ): {schema: Schema | undefined; plan: SelectPlan} {
-  const schema = tree.from.length === 0 ? undefined : findTable(context, tree.from[0].table);
+  const schema = directTable(tree, context);
   return {schema, plan: planOnce(tree, schema, context, planSelect)};
 }
 

@@ -97,9 +97,12 @@ export class RequestTransaction {
 
   #places(context: StatementContext): Place[] {
     const places = new Map<string, Place>();
+    // Whoever BEGIN is said as, the statements after it are the caller's.
+    const {proof} = context.session;
+    const caller = proof.kind === 'actor' ? proof.actor : context.session;
     for (const {kind, tree, target} of this.#statements.slice(this.#next)) {
       if (!kind.takesParams) continue;
-      const session = sessionOf(context.services, context.session, target);
+      const session = sessionOf(context.services, caller, target);
       for (const schema of schemasOf(context, tree as Parameters<typeof tablesOf>[0])) {
         const id = `${schema.incarnation} ${session.userId}`;
         const place = places.has(id) ? undefined : placeOf(context, session, schema);

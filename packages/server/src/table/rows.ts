@@ -266,7 +266,10 @@ async function changeRows(
   }
   const open = () => snapshot(options, scope, schema);
   const keys = [...(request.points ?? (await candidates(open, schema, request, change, how)))];
-  if (keys.length === 0) return 0;
+  if (keys.length === 0) {
+    options.commit.checkWritable();
+    return 0;
+  }
   const decide = (visit: Visit) => decideChange(askedOf(options, schema, keys, how), change, visit);
   return writeDecided(options, scope, schema, latchIds(keys), decide, how);
 }

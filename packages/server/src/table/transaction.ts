@@ -215,6 +215,7 @@ class OpenTransaction implements Transaction {
     if (!TABLE_KINDS[schema.kind].isDurable)
       throw fail.invalidOperation('stream tables are not supported inside explicit transactions');
     checkCurrent(this.#options, schema);
+    this.#options.commit.checkWritable();
     return this.#placeOf(scope, schema);
   }
 

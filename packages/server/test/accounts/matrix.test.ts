@@ -34,6 +34,11 @@ const ROWS: readonly Cell[] = [
   ),
   ...cells('SELECT through a view', {usr: '-yyyy', pub: 'yyyyy', pri: '--yyy', dba: '---yy'}, 'SELECT * FROM app.v_$t'),
   ...cells(
+    'DESCRIBE TABLE',
+    {usr: '-yyyy', str: '-yyyy', pub: 'yyyyy', pri: '--yyy', res: '--yyy', dba: '---yy'},
+    'DESCRIBE TABLE app.$t HISTORY',
+  ),
+  ...cells(
     'INSERT',
     {usr: '-yyyy', str: '-yyyy', pub: '--yyy', pri: '--yyy', res: '--yyy', dba: '---yy'},
     'INSERT INTO app.$t VALUES ($n, 1)',

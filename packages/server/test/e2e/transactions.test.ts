@@ -110,6 +110,16 @@ describe('a transaction', () => {
     assert.deepEqual(found.slice(1), [before, before, before, [[2, 200]]]);
   });
 
+  test('begins for its caller, whoever BEGIN is said as', async () => {
+    await database.sql('CREATE USER TABLE app.own (id INT PRIMARY KEY)');
+    await database.sql('INSERT INTO app.own VALUES (1)');
+    between = () => database.sql('INSERT INTO app.own VALUES (2)');
+    const found = await answers(
+      `EXECUTE AS USER 'ana' (BEGIN); ${PAUSE}; SELECT id FROM app.own; EXECUTE AS USER 'bob' (SELECT id FROM app.own); COMMIT`,
+    );
+    assert.deepEqual(found.slice(1), [[[1]], []]);
+  });
+
   const MEETINGS: [what: string, mine: string, other: string, code: string][] = [
     [
       'an update of a row that another updated',

@@ -41,6 +41,9 @@ test('5: of a failed sync the writer hears that nobody knows, later ones that no
   assert.equal(await codeOf(world, "INSERT INTO app.t (v, id) VALUES ('perhaps', 2)"), 'COMMIT_UNKNOWN');
   assert.equal(await codeOf(world, "INSERT INTO app.t (v, id) VALUES ('late', 3)"), 'READ_ONLY');
   assert.equal(await codeOf(world, 'DELETE FROM app.t WHERE id = 1'), 'READ_ONLY');
+  // No row is there now; a restart may find it.
+  assert.equal(await codeOf(world, "DELETE FROM app.t WHERE v = 'perhaps'"), 'READ_ONLY');
+  assert.equal(await codeOf(world, "BEGIN; DELETE FROM app.t WHERE v = 'perhaps'; COMMIT"), 'READ_ONLY');
   assert.equal(await codeOf(world, 'ALTER TABLE app.t ADD COLUMN c INT'), 'READ_ONLY');
   assert.deepEqual(await rows(world), [['safe', '1']]);
   world.end('kill');

@@ -108,6 +108,12 @@ for (const [name, sql] of SHAPES) {
   });
 }
 
+test('what is wrong with a query tells nothing of a table that the session may not read', async () => {
+  assert.equal(await ask('SELECT none FROM app.closed', 'service'), 'SQL_EXECUTION_ERROR');
+  for (const role of ['user', 'anonymous'] as const)
+    assert.equal(await ask('SELECT none FROM app.closed', role), 'PERMISSION_DENIED');
+});
+
 test('a plan that an admin made does not open the table for others', async () => {
   const sql = 'SELECT a.name FROM system.settings a JOIN system.settings b ON a.name = b.name LIMIT 1';
   assert.equal(await ask(sql, 'dba'), '1 rows');

@@ -30,7 +30,8 @@ export const describeTable = defineStatement<{ref: TableRef; isHistory: boolean}
   doc: {
     topic: 'Tables',
     syntax: '{DESCRIBE | DESC} TABLE table [HISTORY]',
-    about: 'The columns of a table or view; with HISTORY those of every version of the schema of a table.',
+    about:
+      'The columns of a view, or of a table that the session may read; with HISTORY those of every version of the schema of a table.',
     example: 'DESCRIBE TABLE shop.items',
   },
   parse(cursor) {
@@ -41,6 +42,7 @@ export const describeTable = defineStatement<{ref: TableRef; isHistory: boolean}
   },
   run({ref, isHistory}, context) {
     const table = tableOrView(context, ref);
+    if (table.kind !== 'view') context.services.scopeFor(context.session, table, 'read');
     const isOne = table.kind === 'view' || !isHistory;
     const versions = isOne ? [table] : context.services.catalog.versions(table.incarnation);
     const rows = versions.flatMap(one => shownColumns(one).map(column => describedRow(column, one)));
