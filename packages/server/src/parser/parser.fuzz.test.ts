@@ -182,6 +182,7 @@ const DIFFERENCES: readonly [why: string, pattern: RegExp][] = [
     /Expected a type,|Expected a column option, .* found '\.'|DOUBLE \. |:: \S+ \. |^CREATE .*DECIMAL \((?! \d+ , \d+ \)| \d+ \))/,
   ],
   ['types with brackets are functions to us', /(?:timestamp|DECIMAL|VARCHAR|INT|TEXT) \( (?!\d+ \))/i],
+  ['any type takes arguments until its table is made', /^CREATE .*(?:INT|TEXT|UUID) \( \d+/],
   ['`t *` is `ONLY` turned round', /(?:FROM|UPDATE|INTO) (?:\S+ \. )?\S+ \*/],
   ['the oracle takes $1 for the string of a typed literal', /found '\$1'|Unexpected '\$1'|\$1 \./],
   ['calls without brackets do not stand in FROM', /Expected a table name, found 'CURRENT/],
@@ -197,7 +198,7 @@ const DIFFERENCES: readonly [why: string, pattern: RegExp][] = [
   ['the lower bound of BETWEEN may hold NOT', /BETWEEN (?:(?!AND ).)*NOT /],
   [
     'rows and their fields are no values',
-    /found '\*'|\. \* [-+*/%|<=>]|Unexpected '\.'|Unexpected '\*'|Unexpected '->/,
+    /found '\*'|Expected '\)', found '\.'|\. \* [-+*/%|<=>]|Unexpected '\.'|Unexpected '\*'|Unexpected '->/,
   ],
   ['EXTRACT takes any word for a field and says later that it is none', /EXTRACT \( (?!YEAR|')/],
   ['CURRENT_TIMESTAMP (…) is a call like others', /CURRENT_TIMESTAMP \((?! \))/],

@@ -388,25 +388,46 @@ const conflict: Make = (random, depth) => {
   return ['ON', 'CONFLICT', ...target, 'DO', 'UPDATE', ...setClause(random, depth), ...where];
 };
 
+const returning: Make = (random, depth) => {
+  if (random(3) > 0) return [];
+  const one = () => pick(random, [() => ['*'], () => ['t', '.', '*'], () => item(random, depth)])();
+  return ['RETURNING', ...listOf(random, one)];
+};
+
+const withSelect: Make = (random, depth) => [...withClause(random, 1), ...select(random, depth)];
+
 const STATEMENT_KINDS: readonly Make[] = [
   query,
   query,
   query,
   (random, depth) => [
-    ...['INSERT', 'INTO', ...table(random, 0), ...maybe(random, '(', 'a', ',', '"b"', ')')],
-    ...['VALUES', ...listOf(random, () => row(random, depth)), ...conflict(random, depth)],
-    ...maybe(random, 'RETURNING', '*'),
+    ...[
+      'INSERT',
+      'INTO',
+      ...table(random, 0),
+      ...maybe(random, 'AS', 'x'),
+      ...maybe(random, '(', 'a', ',', '"b"', ')'),
+    ],
+    ...['VALUES', ...listOf(random, () => row(random, depth)), ...conflict(random, depth), ...returning(random, depth)],
+  ],
+  (random, depth) => [
+    ...['INSERT', 'INTO', ...table(random, 0), ...maybe(random, 'AS', 'x'), ...maybe(random, '(', 'a', ')')],
+    ...(random(4) === 0 ? ['(', ...query(random, depth), ')'] : pick(random, [select, withSelect])(random, depth)),
+    ...[...conflict(random, depth), ...returning(random, depth)],
+  ],
+  (random, depth) => [
+    ...['INSERT', 'INTO', ...table(random, 0), 'DEFAULT', 'VALUES', ...conflict(random, depth)],
+    ...returning(random, depth),
   ],
   (random, depth) => [
     ...['UPDATE', ...table(random, 0), ...maybe(random, 'x'), ...setClause(random, depth)],
-    ...(random(3) === 0 ? ['FROM', ...table(random, 0), ...maybe(random, 'y')] : []),
-    ...(random(2) === 0 ? ['WHERE', ...expression(random, depth)] : []),
-    ...maybe(random, 'RETURNING', '*', ',', 'a', 'AS', 'b'),
+    ...(random(3) === 0 ? ['FROM', ...listOf(random, () => source(random, depth))] : []),
+    ...[...(random(2) === 0 ? ['WHERE', ...expression(random, depth)] : []), ...returning(random, depth)],
   ],
   (random, depth) => [
     ...['DELETE', 'FROM', ...table(random, 0), ...maybe(random, 'AS', 'x')],
-    ...(random(3) === 0 ? ['USING', ...table(random, 0), ...maybe(random, 'y')] : []),
-    ...(random(2) === 0 ? ['WHERE', ...expression(random, depth)] : []),
+    ...(random(3) === 0 ? ['USING', ...listOf(random, () => source(random, depth))] : []),
+    ...[...(random(2) === 0 ? ['WHERE', ...expression(random, depth)] : []), ...returning(random, depth)],
   ],
   random => [
     ...['CREATE', 'TABLE', ...maybe(random, 'IF', 'NOT', 'EXISTS'), ...table(random, 0), '('],

@@ -48,7 +48,7 @@ export interface InsertQuery {
 }
 
 export function planInsertQuery(insert: Insert, schema: Schema, {text = ''}: PlanOptions): InsertQuery {
-  const targets = insertTargets(insert, schema);
+  const targets = insertTargets(insert, schema, {text});
   const complete = completion(schema, targets);
   return {
     query: insert.query ?? valuesQuery(insert, text),
@@ -164,7 +164,7 @@ type SetValue = {readonly index: number} & ({readonly expr: Expr} | {readonly ev
 function setsOf({set}: Update, schema: Schema, text: string): SetValue[] {
   const seen = new Set<number>();
   return set.map(({column, value}): SetValue => {
-    const index = updateTarget(column, schema, seen);
+    const index = updateTarget(column, schema, {text, seen});
     if (value === 'default') return {index, eval: defaultOf(schema.columns[index]!)};
     if (hasAggregate([value])) throw failAt({text}, value, 'aggregate functions are not allowed in UPDATE');
     if (hasWindow(value)) throw failAt({text}, value, 'window functions are not allowed in UPDATE');

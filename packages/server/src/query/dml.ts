@@ -5,7 +5,7 @@
  * assigned by UPDATE. `change` is pure: `table/` may call it again on a newer version of the same row.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
-import {castTo, located, NO_ENV, NO_ROW, settledRoot} from '../expr/coerce.ts';
+import {castTo, failAt, located, NO_ENV, NO_ROW, settledRoot} from '../expr/coerce.ts';
 import {compileCondition, compileOpen} from '../expr/compile.ts';
 import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
 import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
@@ -33,10 +33,12 @@ export interface ChangePlan {
 
 export function planInsert(insert: Insert, schema: Schema, options: PlanOptions = {}): InsertPlan {
   const scope = scopeOf(undefined, undefined, options);
-  const targets = insertTargets(insert, schema);
+  const targets = insertTargets(insert, schema, scope);
   const rows = insert.rows.map((row, rowIndex) => {
     if (row.length !== targets.length) {
-      throw fail.execution(`INSERT has ${row.length} values for ${targets.length} columns (row ${rowIndex + 1})`);
+      const message = `INSERT has ${row.length} values for ${targets.length} columns (row ${rowIndex + 1})`;
+      const first = row.find(value => value !== 'default');
+      throw first === undefined ? fail.execution(message) : failAt(scope, first, message);
     }
     return row.map((value, i) => assigned(value, schema.columns[targets[i]!]!, scope));
   });
@@ -52,9 +54,15 @@ export function planInsert(insert: Insert, schema: Schema, options: PlanOptions 
   };
 }
 
+/** The text of the statement, for the place of errors. */
+interface Place {
+  readonly text: string;
+}
+
 /** Indexes of the columns that an INSERT gives values for, in its order. */
-export function insertTargets({columns}: Insert, schema: Schema): number[] {
-  return columns?.map((name, i) => insertTarget(name, schema, columns.slice(0, i))) ?? schema.columns.map((_, i) => i);
+export function insertTargets({columns}: Insert, schema: Schema, place: Place): number[] {
+  if (columns === undefined) return schema.columns.map((_, i) => i);
+  return columns.map((name, i) => insertTarget(name, schema, {...place, before: columns.slice(0, i)}));
 }
 
 /** Puts defaults where an INSERT gives no value, into the row itself, and checks it. */
@@ -72,22 +80,26 @@ export function completion(
   };
 }
 
-function insertTarget(name: Name, schema: Schema, before: readonly Name[]): number {
-  refuseSystemColumn(name.name);
-  if (before.some(other => other.name === name.name))
-    throw fail.invalidOperation(`Column '${name.name}' is given more than once`);
-  return columnIndex(name, schema);
+function insertTarget(name: Name, schema: Schema, {text, before}: Place & {readonly before: readonly Name[]}): number {
+  refuseSystemColumn(name, {text});
+  if (before.some(other => other.name === name.name)) throw givenTwice(name, {text});
+  return columnIndex(name, schema, {text});
 }
 
-function columnIndex(name: Name, schema: Schema): number {
+function columnIndex(name: Name, schema: Schema, place: Place): number {
   const index = schema.columns.findIndex(column => column.name === name.name);
-  if (index < 0) throw fail.invalidOperation(`Column '${name.name}' does not exist`);
+  if (index < 0) throw located(fail.invalidOperation(`Column '${name.name}' does not exist`), name, place);
   return index;
 }
 
-function refuseSystemColumn(name: string): void {
-  if (name === SEQ_COLUMN || name === DELETED_COLUMN)
-    throw fail.systemColumn(`Column '${name}' is set by the server and cannot be assigned`);
+function refuseSystemColumn(node: Name, place: Place): void {
+  const {name} = node;
+  if (name !== SEQ_COLUMN && name !== DELETED_COLUMN) return;
+  throw located(fail.systemColumn(`Column '${name}' is set by the server and cannot be assigned`), node, place);
+}
+
+function givenTwice(name: Name, place: Place): unknown {
+  return located(fail.invalidOperation(`Column '${name.name}' is given more than once`), name, place);
 }
 
 /** The value of a column as the statement gives it, in the column's type. */
@@ -190,7 +202,7 @@ export function planUpdate(update: Update, schema: Schema, options: PlanOptions 
   const where = compileCondition(update.where, scope, 'WHERE').eval;
   const seen = new Set<number>();
   const sets = update.set.map(({column, value}) => {
-    const index = updateTarget(column, schema, seen);
+    const index = updateTarget(column, schema, {...scope, seen});
     return {index, eval: assigned(value, schema.columns[index]!, scope)};
   });
   return {
@@ -222,12 +234,13 @@ export function updated<Assigned extends {readonly index: number}>(
   return values;
 }
 
-export function updateTarget(name: Name, schema: Schema, seen: Set<number>): number {
-  refuseSystemColumn(name.name);
-  const index = columnIndex(name, schema);
+/** Adds the column to those that were seen. */
+export function updateTarget(name: Name, schema: Schema, {text, seen}: Place & {readonly seen: Set<number>}): number {
+  refuseSystemColumn(name, {text});
+  const index = columnIndex(name, schema, {text});
   if (index === schema.primaryKey)
-    throw fail.invalidOperation(`UPDATE cannot modify primary key column '${name.name}'`);
-  if (seen.has(index)) throw fail.invalidOperation(`Column '${name.name}' is given more than once`);
+    throw located(fail.invalidOperation(`UPDATE cannot modify primary key column '${name.name}'`), name, {text});
+  if (seen.has(index)) throw givenTwice(name, {text});
   seen.add(index);
   return index;
 }

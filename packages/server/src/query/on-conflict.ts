@@ -6,7 +6,6 @@
  *
  * A bare name of a column is ambiguous there, as in PostgreSQL. Only the primary key is unique, so nothing else can be meant.
  */
-import {fail} from '@kalamdb/protocol/errors.ts';
 import {failAt, notSupportedAt} from '../expr/coerce.ts';
 import {compileCondition} from '../expr/compile.ts';
 import type {ColumnScope, Env, Source} from '../expr/expr.ts';
@@ -46,7 +45,7 @@ function planDoUpdate(
 ): (env: Env) => OnConflict {
   const seen = new Set<number>();
   const sets = set.map(({column, value}) => {
-    const index = updateTarget(column, schema, seen);
+    const index = updateTarget(column, schema, {...scope, seen});
     return {index, eval: assigned(value, schema.columns[index]!, scope)};
   });
   const condition = where && compileCondition(where, scope, 'WHERE').eval;
@@ -65,7 +64,9 @@ function checkTarget({target}: OnConflictTree, schema: Schema, text: string): vo
     throw failAt({text}, column, `Column '${column.name}' does not exist`);
   }
   if (target.every(column => column.name === name)) return;
-  throw fail.execution(
+  throw failAt(
+    {text},
+    target[0]!,
     `there is no unique constraint matching the ON CONFLICT specification: of '${schema.name.table}' only the primary key '${name}' is unique`,
   );
 }

@@ -13,7 +13,7 @@ import {checkName, RESERVED_COLUMNS} from '../model/names.ts';
 import {type Column, type ColumnDefault, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
 import {resolveType, sameType, sqlName} from '../model/type-table.ts';
 import {compareValues} from '../model/values.ts';
-import type {ColumnDef, Expr, Name, OptionItem} from '../parser/ast.ts';
+import type {ColumnDef, Expr, Name, Node, OptionItem} from '../parser/ast.ts';
 import {columnOf, defaultAs, defaultFor} from './columns.ts';
 import {placed, type StatementContext} from './define.ts';
 import {alteredOptions} from './table-options.ts';
@@ -35,10 +35,23 @@ export interface Change {
   readonly text: string;
 }
 
+/** Errors name the column or option that the action is about, now and when the schema is changed. */
 export function changeOf(action: Action, schema: Schema, context: StatementContext): Change {
+  const node = subjectOf(action);
+  if (node === undefined) return unplaced(action, schema, context);
+  const {alteration, text} = placed(context, node, () => unplaced(action, schema, context));
+  return {alteration: (current, columnId) => placed(context, node, () => alteration(current, columnId)), text};
+}
+
+function subjectOf(action: Action): Node | undefined {
+  if (action.kind === 'options') return undefined;
+  return action.kind === 'add' || action.kind === 'modify' ? action.column.name : action.column;
+}
+
+function unplaced(action: Action, schema: Schema, context: StatementContext): Change {
   switch (action.kind) {
     case 'add': {
-      const column = placed(context, action.column, () => addedColumn(action.column, context));
+      const column = addedColumn(action.column, context);
       const text = `ADD COLUMN ${column.name} ${sqlName(column.type)}`;
       return {alteration: addColumn(column, action.ifNotExists), text};
     }
@@ -77,7 +90,7 @@ function addedColumn(def: ColumnDef, context: StatementContext) {
     throw fail.invalidOperation(`Cannot add column '${name}': reserved system column name`);
   if (def.isPrimaryKey)
     throw fail.invalidOperation(`Cannot add column '${name}' as PRIMARY KEY: a table has exactly one`);
-  const column = columnOf(def, false);
+  const column = columnOf(def, false, context);
   const initial = initialOf(column.default, context);
   if (!column.isNullable && initial === null) {
     throw fail.invalidOperation(
@@ -107,7 +120,11 @@ function renamed(from: string, {name: to, ...node}: Name, context: StatementCont
       throw fail.invalidOperation(`Cannot rename column to '${to}': reserved system column name`);
     checkName(to, `Invalid column name '${to}'`);
   });
-  return {alteration: renameColumn(from, to), text: `RENAME COLUMN ${from} TO ${to}`};
+  const rename = renameColumn(from, to);
+  const isTaken = ({columns}: Schema) => from !== to && columns.some(column => column.name === to);
+  const alteration: Alteration = (current, columnId) =>
+    isTaken(current) ? placed(context, node, () => rename(current, columnId)) : rename(current, columnId);
+  return {alteration, text: `RENAME COLUMN ${from} TO ${to}`};
 }
 
 function modified(def: ColumnDef, context: StatementContext): Change {

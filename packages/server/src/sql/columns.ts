@@ -45,7 +45,7 @@ export function columnsOf(
         );
       }
       seen.add(name);
-      return columnOf(def, name === key);
+      return columnOf(def, name === key, context);
     }),
   );
   return {columns, primaryKey: columns.findIndex(column => column.name === key)};
@@ -70,7 +70,7 @@ function primaryKeyName(
   });
 }
 
-export function columnOf(def: ColumnDef, isPrimaryKey: boolean): NewColumn {
+export function columnOf(def: ColumnDef, isPrimaryKey: boolean, context: {readonly text: string}): NewColumn {
   const {name} = def.name;
   if (RESERVED_COLUMNS.has(name)) throw fail.invalidOperation(`Column name '${name}' is reserved and cannot be used`);
   checkName(name, `Invalid column name '${name}'`);
@@ -78,13 +78,14 @@ export function columnOf(def: ColumnDef, isPrimaryKey: boolean): NewColumn {
     throw fail.invalidOperation(`Column '${name}' is a PRIMARY KEY and cannot be nullable`);
   if (def.isUnique && !isPrimaryKey)
     throw fail.notSupported(`UNIQUE on column '${name}': only the PRIMARY KEY is unique`);
-  const declared = resolveType(def.type.name, def.type.args);
+  const declared = placed(context, def.type, () => resolveType(def.type.name, def.type.args));
   if (declared.name === 'embedding' && isPrimaryKey)
     throw fail.invalidSql(`Column '${name}' of type ${sqlName(declared)} cannot be the PRIMARY KEY`);
   // Generated keys are 64 bits wide: SERIAL and AUTO_INCREMENT columns of a narrower integer type become BIGINT.
   const isNarrow = declared.name === 'int' || declared.name === 'smallint';
   const type: DataType = def.isAutoIncrement && isNarrow ? {name: 'bigint'} : declared;
-  return {name, type, isNullable: !isPrimaryKey && !def.isNotNull, default: defaultOf(def, type), initial: null};
+  const preset = placed(context, def.default ?? def, () => defaultOf(def, type));
+  return {name, type, isNullable: !isPrimaryKey && !def.isNotNull, default: preset, initial: null};
 }
 
 function defaultOf(def: ColumnDef, type: DataType): ColumnDefault {

@@ -67,6 +67,17 @@ function columns(random: Random): string {
   return list.join(' , ');
 }
 
+const alteration = (random: Random) =>
+  random(['SET NOT NULL', 'DROP NOT NULL', 'DROP DEFAULT', `SET DEFAULT ${random(DEFAULTS)}`]);
+
+const QUERIES = [
+  'SELECT 1',
+  'TABLE t',
+  'VALUES ( 1 )',
+  'SELECT a FROM t UNION SELECT 1',
+  'WITH x AS ( SELECT 1 ) SELECT * FROM x',
+];
+
 const FORMS: readonly ((random: Random) => string)[] = [
   random => `CREATE TABLE ${maybe(random, 'IF NOT EXISTS')} ${table(random)} ( ${columns(random)} )`,
   random => `CREATE TABLE ${maybe(random, 'IF NOT EXISTS')} ${table(random)} ( ${columns(random)} )`,
@@ -80,19 +91,24 @@ const FORMS: readonly ((random: Random) => string)[] = [
     `ALTER TABLE ${maybe(random, 'IF EXISTS')} ${table(random)} DROP ${maybe(random, 'COLUMN')} ${name(random)}`,
   random => `ALTER TABLE ${table(random)} DROP COLUMN IF EXISTS ${name(random)}`,
   random => `ALTER TABLE ${table(random)} RENAME COLUMN ${name(random)} TO ${name(random)}`,
-  random => `ALTER TABLE ${table(random)} ALTER COLUMN ${name(random)} SET NOT NULL`,
+  random => `ALTER TABLE ${table(random)} RENAME ${name(random)} TO ${name(random)}`,
+  random => `ALTER TABLE ${table(random)} ALTER ${maybe(random, 'COLUMN')} ${name(random)} ${alteration(random)}`,
+  random => `ALTER TABLE ${table(random)} ALTER ${maybe(random, 'COLUMN')} ${name(random)} ${alteration(random)}`,
   random => `EXPLAIN ${maybe(random, 'ANALYZE')} SELECT ${name(random)} FROM ${table(random)}`,
   random => `EXPLAIN DELETE FROM ${table(random)} WHERE a = 1`,
   random => `INSERT INTO ${table(random)} DEFAULT VALUES`,
-  random => `CREATE ${maybe(random, 'OR REPLACE')} VIEW ${table(random)} AS SELECT 1`,
-  random => `DROP VIEW ${table(random)}`,
   random =>
-    random(['BEGIN', 'START TRANSACTION', 'COMMIT', 'ROLLBACK', 'BEGIN TRANSACTION', 'COMMIT WORK', 'ABORT', 'END']),
+    `CREATE ${maybe(random, 'OR REPLACE')} VIEW ${table(random)} ${maybe(random, '( a )', '( a , "Q" )')} AS ${random(QUERIES)}`,
+  random => `DROP VIEW ${maybe(random, 'IF EXISTS')} ${table(random)} ${maybe(random, 'CASCADE', 'RESTRICT')}`,
+  () => 'START TRANSACTION',
+  random => `${random(['BEGIN', 'COMMIT', 'END', 'ROLLBACK', 'ABORT'])} ${maybe(random, 'TRANSACTION', 'WORK')}`,
+  random => `SAVEPOINT ${name(random)}`,
+  random => `RELEASE ${maybe(random, 'SAVEPOINT')} ${name(random)}`,
+  random => `ROLLBACK ${maybe(random, 'TRANSACTION', 'WORK')} TO ${maybe(random, 'SAVEPOINT')} ${name(random)}`,
   random =>
     random([
       `TRUNCATE ${table(random)}`,
       'VACUUM',
-      'SAVEPOINT s',
       `CREATE INDEX i ON ${table(random)} ( a )`,
       'CREATE SCHEMA s',
       'GRANT SELECT ON t TO u',
@@ -198,9 +214,13 @@ const DIFFERENCES: readonly [why: string, pattern: RegExp][] = [
     'column options we do not have are refused by name',
     /Not supported: (column option \w+|(CHECK|REFERENCES) constraints|column constraints with a name)/,
   ],
-  ['a select list may not be empty', /SELECT(?: FROM|$)/m],
+  ['a select list may not be empty', /SELECT(?: FROM| \)|$)/m],
+  ['DEFAULT is no operand; PostgreSQL refuses it one step later', /SET DEFAULT .*found 'DEFAULT'/s],
   ['DEFAULT of a column: PostgreSQL has a grammar of its own without NOT', /DEFAULT .*NOT/],
-  ['reserved words are aliases only behind AS', /Expected an alias, found/],
+  ['reserved words are aliases only behind AS', /Expected an alias, found|SELECT (?:\S+ )*OR\b/],
+  ['`t *` is `ONLY` turned round', /FROM \S+ \*/],
+  ['a typed literal names its type by a plain word', /Unexpected a quoted string/],
+  ['a savepoint called savepoint is named twice', /(?:TO|RELEASE) SAVEPOINT(?: ;|$)/m],
   ['arguments of types are plain', /(?<!DEFAULT) \( 1 \+ 2 \)/],
   ['IDENTITY may stand alone', /(?<!AS )IDENTITY/],
   ['PRECISION may be a function', /PRECISION \(/],

@@ -24,7 +24,7 @@ export const dropTable = defineStatement<{ref: TableRef; ifExists: boolean}>({
     const ifExists = cursor.ifExists();
     const ref = cursor.tableRef();
     if (cursor.isSymbol(',')) throw cursor.notSupported('several tables in one DROP TABLE');
-    // Nothing depends on a table yet, so both words ask for the same.
+    // Views that read a table do not depend on it: they stay. So both words ask for the same.
     cursor.acceptOneOf('CASCADE', 'RESTRICT');
     return {ref, ifExists};
   },

@@ -1,7 +1,7 @@
 /** BEGIN, COMMIT, ROLLBACK and savepoints: transactions within one request. */
 import type {Name} from '../../parser/ast.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
-import {defineStatement, done} from '../define.ts';
+import {defineStatement, done, placed} from '../define.ts';
 
 export const begin = defineStatement<undefined>({
   name: 'BEGIN',
@@ -80,7 +80,8 @@ export const rollback = defineStatement<{readonly to: Name | undefined}>({
   },
   run({to}, context) {
     if (to === undefined) return done(context, `Transaction rolled back (${context.transaction.rollback()})`);
-    context.transaction.current('ROLLBACK TO SAVEPOINT').rollbackTo(to.name);
+    const transaction = context.transaction.current('ROLLBACK TO SAVEPOINT');
+    placed(context, to, () => transaction.rollbackTo(to.name));
     return done(context, `Rolled back to savepoint ${to.name}`);
   },
 });
@@ -132,7 +133,8 @@ export const release = defineStatement<Name>({
     return cursor.columnName('the name of a savepoint');
   },
   run(tree, context) {
-    context.transaction.current('RELEASE SAVEPOINT').release(tree.name);
+    const transaction = context.transaction.current('RELEASE SAVEPOINT');
+    placed(context, tree, () => transaction.release(tree.name));
     return done(context, `Savepoint ${tree.name} released`);
   },
 });

@@ -96,6 +96,8 @@ export const dropView = defineStatement<{ref: TableRef; ifExists: boolean}>({
     const ifExists = cursor.ifExists();
     const ref = cursor.tableRef('a view name');
     if (cursor.isSymbol(',')) throw cursor.notSupported('several views in one DROP VIEW');
+    if (cursor.isKeyword('CASCADE') || cursor.isKeyword('RESTRICT'))
+      throw cursor.notSupported('DROP VIEW CASCADE/RESTRICT; views that read it stay');
     return {ref, ifExists};
   },
   async run({ref, ifExists}, context) {
