@@ -77,6 +77,11 @@ test('what is short, what is flushed and what is refused', () => {
         (error: unknown) => error instanceof DbError && error.code === 'MEMORY_LIMIT' && refuses.test(error.message),
         why,
       );
+      assert.throws(
+        () => budget.check(),
+        /^[^\d]* \d+ bytes\. [^\d]*$/,
+        'no number but the limit: who asks may be anybody',
+      );
     }
   }
 });

@@ -76,18 +76,17 @@ export class MemoryBudget {
     return Math.max(0, rows - this.#rowsSoft() * ENOUGH, rows + manifestBytes() - hardBytes);
   }
 
-  /** Throws MEMORY_LIMIT when no more rows may be added. */
+  /** Throws MEMORY_LIMIT when no more rows may be added. How much there is, which are the rows of all users, `system.stats` tells admins. */
   check(): void {
     if (!this.isFull) return;
-    const {hot, manifestBytes, hardBytes} = this.#options;
-    const [rows, manifests] = [hot.bytes(), manifestBytes()];
+    const {manifestBytes, hardBytes} = this.#options;
     const remedy =
-      manifests > hardBytes / 2
+      manifestBytes() > hardBytes / 2
         ? 'Most of it are manifests of flushed rows: compaction, dropping what is not needed or a higher memory.hard_limit_bytes makes room.'
         : 'Writes are refused until a flush frees memory. Try again shortly.';
     throw new DbError(
       'MEMORY_LIMIT',
-      `Rows in memory hold ${rows} bytes and manifests ${manifests}; the hard limit is ${hardBytes}. ${remedy}`,
+      `Rows and manifests in memory are at their hard limit of ${hardBytes} bytes. ${remedy}`,
     );
   }
 

@@ -154,11 +154,11 @@ export class Streams {
 
   #checkBytes(schema: Schema): void {
     const {hot, tableBytesMax} = this.#options;
-    const bytes = hot.tableBytes(schema.incarnation);
-    if (bytes <= tableBytesMax) return;
+    if (hot.tableBytes(schema.incarnation) <= tableBytesMax) return;
+    // How much others have in it is nobody's business.
     throw new DbError(
       'MEMORY_LIMIT',
-      `Stream table '${tableText(schema.name)}' holds ${bytes} bytes, its limit is ${tableBytesMax}; rows go when they are older than its TTL of ${schema.options.ttlSeconds} s. Try again shortly.`,
+      `Stream table '${tableText(schema.name)}' is at its limit of ${tableBytesMax} bytes; rows go when they are older than its TTL of ${schema.options.ttlSeconds} s. Try again shortly.`,
     );
   }
 }
