@@ -24,6 +24,7 @@ import {memoryCosts} from './memory-costs.ts';
 import {mixCold} from './mix-cold.ts';
 import {parseBind} from './parse-bind.ts';
 import {readByKey} from './read-by-key.ts';
+import {signIn} from './sign-in.ts';
 import {start} from './start.ts';
 import {updateByKey} from './update-by-key.ts';
 
@@ -38,6 +39,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'concurrent-reads': concurrentReads,
   flush,
   start,
+  'sign-in': signIn,
   'idle-memory': idleMemory,
   'live-idle': liveIdle,
   'live-delivery': liveDelivery,

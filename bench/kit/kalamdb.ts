@@ -81,9 +81,14 @@ async function query(
 
 /** The bytes of a request to the SQL route, for the load generator. */
 export function sqlRequest({user, sql, params}: {user: string; sql: string; params?: readonly unknown[]}): string {
-  const body = JSON.stringify(params === undefined ? {sql} : {sql, params});
+  return httpRequest('/v1/api/sql', params === undefined ? {sql} : {sql, params}, `X-USER-ID: ${user}`);
+}
+
+export function httpRequest(path: string, body: object, ...headers: readonly string[]): string {
+  const json = JSON.stringify(body);
+  const more = headers.map(header => `${header}\r\n`).join('');
   return (
-    'POST /v1/api/sql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n' +
-    `X-USER-ID: ${user}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+    `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n` +
+    `${more}Content-Length: ${Buffer.byteLength(json)}\r\n\r\n${json}`
   );
 }
