@@ -44,6 +44,7 @@ export const ERRORS = {
   ACCOUNT_LOCKED: {status: 401, retry: true, about: 'Too many wrong passwords from this address; wait.'},
   INSUFFICIENT_PERMISSIONS: {status: 403, retry: false, about: 'This account does not sign in from here.'},
   ALREADY_CONFIGURED: {status: 409, retry: false, about: 'The server is set up already.'},
+  INVALID_USER: {status: 400, retry: false, about: 'The id cannot be that of the first dba of a new server.'},
   USER_EXISTS: {status: 409, retry: false, about: 'An account of that id exists, or existed.'},
   WEAK_PASSWORD: {status: 400, retry: false, about: 'The password is too short, too long or too common.'},
   TOKEN_EXPIRED: {status: 401, retry: false, about: 'The token is past its expiry; refresh it.'},

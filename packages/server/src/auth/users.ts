@@ -114,8 +114,7 @@ export class Users {
     {user, password, rootPassword, email}: {user: string; password: string; rootPassword: string; email: string | null},
     address: string,
   ): Promise<UserRecord> {
-    checkUserId(user);
-    if (user === ROOT_ID) throw new DbError('INVALID_INPUT', 'The DBA user must be another than root.');
+    checkDbaId(user);
     this.#checkSetUp(user);
     this.#requireStrong(password, user, why => new DbError('WEAK_PASSWORD', `DBA user password: ${why}`));
     this.#requireStrong(rootPassword, ROOT_ID, why => new DbError('WEAK_PASSWORD', `Root password: ${why}`));
@@ -262,4 +261,14 @@ function newAccount(
 function cannotGrant(session: Session, role: Role): DbError {
   const words = {dba: 'DBA', system: 'System'} as Partial<Record<Role, string>>;
   return fail.unauthorized(`${words[session.role] ?? session.role} cannot grant ${words[role] ?? role} role`);
+}
+
+/** Throws INVALID_USER for what cannot be the id of the first dba. */
+function checkDbaId(user: string): void {
+  if (user === ROOT_ID) throw new DbError('INVALID_USER', 'The DBA user must be another than root.');
+  try {
+    checkUserId(user);
+  } catch (error) {
+    throw error instanceof DbError ? new DbError('INVALID_USER', error.message, {cause: error}) : error;
+  }
 }

@@ -14,6 +14,7 @@ import type {Expr, SelectItem, TableRef} from '../parser/ast.ts';
 import {TokenCursor} from '../parser/cursor.ts';
 import {parseQuery} from '../parser/query.ts';
 import {splitStatements} from '../parser/split.ts';
+import {positionAt} from '../parser/tokenizer.ts';
 import {type DirectSelect, widerThanDirect} from '../query/wider.ts';
 
 /** What the caller is does not change while a session lasts; time and chance do. */
@@ -34,7 +35,8 @@ export function readLiveQuery(sql: string): LiveSelect {
   const [statement, ...others] = splitStatements(sql);
   if (others.length > 0) throw fail.invalidSql('one statement can be subscribed to at a time');
   const cursor = new TokenCursor(statement!);
-  if (!cursor.isKeyword('SELECT')) throw fail.invalidSql('Only SELECT can be subscribed');
+  if (!cursor.isKeyword('SELECT') && !cursor.isKeyword('WITH'))
+    throw fail.invalidSql('Only SELECT queries are supported for subscriptions');
   const query = parseQuery(cursor);
   cursor.expectEnd();
   const {text} = statement!;
@@ -74,7 +76,13 @@ function checkItem(item: SelectItem, text: string): void {
   if (alias !== undefined) throw notSupportedAt({text}, alias.start, 'aliases in the select list of a live query');
   const {name} = expr.column;
   if (name !== SEQ_COLUMN && name !== DELETED_COLUMN) return;
-  throw notSupportedAt({text}, expr.start, `${name} in the select list of a live query; every row carries its _seq`);
+  throw new DbError(
+    'INVALID_SQL',
+    `Invalid SQL: Subscription query cannot project system columns '_seq' or '_deleted'.`,
+    {
+      position: positionAt(text, expr.start),
+    },
+  );
 }
 
 function checkCondition(where: Expr, text: string): void {

@@ -82,6 +82,7 @@ export class RequestTransaction {
     throw new DbError(
       'SQL_EXECUTION_ERROR',
       'Request completed with an open explicit transaction; rolled back automatically',
+      {isSafe: true},
     );
   }
 

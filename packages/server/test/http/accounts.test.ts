@@ -103,8 +103,8 @@ describe('first run', () => {
   const refused: [why: string, body: object, status: number, error: string, headers?: Record<string, string>][] = [
     ['a short password', {...ADMIN, password: 'short', root_password: ROOT_PASSWORD}, 400, 'weak_password'],
     ['a common root password', {...ADMIN, root_password: 'password1'}, 400, 'weak_password'],
-    ['root as the dba', {...ADMIN, user: 'root', root_password: ROOT_PASSWORD}, 400, 'bad_request'],
-    ['an id that is a path', {...ADMIN, user: '../x', root_password: ROOT_PASSWORD}, 400, 'bad_request'],
+    ['root as the dba', {...ADMIN, user: 'root', root_password: ROOT_PASSWORD}, 400, 'invalid_user'],
+    ['an id that is a path', {...ADMIN, user: '../x', root_password: ROOT_PASSWORD}, 400, 'invalid_user'],
     ['no root password', ADMIN, 400, 'bad_request'],
     ['an unknown field', {...ADMIN, root_password: ROOT_PASSWORD, role: 'system'}, 400, 'bad_request'],
     ['a proxy', {...ADMIN, root_password: ROOT_PASSWORD}, 403, 'forbidden', {'x-forwarded-for': '203.0.113.7'}],

@@ -23,6 +23,8 @@ interface SubscribeTree extends Source {
 const COLUMNS = resultColumns({status: 'Text', ws_url: 'Text', subscription: 'Json', message: 'Text'});
 const MESSAGE = 'WebSocket subscription created. Connect to ws_url to receive updates.';
 const SUPPORTED = 'Subscription query supports only SELECT ... FROM ... [WHERE ...].';
+/** What may follow a table in other queries. */
+const WIDER = ['ORDER', 'LIMIT', 'OFFSET', 'GROUP', 'HAVING', 'JOIN'];
 
 export const subscribeTo = defineStatement<SubscribeTree>({
   name: 'SUBSCRIBE TO',
@@ -44,6 +46,7 @@ export const subscribeTo = defineStatement<SubscribeTree>({
     const query = new TokenCursor(statementOf(cursor.statement.tokens, cursor.index, optionsAt));
     const isQuery = query.isKeyword('SELECT') || query.isKeyword('WITH') || query.isSymbol('(');
     const source = isQuery ? ofQuery(query) : ofTable(query);
+    if (WIDER.some(word => query.isKeyword(word))) throw unsupported();
     query.expectEnd();
     cursor.index = optionsAt;
     return {...source, options: cursor.acceptKeyword('OPTIONS') ? readOptions(cursor) : {}};
@@ -111,8 +114,12 @@ function ofQuery(cursor: TokenCursor): Source {
   const {text} = cursor.statement;
   const query = parseQuery(cursor);
   const from = query.kind === 'select' ? query.from[0] : undefined;
-  if (from?.kind !== 'table') throw fail.invalidSql(SUPPORTED);
+  if (from?.kind !== 'table') throw unsupported();
   return {before: text.slice(0, from.table.start), ref: from.table, behind: text.slice(from.table.end)};
+}
+
+function unsupported(): DbError {
+  return new DbError('INVALID_SQL', `Invalid subscription query: Invalid SQL: ${SUPPORTED}`);
 }
 
 /** Throws what a subscribe message would be answered with, as an error of this statement. */
