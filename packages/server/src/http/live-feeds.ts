@@ -69,8 +69,6 @@ export class Feeds {
   }
 
   subscribe({subscription: {id, sql, options}}: SubscribeMessage): void {
-    const replaced = this.#feeds.get(id);
-    if (replaced !== undefined) this.#move(replaced, 'close');
     try {
       const subscription = this.#options.room.subscribe({
         id,
@@ -78,6 +76,9 @@ export class Feeds {
         options: this.#liveOptions(options ?? undefined),
         ...(options == null ? {} : {optionsText: JSON.stringify(options)}),
       });
+      // Not before: what is refused replaces nothing.
+      const replaced = this.#feeds.get(id);
+      if (replaced !== undefined) this.#move(replaced, 'close');
       this.#feeds.set(id, {id, subscription, state: 'opening', lastSeq: null});
       this.#loading++;
     } catch (thrown) {

@@ -231,6 +231,20 @@ export function dialogues(serialization: Serialization): Dialogue[] {
       ],
     },
     {
+      name: 'an id that is taken is not replaced by what is refused',
+      upgrade,
+      lines: [
+        hello,
+        ['sql', EMPTY],
+        ['>', subscribe('s', 'SELECT id FROM app.todo')],
+        ['<', ack('s', SCHEMA.slice(0, 1), 'ready', {seq: '$one'})],
+        ['>', subscribe('s', 'SELECT id FROM app.nothing')],
+        ['<', error('s', 'NOT_FOUND', "Table 'app.nothing' does not exist.")],
+        ['sql', "INSERT INTO app.todo VALUES (1, 'a', false)"],
+        ['<', {type: 'change', subscription_id: 's', change_type: 'insert', rows: [{id: '1', _seq: '$a'}], seq: '$a'}],
+      ],
+    },
+    {
       name: 'after unsubscribe nothing comes, and doing so twice is no mistake',
       upgrade,
       lines: [
