@@ -30,7 +30,9 @@ import type {ComputedTables, InformationTables} from './system/index.ts';
 import {DF_SETTINGS} from './system/information.ts';
 import {JOB_NODES} from './system/job-nodes.ts';
 import {LIVE, LIVE_QUERIES, type LiveQueryRecord} from './system/live-queries.ts';
+import {SESSIONS} from './system/sessions.ts';
 import {SETTINGS, type SettingRecord} from './system/settings.ts';
+import type {SignInRecord} from './system/sign-ins.ts';
 import {STATS} from './system/stats.ts';
 import {STORAGES, type StorageRecord} from './system/storages.ts';
 import type {Commit} from './table/commit.ts';
@@ -59,6 +61,8 @@ export interface StatsOptions {
 
 export interface ComputedOptions extends StatsOptions {
   readonly settings: readonly SettingRecord[];
+  readonly signIns: () => Iterable<SignInRecord>;
+  readonly nowMicros: () => bigint;
   readonly liveQueries: () => Iterable<LiveQuery>;
 }
 
@@ -80,6 +84,7 @@ export function computedTables(options: ComputedOptions): ComputedTables {
     columns: () => columnRows(catalog),
     datatypes: () => datatypeRows(),
     describe: () => [],
+    sessions: () => sessionRows(options.signIns(), options.nowMicros()),
     job_nodes: () => jobNodeRows(options.jobs),
     settings: () => options.settings.map(setting => SETTINGS.toValues(setting)),
   };
@@ -101,6 +106,7 @@ export function informationTables({catalog, settings, mayRead}: InformationOptio
     table_constraints: session => information.tableConstraints(visible(session)),
     key_column_usage: session => information.keyColumnUsage(visible(session)),
     routines: () => information.routines(),
+    parameters: () => information.parameters(),
     df_settings: () => settings.map(({name, value, description}) => DF_SETTINGS.toValues({name, value, description})),
   };
 }
@@ -116,6 +122,31 @@ function* jobNodeRows(jobs: Jobs): Generator<readonly Value[]> {
       started_at: job.started_at,
       finished_at: job.finished_at,
       updated_at: job.updated_at,
+    });
+  }
+}
+
+/** What has expired may wait for its removal; nobody can use it. */
+function* sessionRows(signIns: Iterable<SignInRecord>, now: bigint): Generator<readonly Value[]> {
+  for (const signIn of signIns) {
+    if (signIn.expires_at === null || signIn.expires_at <= now) continue;
+    // Tokens carry whole seconds, rounded down: the first ones would be older than their sign-in.
+    const wasRefreshed = signIn.refreshed_at > signIn.signed_in_at;
+    yield SESSIONS.toValues({
+      session_id: signIn.sign_in_id,
+      backend_pid: null,
+      current_schema: null,
+      state: 'idle',
+      transaction_id: null,
+      transaction_state: null,
+      transaction_has_writes: false,
+      client_addr: null,
+      transport: 'http',
+      opened_at: signIn.signed_in_at,
+      last_seen_at: wasRefreshed ? signIn.refreshed_at : signIn.signed_in_at,
+      last_method: null,
+      user_id: signIn.user_id,
+      expires_at: signIn.expires_at,
     });
   }
 }

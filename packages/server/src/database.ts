@@ -325,7 +325,11 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     liveCounts: () => live.counts,
   };
   const {settings} = options;
-  const computed = computedTables({...measured, settings, liveQueries: () => live.list()});
+  const computed = computedTables({
+    ...{...measured, settings, liveQueries: () => live.list()},
+    signIns: () => core.auth.sessions.signIns.families(),
+    nowMicros: () => BigInt(clock.nowMs()) * 1000n,
+  });
   const information = informationTables({catalog, settings, mayRead});
   const openSystem = createSystemReader({hot, computed, information});
   const services = createServices(options, core, streams, {

@@ -4,7 +4,7 @@
  * Law: a table that the session may not read is in none of them.
  */
 import {AGGREGATES} from '../expr/aggregates.ts';
-import {FUNCTIONS} from '../expr/functions.ts';
+import {FUNCTIONS, type FunctionFacts} from '../expr/functions.ts';
 import {WINDOW_FUNCTIONS} from '../expr/window-functions.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {tableText} from '../model/names.ts';
@@ -19,6 +19,7 @@ import {
   INFORMATION_TABLES,
   INFORMATION_VIEWS,
   KEY_COLUMN_USAGE,
+  PARAMETERS,
   ROUTINES,
   TABLE_CONSTRAINTS,
 } from '../system/information.ts';
@@ -30,13 +31,17 @@ export const CATALOG_NAME = 'kalam';
 
 type Rows = Generator<readonly Value[]>;
 
+/** Tables of `information_schema`, which the catalog does not list. */
+export const INFORMATION: readonly Schema[] = SYSTEM_TABLES.map(({schema}) => schema)
+  .filter(({name}) => name.namespace === INFORMATION_NAMESPACE)
+  .sort((a, b) => (a.name.table < b.name.table ? -1 : 1));
+
 /** Those that the session may read, and views, by namespace and name. */
 export type Visible = readonly (Schema | View)[];
 
 export function visibleTables(catalog: Catalog, mayRead: (schema: Schema) => boolean): Visible {
   const text = (one: Schema | View) => tableText(one.name);
-  const about = SYSTEM_TABLES.map(({schema}) => schema).filter(({name}) => name.namespace === INFORMATION_NAMESPACE);
-  const all = [...[...catalog.tables(), ...about].filter(mayRead), ...catalog.views()];
+  const all = [...[...catalog.tables(), ...INFORMATION].filter(mayRead), ...catalog.views()];
   return all.sort((a, b) => (text(a) < text(b) ? -1 : 1));
 }
 
@@ -195,3 +200,30 @@ function routine(
     syntax_example: facts.example,
   });
 }
+
+export function* parameters(): Rows {
+  for (const [name, facts] of FUNCTIONS) {
+    yield* parametersOf(name, facts, 0);
+    if (facts.forText !== undefined) yield* parametersOf(name, facts.forText, 1);
+  }
+}
+
+function* parametersOf(name: string, {args, isVariadic = false}: FunctionFacts, form: number): Rows {
+  for (const [i, type] of args.entries()) {
+    yield PARAMETERS.toValues({
+      specific_catalog: CATALOG_NAME,
+      specific_schema: null,
+      specific_name: name.toLowerCase(),
+      ordinal_position: i + 1,
+      parameter_mode: 'IN',
+      parameter_name: null,
+      data_type: SEVERAL_TYPES.has(type) ? null : sqlName({name: type} as DataType),
+      parameter_default: null,
+      is_variadic: isVariadic && i === args.length - 1,
+      rid: form,
+    });
+  }
+}
+
+/** Of arguments, as the table of functions names them. */
+const SEVERAL_TYPES: ReadonlySet<FunctionFacts['args'][number]> = new Set(['any', 'number', 'moment', 'integer']);

@@ -20,6 +20,7 @@ import {
   INFORMATION_TABLES,
   INFORMATION_VIEWS,
   KEY_COLUMN_USAGE,
+  PARAMETERS,
   ROUTINES,
   TABLE_CONSTRAINTS,
 } from './information.ts';
@@ -30,6 +31,7 @@ import {MANIFEST} from './manifest.ts';
 import {META} from './meta.ts';
 import {NAMESPACES, NAMESPACES_VIEW} from './namespaces.ts';
 import {SCHEMAS, SCHEMAS_VIEW} from './schemas.ts';
+import {SESSIONS} from './sessions.ts';
 import {SETTINGS} from './settings.ts';
 import {SIGN_INS} from './sign-ins.ts';
 import {STATS} from './stats.ts';
@@ -60,6 +62,7 @@ const VISIBLE = [
   DESCRIBE,
   JOB_NODES,
   AUDIT_LOG,
+  SESSIONS,
 ] as const;
 
 /** Of the namespace `information_schema`. */
@@ -72,6 +75,7 @@ const INFORMATION = [
   KEY_COLUMN_USAGE,
   ROUTINES,
   DF_SETTINGS,
+  PARAMETERS,
 ] as const;
 
 const HIDDEN = [NAMESPACES, SCHEMAS, META, VIEWS, SIGN_INS] as const;

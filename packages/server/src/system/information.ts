@@ -199,6 +199,29 @@ export const ROUTINES = defineSystemTable({
   ],
 });
 
+export const PARAMETERS = defineSystemTable({
+  namespace: INFORMATION_NAMESPACE,
+  name: 'parameters',
+  incarnation: 48,
+  kind: 'computed',
+  isVisible: true,
+  readers: EVERYONE,
+  doc: 'Arguments of the functions that take values; routines tells what these answer.',
+  primaryKey: undefined,
+  columns: [
+    {id: 1, name: 'specific_catalog', type: 'text', isNullable: false, doc: "Always 'kalam'."},
+    {id: 2, name: 'specific_schema', type: 'text', isNullable: true, doc: 'Functions have no namespace.'},
+    {id: 3, name: 'specific_name', type: 'text', isNullable: false, doc: 'Name of the function.'},
+    {id: 4, name: 'ordinal_position', type: 'int', isNullable: false, doc: 'Place among the arguments, from 1.'},
+    {id: 5, name: 'parameter_mode', type: 'text', isNullable: false, doc: 'IN.'},
+    {id: 6, name: 'parameter_name', type: 'text', isNullable: true, doc: 'Arguments have no names.'},
+    {id: 7, name: 'data_type', type: 'text', isNullable: true, doc: 'Its type; NULL where it may be one of several.'},
+    {id: 8, name: 'parameter_default', type: 'text', isNullable: true, doc: 'Defaults are not told.'},
+    {id: 9, name: 'is_variadic', type: 'boolean', isNullable: false, doc: 'Whether it may come again and again.'},
+    {id: 10, name: 'rid', type: 'int', isNullable: false, doc: 'Which of the forms of the function, from 0.'},
+  ],
+});
+
 export const DF_SETTINGS = defineSystemTable({
   namespace: INFORMATION_NAMESPACE,
   name: 'df_settings',

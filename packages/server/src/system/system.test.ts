@@ -87,6 +87,7 @@ test('incarnations are permanent', () => {
     datatypes: 32,
     describe: 33,
     job_nodes: 34,
+    sessions: 35,
     'information_schema.tables': 40,
     'information_schema.columns': 41,
     'information_schema.schemata': 42,
@@ -95,6 +96,7 @@ test('incarnations are permanent', () => {
     'information_schema.key_column_usage': 45,
     'information_schema.routines': 46,
     'information_schema.df_settings': 47,
+    'information_schema.parameters': 48,
   });
   assert.equal(systemTable(8 as Incarnation)?.name, 'jobs');
   assert.equal(systemTable(64 as Incarnation), undefined);

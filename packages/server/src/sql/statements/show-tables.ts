@@ -2,9 +2,11 @@
 import {fail} from '@kalamdb/protocol/errors.ts';
 import {isAdmin} from '../../auth/roles.ts';
 import {mayRead} from '../../auth/scope.ts';
+import {INFORMATION} from '../../catalog/information.ts';
 import {typeJson} from '../../model/type-table.ts';
 import {toJson} from '../../model/values.ts';
 import type {TableRef} from '../../parser/ast.ts';
+import {INFORMATION_NAMESPACE} from '../../system/information.ts';
 import {LIVE} from '../../system/live-queries.ts';
 import {MANIFEST} from '../../system/manifest.ts';
 import {SCHEMAS_VIEW} from '../../system/schemas.ts';
@@ -38,6 +40,7 @@ export const showTables = defineStatement<string | undefined>({
     return inNamespace(cursor);
   },
   run(tree, context) {
+    if (tree === INFORMATION_NAMESPACE) return listed(context, TABLE_COLUMNS, informationRows(context));
     const namespace = tree && knownNamespace(context, tree);
     const shown = systemRecords(context, SCHEMAS_VIEW).filter(
       one =>
@@ -54,6 +57,13 @@ export const showTables = defineStatement<string | undefined>({
     return listed(context, TABLE_COLUMNS, rows);
   },
 });
+
+/** They are not in the list of all tables: that is of what can be created, and of `system`. */
+function informationRows({session}: StatementContext): string[] {
+  return INFORMATION.filter(schema => mayRead(session, schema)).map(({name, kind, createdAt, version, options}) =>
+    JSON.stringify([name.namespace, name.table, kind, Number(createdAt), version, options.storageId, null]),
+  );
+}
 
 /** A view can be named by everybody; its tables decide when it is read. */
 function isVisible(context: StatementContext, namespace: string, table: string): boolean {
