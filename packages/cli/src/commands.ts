@@ -48,7 +48,7 @@ export const COMMANDS: readonly Command[] = [
   {names: ['q', 'quit', 'exit'], about: 'leave', run: leave},
 ];
 
-export function helpText(): string {
+function helpText(): string {
   const lines = COMMANDS.map(({names, argument = '', about}) => {
     const left = `${names.map(name => `\\${name}`).join(', ')} ${argument}`.trim();
     return `  ${left.padEnd(26)} ${about}\n`;

@@ -12,9 +12,9 @@ import {FieldRepetitionTypes, ParquetTypes} from 'hyparquet/src/constants.js';
 import {deserializeTCompactProtocol} from 'hyparquet/src/thrift.js';
 import {crc32} from '../std/crc32.ts';
 
-export const FOOTER_MARK = Buffer.from('KFC1');
+const FOOTER_MARK = Buffer.from('KFC1');
 /** Mark and CRC before the metadata; length and magic after it. */
-export const FOOTER_FRAME_BYTES = 8;
+const FOOTER_FRAME_BYTES = 8;
 export const FACTS_KEY = 'kalamdb';
 export const FILTER_KEY = 'kalamdb.key_filter';
 

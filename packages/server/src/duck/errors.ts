@@ -76,7 +76,7 @@ function parsed(text: string): {kind: string; sentence: string} {
 
 const FROM_COLUMN = / when casting from source column [^\n]*$/;
 
-export function memoryFailure(memoryBytes: number): Failure & {isFatal: true} {
+function memoryFailure(memoryBytes: number): Failure & {isFatal: true} {
   const megabytes = Math.floor(memoryBytes / 1024 ** 2);
   const message = `The query needs more than ${megabytes} MB of memory; let it read or keep fewer rows.`;
   return {code: 'LIMIT_EXCEEDED', message, isFatal: true};

@@ -203,7 +203,7 @@ export function missingParam(index: number): DbError {
 }
 
 /** A JSON parameter as a value of `type`. */
-export function paramAs(param: Exclude<Param, null>, type: DataType): Value {
+function paramAs(param: Exclude<Param, null>, type: DataType): Value {
   if (typeof param === 'string') return parseText(type, param);
   if (typeof param === 'boolean') return castValue(param, {name: 'boolean'}, type);
   if ('json' in param) return jsonParamAs(param.json, type);

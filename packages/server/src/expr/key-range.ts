@@ -38,7 +38,7 @@ export interface KeyFacts {
 
 const NO_FACTS: KeyFacts = {keys: {}, point: undefined, points: undefined, bounds: [], isEmpty: false};
 /** A range that holds no key: its start lies after its end. */
-export const EMPTY_RANGE: KeyRange = {from: new Uint8Array([255, 255]), to: new Uint8Array(0)};
+const EMPTY_RANGE: KeyRange = {from: new Uint8Array([255, 255]), to: new Uint8Array(0)};
 
 type ValueOf = (env: Env) => Bound | null;
 

@@ -192,7 +192,7 @@ export function tablesOf(statement: Query | Insert | Update | Delete): TableRef[
 }
 
 /** Items of FROM, joins before their sides. */
-export function eachFromItem(items: readonly FromItem[], visit: (item: FromItem) => void): void {
+function eachFromItem(items: readonly FromItem[], visit: (item: FromItem) => void): void {
   const stack = [...items];
   for (let item = stack.pop(); item !== undefined; item = stack.pop()) {
     visit(item);

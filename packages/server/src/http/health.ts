@@ -94,7 +94,7 @@ export function clusterHealth(
 }
 
 /** The two largest units: `3d 4h`, `1m 30s`, `0s`. */
-export function humanDuration(seconds: number): string {
+function humanDuration(seconds: number): string {
   const units: [size: number, letter: string][] = [
     [86_400, 'd'],
     [3600, 'h'],

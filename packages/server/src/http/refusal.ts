@@ -25,7 +25,7 @@ interface RefusalAnswer {
   readonly text: string;
 }
 
-export function refusalAnswer(refusal: Refusal): RefusalAnswer {
+function refusalAnswer(refusal: Refusal): RefusalAnswer {
   const {code} = refusal;
   const status = ERRORS[code satisfies ErrorCode].status;
   const answer = (facts: object, headers: Record<string, string>): RefusalAnswer => ({

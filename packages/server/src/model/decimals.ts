@@ -8,7 +8,7 @@ const TEXT_LENGTH_MAX = 400;
 const SHIFT_MAX = 80;
 const POWERS = Array.from({length: 80}, (_, exponent) => 10n ** BigInt(exponent));
 
-export function pow10(exponent: number): bigint {
+function pow10(exponent: number): bigint {
   return POWERS[exponent] ?? 10n ** BigInt(exponent);
 }
 

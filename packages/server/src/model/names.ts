@@ -50,7 +50,7 @@ export const RESERVED_COLUMNS: ReadonlySet<string> = new Set(
 );
 
 /** Lower case. Words that would make a table or column unreadable in a statement. */
-export const RESERVED_WORDS: ReadonlySet<string> = new Set(
+const RESERVED_WORDS: ReadonlySet<string> = new Set(
   `select from where group having order limit offset fetch union except intersect join inner left right full cross natural on using with
   window qualify lateral values set as and or not null true false case when then else end in is between like distinct all any exists cast
   into returning table tables tablespace index view schema database insert update delete create drop alter`.split(

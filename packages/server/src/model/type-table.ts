@@ -162,7 +162,7 @@ export const TYPES = {
   },
 } as const satisfies Record<TypeName, TypeFacts>;
 
-export const DECIMAL_PRECISION_MAX = 38;
+const DECIMAL_PRECISION_MAX = 38;
 const EMBEDDING_DIMENSION_MAX = 8192;
 const DECIMAL_BARE = {name: 'decimal', precision: 38, scale: 10} as const;
 

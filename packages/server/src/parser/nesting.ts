@@ -8,8 +8,8 @@
  */
 import type {TokenCursor} from './cursor.ts';
 
-export const NESTING_MAX = 256;
-export const HEIGHT_MAX = 2000;
+const NESTING_MAX = 256;
+const HEIGHT_MAX = 2000;
 
 /** Steps one level in. Hand the answer to `leave`. */
 export function enter(cursor: TokenCursor, what: 'Expression' | 'Query'): number {

@@ -19,7 +19,7 @@ export interface Statement {
   readonly last: number;
 }
 
-export const STATEMENTS_MAX = 10_000;
+const STATEMENTS_MAX = 10_000;
 
 const SEMICOLON = 59;
 

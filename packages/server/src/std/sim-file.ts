@@ -5,7 +5,7 @@
  *
  * Law: a write that `datasync` failed on is never synced by a later one: the system has marked its pages clean.
  */
-export const SECTOR_BYTES = 512;
+const SECTOR_BYTES = 512;
 
 interface Write {
   readonly position: number;

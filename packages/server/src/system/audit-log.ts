@@ -1,5 +1,5 @@
 /** Audit log: who did what to accounts, tables and the server, when, from where, and how it ended. Rows are added, never changed; old ones go. */
-import {defineSystemTable, type RecordOf} from './define.ts';
+import {defineSystemTable} from './define.ts';
 
 export const AUDIT_LOG = defineSystemTable({
   name: 'audit_log',
@@ -21,5 +21,3 @@ export const AUDIT_LOG = defineSystemTable({
     {id: 9, name: 'result', type: 'text', isNullable: false, doc: 'success, or the code of the error.'},
   ],
 });
-
-export type AuditRecord = RecordOf<typeof AUDIT_LOG>;

@@ -1,5 +1,5 @@
 /** Columns: of every table in its newest version, system columns too. */
-import {defineSystemTable, type RecordOf} from './define.ts';
+import {defineSystemTable} from './define.ts';
 
 export const COLUMNS = defineSystemTable({
   name: 'columns',
@@ -24,5 +24,3 @@ export const COLUMNS = defineSystemTable({
     {id: 12, name: 'primary_key_pos', type: 'bigint', isNullable: true, doc: 'Place in the key, from 1.'},
   ],
 });
-
-export type ColumnRecord = RecordOf<typeof COLUMNS>;

@@ -1,5 +1,5 @@
 /** Datatypes: the table of types, as a table. */
-import {defineSystemTable, type RecordOf} from './define.ts';
+import {defineSystemTable} from './define.ts';
 
 export const DATATYPES = defineSystemTable({
   name: 'datatypes',
@@ -22,5 +22,3 @@ export const DATATYPES = defineSystemTable({
     {id: 4, name: 'description', type: 'text', isNullable: false, doc: 'Form on the wire, and what it is read from.'},
   ],
 });
-
-export type DatatypeRecord = RecordOf<typeof DATATYPES>;

@@ -1,5 +1,5 @@
 /** Describe: the form of what DESCRIBE TABLE answers. It has no rows. */
-import {defineSystemTable, type RecordOf} from './define.ts';
+import {defineSystemTable} from './define.ts';
 
 export const DESCRIBE = defineSystemTable({
   name: 'describe',
@@ -21,5 +21,3 @@ export const DESCRIBE = defineSystemTable({
     {id: 9, name: 'schema_version', type: 'int', isNullable: false, doc: 'Version of the schema.'},
   ],
 });
-
-export type DescribeRecord = RecordOf<typeof DESCRIBE>;

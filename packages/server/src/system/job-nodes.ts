@@ -1,5 +1,5 @@
 /** Job nodes: the work on a job, server by server. */
-import {defineSystemTable, type RecordOf} from './define.ts';
+import {defineSystemTable} from './define.ts';
 
 export const JOB_NODES = defineSystemTable({
   name: 'job_nodes',
@@ -20,5 +20,3 @@ export const JOB_NODES = defineSystemTable({
     {id: 8, name: 'updated_at', type: 'timestamp', isNullable: false, doc: 'When it last changed.'},
   ],
 });
-
-export type JobNodeRecord = RecordOf<typeof JOB_NODES>;

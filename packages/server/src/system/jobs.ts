@@ -3,7 +3,7 @@
  *
  * Columns of May 2026, then those of October 2025 that they lack, filled with the same facts, then our own. `jobs/` alone writes them.
  */
-import {defineSystemTable, type RecordOf} from './define.ts';
+import {defineSystemTable} from './define.ts';
 
 export const JOBS = defineSystemTable({
   name: 'jobs',
@@ -79,5 +79,3 @@ export const JOBS = defineSystemTable({
     },
   ],
 });
-
-export type JobRow = RecordOf<typeof JOBS>;

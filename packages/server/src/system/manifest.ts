@@ -1,5 +1,5 @@
 /** Manifests: what segments each scope has. */
-import {defineSystemTable, type RecordOf} from './define.ts';
+import {defineSystemTable} from './define.ts';
 
 export const MANIFEST = defineSystemTable({
   name: 'manifest',
@@ -28,5 +28,3 @@ export const MANIFEST = defineSystemTable({
     {id: 10, name: 'manifest_json', type: 'json', isNullable: false, doc: 'The manifest, segment paths included.'},
   ],
 });
-
-export type ManifestRecord = RecordOf<typeof MANIFEST>;

@@ -1,5 +1,5 @@
 /** Meta: durable facts of this server that no user table shows. */
-import {defineSystemTable, type RecordOf} from './define.ts';
+import {defineSystemTable} from './define.ts';
 
 export const META = defineSystemTable({
   name: 'meta',
@@ -14,5 +14,3 @@ export const META = defineSystemTable({
     {id: 2, name: 'value', type: 'text', isNullable: false, doc: 'The fact.'},
   ],
 });
-
-export type MetaRecord = RecordOf<typeof META>;

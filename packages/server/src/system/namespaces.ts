@@ -40,5 +40,3 @@ export const NAMESPACES_VIEW = defineSystemTable({
     {id: 5, name: 'table_count', type: 'int', isNullable: false, doc: 'Tables in the namespace now.'},
   ],
 });
-
-export type NamespaceViewRecord = RecordOf<typeof NAMESPACES_VIEW>;

@@ -79,5 +79,3 @@ export const SCHEMAS_VIEW = defineSystemTable({
     },
   ],
 });
-
-export type SchemaViewRecord = RecordOf<typeof SCHEMAS_VIEW>;

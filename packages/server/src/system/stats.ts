@@ -1,5 +1,5 @@
 /** Stats: what the server measures of itself. */
-import {defineSystemTable, type RecordOf} from './define.ts';
+import {defineSystemTable} from './define.ts';
 
 export const STATS = defineSystemTable({
   name: 'stats',
@@ -14,5 +14,3 @@ export const STATS = defineSystemTable({
     {id: 2, name: 'metric_value', type: 'text', isNullable: false, doc: 'Its value as text.'},
   ],
 });
-
-export type StatRecord = RecordOf<typeof STATS>;

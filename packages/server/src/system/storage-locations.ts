@@ -1,5 +1,5 @@
 /** Storage locations: the October-2025 face of storages. */
-import {defineSystemTable, type RecordOf} from './define.ts';
+import {defineSystemTable} from './define.ts';
 
 export const STORAGE_LOCATIONS = defineSystemTable({
   name: 'storage_locations',
@@ -19,5 +19,3 @@ export const STORAGE_LOCATIONS = defineSystemTable({
     {id: 7, name: 'updated_at', type: 'timestamp', isNullable: false, doc: 'When it was last changed.'},
   ],
 });
-
-export type StorageLocationRecord = RecordOf<typeof STORAGE_LOCATIONS>;

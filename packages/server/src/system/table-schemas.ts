@@ -1,5 +1,5 @@
 /** Every version of every table, as October 2025 showed them. */
-import {defineSystemTable, type RecordOf} from './define.ts';
+import {defineSystemTable} from './define.ts';
 
 export const TABLE_SCHEMAS = defineSystemTable({
   name: 'table_schemas',
@@ -24,5 +24,3 @@ export const TABLE_SCHEMAS = defineSystemTable({
     },
   ],
 });
-
-export type TableSchemaRecord = RecordOf<typeof TABLE_SCHEMAS>;

@@ -1,5 +1,5 @@
 /** Tables in their newest version: the columns of May 2026, then those of October 2025 that they lack. */
-import {defineSystemTable, type RecordOf} from './define.ts';
+import {defineSystemTable} from './define.ts';
 
 export const TABLES = defineSystemTable({
   name: 'tables',
@@ -40,5 +40,3 @@ export const TABLES = defineSystemTable({
     },
   ],
 });
-
-export type TableRecord = RecordOf<typeof TABLES>;
