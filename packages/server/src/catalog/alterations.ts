@@ -53,6 +53,17 @@ export function renameColumn(from: string, to: string): Alteration {
   };
 }
 
+/** Its segments stay where they lie. `isTaken` is asked whenever the change is decided. */
+export function renameTable(to: string, isTaken: () => boolean): Alteration {
+  return current => {
+    const {name, folder: before = name.table, ...rest} = current;
+    if (to === name.table) return undefined;
+    if (isTaken()) throw fail.alreadyExists(`Table ${name.namespace}.${to} already exists`);
+    const renamed = {...rest, name: {...name, table: to}};
+    return before === to ? renamed : {...renamed, folder: before};
+  };
+}
+
 /** `change` is told whether the column is the primary key; undefined: it is as it should be already. */
 export function changeColumn(
   name: string,

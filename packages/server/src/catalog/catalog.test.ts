@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {FIRST_USER_INCARNATION} from '../model/names.ts';
+import {FIRST_USER_INCARNATION, type Incarnation} from '../model/names.ts';
 import {COLUMNS_MAX, type Column, type Schema} from '../model/schema.ts';
 import {SYSTEM_TABLES} from '../system/index.ts';
 import type {Commit, WriteBatch} from '../table/commit.ts';
@@ -71,6 +71,33 @@ test('a column id is above those of all versions, dropped columns included, howe
     [1, 2, 3],
   );
 });
+
+test('a name is that of the table that has it now, however the versions of all tables come', () => {
+  const named = (schema: Schema, table: string, later: number): Schema => ({
+    ...schema,
+    incarnation: (FIRST_USER_INCARNATION + later) as Incarnation,
+    name: {namespace: 'app', table},
+  });
+  // The first was `t`, is `u`; the second is `t`; the third was `t` between the two, then `w`.
+  const all = [
+    named(version(1, [1]), 't', 0),
+    named(version(2, [1]), 'u', 0),
+    named(version(1, [1]), 't', 1),
+    named(version(1, [1]), 't', 2),
+    named(version(2, [1]), 'w', 2),
+  ];
+  for (const order of permutations(all)) {
+    const catalog = new Catalog(SYSTEM_TABLES);
+    for (const schema of order) catalog.putSchema(schema);
+    const found = ['t', 'u', 'w'].map(table => catalog.find({namespace: 'app', table}));
+    assert.deepEqual(found, [all[2], all[1], all[4]]);
+  }
+});
+
+function permutations<T>(items: readonly T[]): T[][] {
+  if (items.length === 0) return [[]];
+  return items.flatMap((item, i) => permutations(items.toSpliced(i, 1)).map(rest => [item, ...rest]));
+}
 
 test('a wide table with a long history is altered like any other', async () => {
   const catalog = new Catalog(SYSTEM_TABLES);

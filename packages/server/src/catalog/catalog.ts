@@ -35,6 +35,8 @@ export class Catalog {
   readonly #byName = new Map<string, Schema>();
   readonly #views = new Map<string, View>();
   readonly #lives = new Map<Incarnation, Life>();
+  /** Of tables whose folder is not that of their name. */
+  readonly #folders = new Map<Incarnation, string>();
   /** Versions of lives that are over: statements that began before the drop still read by them. */
   readonly #ended = new Map<Incarnation, Map<number, Schema>>();
   /** Told of each version that is put after a start, and of each end. */
@@ -132,14 +134,30 @@ export class Catalog {
     this.#generation++;
   }
 
+  /** Versions come in any order when they come out of a checkpoint. */
   putSchema(schema: Schema): void {
+    const before = this.#lives.get(schema.incarnation)?.newest;
     this.#putVersion(schema);
-    const current = this.#byName.get(tableText(schema.name));
-    if (current === undefined || current.incarnation !== schema.incarnation || current.version < schema.version) {
+    if (this.#lives.get(schema.incarnation)!.newest === schema) {
+      if (before !== undefined && tableText(before.name) !== tableText(schema.name)) this.#leaveName(before);
       this.#byName.set(tableText(schema.name), schema);
     }
     this.#generation++;
     this.onSchema(schema);
+  }
+
+  /** The table goes by another name now. A table made after it may have this one already. */
+  #leaveName({incarnation, name}: Schema): void {
+    const text = tableText(name);
+    if (this.#byName.get(text)?.incarnation !== incarnation) return;
+    this.#byName.delete(text);
+    for (const {newest} of this.#lives.values())
+      if (newest.incarnation !== incarnation && tableText(newest.name) === text) this.#byName.set(text, newest);
+  }
+
+  /** Does a table that goes by another name keep its segments in the folder of this one? */
+  isFolderTaken(name: TableName): boolean {
+    return this.#folders.values().some(folder => folder === tableText(name));
   }
 
   #putVersion(schema: Schema): void {
@@ -147,6 +165,9 @@ export class Catalog {
     this.#lives.set(schema.incarnation, life);
     life.versions.set(schema.version, schema);
     if (life.newest.version <= schema.version) life.newest = schema;
+    const {folder, name} = life.newest;
+    if (folder === undefined) this.#folders.delete(schema.incarnation);
+    else this.#folders.set(schema.incarnation, tableText({...name, table: folder}));
     for (const {id} of schema.columns) life.nextColumnId = Math.max(life.nextColumnId, id + 1);
   }
 
@@ -157,6 +178,7 @@ export class Catalog {
     if (life === undefined) return;
     this.#keepEnded(incarnation, life.versions);
     this.#lives.delete(incarnation);
+    this.#folders.delete(incarnation);
     const name = tableText(life.newest.name);
     if (this.#byName.get(name)?.incarnation === incarnation) this.#byName.delete(name);
     this.onDrop(incarnation);

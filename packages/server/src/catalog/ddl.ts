@@ -174,9 +174,12 @@ export class Ddl {
       if (this.#catalog.tableCount >= TABLES_MAX)
         throw new DbError('LIMIT_EXCEEDED', `A server holds at most ${TABLES_MAX} tables.`);
       const now = this.#now();
+      const incarnation = this.#commit.nextIncarnation();
       const schema: Schema = {
         ...table,
-        incarnation: this.#commit.nextIncarnation(),
+        incarnation,
+        // No name of a table has a hyphen.
+        ...(this.#catalog.isFolderTaken(table.name) ? {folder: `${table.name.table}-${incarnation}`} : {}),
         version: 1,
         columns: table.columns.map((column, i) => ({...column, id: i + 1})),
         createdAt: now,

@@ -44,16 +44,17 @@ export function* namespaceRows(catalog: Catalog): Generator<readonly Value[]> {
 export function* schemaRows(catalog: Catalog): Generator<readonly Value[]> {
   for (const one of tablesAndViews(catalog)) {
     if (one.kind === 'view') yield viewSchemaRow(one);
-    else yield* catalog.versions(one.incarnation).map(schema => schemaRow(catalog, schema));
+    else yield* catalog.versions(one.incarnation).map(schema => schemaRow(one, schema));
   }
 }
 
-function schemaRow(catalog: Catalog, schema: Schema): readonly Value[] {
+/** Older versions go by the name that the table has now. */
+function schemaRow(newest: Schema, schema: Schema): readonly Value[] {
   return SCHEMAS_VIEW.toValues({
-    schema_id: `${tableId(schema)}:${schema.version}`,
-    table_id: tableId(schema),
-    table_name: schema.name.table,
-    namespace_id: schema.name.namespace,
+    schema_id: `${tableId(newest)}:${schema.version}`,
+    table_id: tableId(newest),
+    table_name: newest.name.table,
+    namespace_id: newest.name.namespace,
     table_type: schema.kind,
     created_at: schema.createdAt,
     schema_version: schema.version,
@@ -62,7 +63,7 @@ function schemaRow(catalog: Catalog, schema: Schema): readonly Value[] {
     updated_at: schema.updatedAt,
     options: optionsToJson(schema),
     access_level: schema.options.accessLevel,
-    is_latest: catalog.current(schema.incarnation) === schema,
+    is_latest: newest === schema,
     storage_id: schema.options.storageId,
     use_user_storage: schema.kind === 'user' ? false : null,
   });
@@ -104,7 +105,7 @@ function tablesAndViews(catalog: Catalog): readonly (Schema | View)[] {
 /** `arrow_schema` is an ordered array: the user's columns, then the system columns. */
 export function* tableSchemaRows(catalog: Catalog): Generator<readonly Value[]> {
   let previous: Schema | undefined;
-  for (const schema of eachVersion(catalog)) {
+  for (const {newest, schema} of eachVersion(catalog)) {
     const before = previous?.incarnation === schema.incarnation ? previous : undefined;
     previous = schema;
     const columns = JSON.parse(columnsToJson(schema)) as {ordinal_position: number}[];
@@ -112,8 +113,8 @@ export function* tableSchemaRows(catalog: Catalog): Generator<readonly Value[]> 
     const system = schema.kind === 'system' ? [] : hasDeleted ? [SEQ_COLUMN, DELETED_COLUMN] : [SEQ_COLUMN];
     const ordered = [...columns, ...system.map((name, i) => systemColumn(name, columns.length + i + 1))];
     yield TABLE_SCHEMAS.toValues({
-      schema_id: `${tableId(schema)}:${schema.version}`,
-      table_id: tableId(schema),
+      schema_id: `${tableId(newest)}:${schema.version}`,
+      table_id: tableId(newest),
       version: schema.version,
       arrow_schema: JSON.stringify(ordered),
       created_at: schema.updatedAt,
@@ -287,8 +288,9 @@ function scopeName(owner: Owner): string {
   return owner === null ? 'shared' : `user/${pathComponent(owner)}`;
 }
 
-function* eachVersion(catalog: Catalog): Generator<Schema> {
-  for (const schema of catalog.tables()) yield* catalog.versions(schema.incarnation);
+function* eachVersion(catalog: Catalog): Generator<{newest: Schema; schema: Schema}> {
+  for (const newest of catalog.tables())
+    for (const schema of catalog.versions(newest.incarnation)) yield {newest, schema};
 }
 
 function tableId({name}: Schema | View): string {

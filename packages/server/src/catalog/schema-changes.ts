@@ -8,7 +8,9 @@ export function schemaChanges(before: Schema | undefined, after: Schema): string
   if (before === undefined) return ['CREATE TABLE'];
   const old = new Map(before.columns.map(column => [column.id, column]));
   const kept = new Set(after.columns.map(({id}) => id));
+  const [from, to] = [before.name.table, after.name.table];
   return [
+    ...(from === to ? [] : [`RENAME TO ${to}`]),
     ...before.columns.filter(({id}) => !kept.has(id)).map(({name}) => `DROP COLUMN ${name}`),
     ...after.columns.flatMap(column => columnChanges(old.get(column.id), column)),
     ...optionChanges(before.options, after.options),

@@ -40,6 +40,7 @@ interface OptionsJson {
   deleted_retention_hours: number;
   ttl_seconds?: number;
   incarnation: number;
+  folder?: string;
 }
 
 type FlushPolicyJson =
@@ -97,6 +98,7 @@ export function optionsToJson(schema: Schema): string {
     deleted_retention_hours: options.deletedRetentionHours,
     ...(options.ttlSeconds === null ? {} : {ttl_seconds: options.ttlSeconds}),
     incarnation: schema.incarnation,
+    ...(schema.folder === undefined ? {} : {folder: schema.folder}),
   };
   return JSON.stringify(json);
 }
@@ -127,6 +129,7 @@ export function schemaFromRecord(record: SchemaRecord): Schema {
       deletedRetentionHours: options.deleted_retention_hours,
       ttlSeconds: options.ttl_seconds ?? null,
     },
+    ...(options.folder === undefined ? {} : {folder: options.folder}),
     createdAt: record.created_at,
     updatedAt: record.updated_at,
   };

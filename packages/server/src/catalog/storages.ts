@@ -49,7 +49,7 @@ export class Storages {
     const template = scope.owner === null ? storage.sharedTemplate : storage.userTemplate;
     return template
       .replaceAll('{namespace}', schema.name.namespace)
-      .replaceAll('{tableName}', schema.name.table)
+      .replaceAll('{tableName}', schema.folder ?? schema.name.table)
       .replaceAll('{shard}', scope.owner === null ? 'shard_0' : shardOf(scope.owner))
       .replaceAll('{userId}', scope.owner === null ? '' : pathComponent(scope.owner));
   }
@@ -60,7 +60,7 @@ export class Storages {
     const template = schema.kind === 'user' ? storage.userTemplate : storage.sharedTemplate;
     const folder = template
       .replaceAll('{namespace}', schema.name.namespace)
-      .replaceAll('{tableName}', schema.name.table);
+      .replaceAll('{tableName}', schema.folder ?? schema.name.table);
     return `${storage.base}/${folder.replace(/\/?\{.*$/, '')}`;
   }
 

@@ -76,6 +76,8 @@ export interface Schema {
   /** Index in `columns`. -1 only for stream tables without a key. */
   readonly primaryKey: number;
   readonly options: TableOptions;
+  /** Where its segments lie, when that is not by its name: it was renamed, or the folder of its name was in use. */
+  readonly folder?: string;
   /** Microseconds since the epoch. */
   readonly createdAt: bigint;
   readonly updatedAt: bigint;

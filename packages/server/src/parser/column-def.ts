@@ -5,7 +5,7 @@
  * COLLATE …) is refused here, because a constraint that is read and dropped is a lie.
  */
 import {COLUMNS_MAX} from '../model/schema.ts';
-import type {ColumnDef, Expr, Name} from './ast.ts';
+import type {ColumnDef, Expr, Name, TypeRef} from './ast.ts';
 import type {TokenCursor} from './cursor.ts';
 import {parseDefaultExpression} from './expression.ts';
 import {isSerial, parseTypeRef} from './type-ref.ts';
@@ -75,10 +75,8 @@ interface Options {
   isUnique: boolean;
 }
 
-/** `name type [option …]`, up to a comma, a bracket or one of the words `until`. */
-export function parseColumnDef(cursor: TokenCursor, until: readonly string[] = []): ColumnDef {
-  const name = cursor.columnName();
-  const type = parseTypeRef(cursor);
+/** `name type` and no more. */
+export function plainColumn(name: Name, type: TypeRef): ColumnDef {
   const options: Options = {
     isPrimaryKey: false,
     isNotNull: false,
@@ -87,10 +85,18 @@ export function parseColumnDef(cursor: TokenCursor, until: readonly string[] = [
     isAutoIncrement: isSerial(type),
     isUnique: false,
   };
+  return {start: name.start, end: type.end, name, type, ...options};
+}
+
+/** `name type [option …]`, up to a comma, a bracket or one of the words `until`. */
+export function parseColumnDef(cursor: TokenCursor, until: readonly string[] = []): ColumnDef {
+  const name = cursor.columnName();
+  const type = parseTypeRef(cursor);
+  const options: Options = {...plainColumn(name, type)};
   const isEnd = () =>
     cursor.atEnd() || cursor.isSymbol(',') || cursor.isSymbol(')') || until.some(word => cursor.isKeyword(word));
   while (!isEnd()) columnOption(cursor, options);
-  return {start: name.start, end: cursor.previousEnd, name, type, ...options};
+  return {...options, start: name.start, end: cursor.previousEnd, name, type};
 }
 
 function columnOption(cursor: TokenCursor, options: Options): void {

@@ -6,6 +6,7 @@ import {
   changeColumn,
   dropColumn,
   renameColumn,
+  renameTable,
   setOptions,
 } from '../catalog/alterations.ts';
 import type {Value} from '../model/datatype.ts';
@@ -22,6 +23,7 @@ export type Action =
   | {readonly kind: 'add'; readonly column: ColumnDef; readonly ifNotExists: boolean}
   | {readonly kind: 'drop'; readonly column: Name; readonly ifExists: boolean}
   | {readonly kind: 'rename'; readonly column: Name; readonly to: Name}
+  | {readonly kind: 'renameTable'; readonly to: Name}
   /** Without NULL and NOT NULL it may be null as before. */
   | {readonly kind: 'modify'; readonly column: ColumnDef}
   | {readonly kind: 'nullable'; readonly column: Name; readonly isNullable: boolean}
@@ -45,6 +47,7 @@ export function changeOf(action: Action, schema: Schema, context: StatementConte
 
 function subjectOf(action: Action): Node | undefined {
   if (action.kind === 'options') return undefined;
+  if (action.kind === 'renameTable') return action.to;
   return action.kind === 'add' || action.kind === 'modify' ? action.column.name : action.column;
 }
 
@@ -62,6 +65,8 @@ function unplaced(action: Action, schema: Schema, context: StatementContext): Ch
     }
     case 'rename':
       return renamed(action.column.name, action.to, context);
+    case 'renameTable':
+      return renamedTable(action.to.name, schema, context);
     case 'modify':
       return modified(action.column, context);
     case 'nullable':
@@ -125,6 +130,13 @@ function renamed(from: string, {name: to, ...node}: Name, context: StatementCont
   const alteration: Alteration = (current, columnId) =>
     isTaken(current) ? placed(context, node, () => rename(current, columnId)) : rename(current, columnId);
   return {alteration, text: `RENAME COLUMN ${from} TO ${to}`};
+}
+
+function renamedTable(to: string, {name: {namespace}}: Schema, {services: {catalog}}: StatementContext): Change {
+  checkName(to, 'Name');
+  const name = {namespace, table: to};
+  const isTaken = () => catalog.find(name) !== undefined || catalog.view(name) !== undefined;
+  return {alteration: renameTable(to, isTaken), text: `RENAME TO ${to}`};
 }
 
 function modified(def: ColumnDef, context: StatementContext): Change {

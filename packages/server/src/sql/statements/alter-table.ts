@@ -2,10 +2,11 @@
 import {fail} from '@kalamdb/protocol/errors.ts';
 import {requireAlter} from '../../auth/roles.ts';
 import {tableText} from '../../model/names.ts';
-import type {OptionItem, TableRef} from '../../parser/ast.ts';
-import {parseColumnDef} from '../../parser/column-def.ts';
+import type {Name, OptionItem, TableRef} from '../../parser/ast.ts';
+import {parseColumnDef, plainColumn} from '../../parser/column-def.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
 import {parseDefaultExpression} from '../../parser/expression.ts';
+import {parseTypeRef} from '../../parser/type-ref.ts';
 import {type Action, changeOf} from '../alter-actions.ts';
 import {auditTable, defineStatement, done, resolveName, type StatementContext} from '../define.ts';
 
@@ -27,7 +28,9 @@ export const alterTable = defineStatement<AlterTable>({
       'ALTER TABLE [IF EXISTS] table ADD [COLUMN] [IF NOT EXISTS] column type [NOT NULL] [DEFAULT expr]',
       'ALTER TABLE [IF EXISTS] table DROP [COLUMN] [IF EXISTS] column',
       'ALTER TABLE [IF EXISTS] table RENAME [COLUMN] column TO name',
+      'ALTER TABLE [IF EXISTS] table RENAME TO name',
       'ALTER TABLE [IF EXISTS] table MODIFY [COLUMN] column type [NOT NULL | NULL]',
+      'ALTER TABLE [IF EXISTS] table ALTER [COLUMN] column [SET DATA] TYPE type',
       'ALTER TABLE [IF EXISTS] table ALTER [COLUMN] column {SET | DROP} NOT NULL',
       'ALTER TABLE [IF EXISTS] table ALTER [COLUMN] column {SET DEFAULT expr | DROP DEFAULT}',
       'ALTER TABLE [IF EXISTS] table SET TBLPROPERTIES (option = value, …)',
@@ -79,7 +82,6 @@ function parseAction(cursor: TokenCursor): Action {
 
 /** Operations that the language has and this release does not run. */
 const LATER: readonly [words: readonly string[], name: string][] = [
-  [['RENAME', 'TO'], 'RENAME TO'],
   [['CREATE', 'INDEX'], 'CREATE INDEX'],
   [['CREATE', 'VECTOR', 'INDEX'], 'CREATE INDEX'],
   [['DROP', 'INDEX'], 'DROP INDEX'],
@@ -133,14 +135,24 @@ function parseModify(cursor: TokenCursor): Action {
 function parseAlterColumn(cursor: TokenCursor): Action {
   cursor.acceptKeyword('COLUMN');
   const column = cursor.columnName();
-  const isSet = !cursor.isKeyword('TYPE') && cursor.expectOneOf('SET', 'DROP') === 'SET';
+  if (cursor.acceptKeyword('TYPE') || cursor.keywords('SET', 'DATA', 'TYPE')) return parseRetype(cursor, column);
+  const isSet = cursor.expectOneOf('TYPE', 'SET', 'DROP') === 'SET';
   if (cursor.keywords('NOT', 'NULL')) return {kind: 'nullable', column, isNullable: !isSet};
   if (!cursor.acceptKeyword('DEFAULT'))
-    throw cursor.fail('Unsupported ALTER COLUMN operation; a type is changed by MODIFY COLUMN');
+    throw cursor.fail('Unsupported ALTER COLUMN operation; it is TYPE, NOT NULL or DEFAULT that can be changed');
   return {kind: 'default', column, expr: isSet ? parseDefaultExpression(cursor) : undefined};
 }
 
+/** PostgreSQL's way to say MODIFY. */
+function parseRetype(cursor: TokenCursor, name: Name): Action {
+  const type = parseTypeRef(cursor);
+  if (cursor.isKeyword('USING'))
+    throw cursor.notSupported('ALTER COLUMN … TYPE … USING: values are converted as CAST does');
+  return {kind: 'modify', column: plainColumn(name, type)};
+}
+
 function parseRename(cursor: TokenCursor): Action {
+  if (cursor.acceptKeyword('TO')) return {kind: 'renameTable', to: cursor.label('a table name')};
   cursor.acceptKeyword('COLUMN');
   const column = cursor.columnName();
   cursor.expectKeyword('TO');

@@ -43,7 +43,7 @@ export const createTable = defineStatement<CreateTable>({
       'CREATE [USER | SHARED | STREAM] TABLE [IF NOT EXISTS] table (',
       '    column type [PRIMARY KEY] [NOT NULL | NULL] [DEFAULT expr] [AUTO_INCREMENT], …',
       '    [, PRIMARY KEY (column)]',
-      ') [WITH (option = value, …)]',
+      ') [USING kalamdb] [WITH (option = value, …)]',
       "options: TYPE 'USER' | 'SHARED' | 'STREAM', STORAGE_ID, FLUSH_POLICY 'rows:n,interval:seconds',",
       '    DELETED_RETENTION_HOURS, TTL_SECONDS (STREAM), ACCESS_LEVEL PUBLIC | PRIVATE | RESTRICTED | DBA (SHARED)',
     ],
@@ -125,12 +125,23 @@ function parseClause(cursor: TokenCursor, clauses: Clauses): void {
     clauses.hasStreamClause = true;
   } else if (cursor.acceptKeyword('EPHEMERAL')) {
     clauses.hasStreamClause = true;
-  } else if (cursor.isKeyword('USING')) {
-    throw cursor.notSupported('CREATE TABLE … USING');
+  } else if (cursor.acceptKeyword('USING')) {
+    parseUsing(cursor);
   } else {
     throw cursor.expected('WITH (…), STORAGE, FLUSH, TTL or the end of the statement');
   }
 }
+
+/** Tables are kept in one way; its names say nothing that would not be so without them. */
+function parseUsing(cursor: TokenCursor): void {
+  const {start} = cursor;
+  const method = cursor.label('the name of an access method');
+  if (ACCESS_METHODS.includes(method.name)) return;
+  const known = ACCESS_METHODS.join(', ');
+  throw cursor.fail(`Access method '${method.text}' does not exist. Known ones: ${known}`, start);
+}
+
+const ACCESS_METHODS: readonly string[] = ['kalamdb', 'kalam', 'parquet'];
 
 function set(options: Map<string, string>, key: string, value: string): void {
   if (options.has(key)) throw invalid(`Option '${key}' is given twice`);
