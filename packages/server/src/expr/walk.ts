@@ -14,6 +14,7 @@ import type {
   TableRef,
   Update,
   WindowSpec,
+  With,
 } from '../parser/ast.ts';
 
 /** What no closure over one row can answer; the query around it does, by `override`, or nobody. */
@@ -123,9 +124,10 @@ export function expressionsOf(statement: Query | Insert | Update | Delete): Expr
     }
     case 'insert': {
       const {query, rows, onConflict, returning} = statement;
+      const named = withExpressions(statement.with);
       const values = query === undefined ? rows.flat().filter(value => value !== 'default') : expressionsOf(query);
       const {set = [], where} = onConflict?.update ?? {};
-      return [...values, ...present(...assigned(set), where), ...shown(returning)];
+      return [...named, ...values, ...present(...assigned(set), where), ...shown(returning)];
     }
     case 'update':
       return [...present(...assigned(statement.set)), ...changeExpressions(statement)];
@@ -141,8 +143,13 @@ const assigned = (set: readonly Assignment[]) => set.map(({value}) => (value ===
 const shown = (items: readonly SelectItem[]): Expr[] =>
   present(...items.map(item => (item.kind === 'expr' ? item.expr : undefined)));
 
-function changeExpressions({from, where, returning}: Update | Delete): Expr[] {
-  const sources: Expr[] = [];
+/** Of the queries of a WITH that stands before a change of rows. */
+function withExpressions(clause: With | undefined): Expr[] {
+  return (clause?.tables ?? []).flatMap(({query}) => expressionsOf(query));
+}
+
+function changeExpressions({with: clause, from, where, returning}: Update | Delete): Expr[] {
+  const sources = withExpressions(clause);
   eachFromItem(from, item => {
     if (item.kind === 'query') sources.push(...expressionsOf(item.query));
   });
@@ -182,6 +189,7 @@ export function tablesOf(statement: Query | Insert | Update | Delete): TableRef[
   if (statement.kind === 'select' || statement.kind === 'set' || statement.kind === 'values') addQuery(statement);
   else {
     found.push(statement.table);
+    for (const {query} of statement.with?.tables ?? []) addQuery(query);
     if (statement.kind !== 'insert') addFrom(statement.from);
     else if (statement.query !== undefined) addQuery(statement.query);
   }

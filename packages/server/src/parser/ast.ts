@@ -282,6 +282,7 @@ export interface Assignment {
 
 export interface Insert extends Node {
   readonly kind: 'insert';
+  readonly with: With | undefined;
   readonly table: TableRef;
   readonly alias: Name | undefined;
   readonly columns: readonly Name[] | undefined;
@@ -303,6 +304,7 @@ export interface OnConflict extends Node {
 
 export interface Update extends Node {
   readonly kind: 'update';
+  readonly with: With | undefined;
   readonly table: TableRef;
   readonly alias: Name | undefined;
   readonly set: readonly Assignment[];
@@ -314,6 +316,7 @@ export interface Update extends Node {
 
 export interface Delete extends Node {
   readonly kind: 'delete';
+  readonly with: With | undefined;
   readonly table: TableRef;
   readonly alias: Name | undefined;
   /** What stands behind USING. */

@@ -1,9 +1,9 @@
 /**
  * INSERT, UPDATE and DELETE over one table, as trees.
  *
- *     INSERT … VALUES | query [ON CONFLICT …] [RETURNING …]
- *     UPDATE … SET … [FROM …] [WHERE …] [RETURNING …]
- *     DELETE … [USING …] [WHERE …] [RETURNING …]
+ *     [WITH …] INSERT … VALUES | query [ON CONFLICT …] [RETURNING …]
+ *     [WITH …] UPDATE … SET … [FROM …] [WHERE …] [RETURNING …]
+ *     [WITH …] DELETE … [USING …] [WHERE …] [RETURNING …]
  *
  * WHERE is optional here; that a statement must have one is a rule of the statement.
  */
@@ -12,11 +12,29 @@ import {beginsQuery} from './brackets.ts';
 import type {TokenCursor} from './cursor.ts';
 import {parseExpression} from './expression.ts';
 import {columnNames, parseFrom, tableAlias} from './from.ts';
-import {parseQuery} from './query.ts';
+import {parseQuery, withClause} from './query.ts';
 import {parseSelectItems} from './select.ts';
+import {END} from './tokenizer.ts';
+
+const CHANGES = ['INSERT', 'UPDATE', 'DELETE'] as const;
+
+/** The change of rows that a WITH stands before; undefined: it is a query's, or there is none. */
+export function changeBehindWith(cursor: TokenCursor): (typeof CHANGES)[number] | undefined {
+  if (!cursor.isKeyword('WITH')) return undefined;
+  let depth = 0;
+  for (let ahead = 1; cursor.kindAhead(ahead) !== END; ahead++) {
+    if (cursor.isSymbol('(', ahead)) depth++;
+    if (!cursor.isSymbol(')', ahead) || --depth > 0) continue;
+    // Behind names of columns stands AS, behind every query but the last a comma.
+    if (cursor.isKeyword('AS', ahead + 1) || cursor.isSymbol(',', ahead + 1)) continue;
+    return CHANGES.find(word => cursor.isKeyword(word, ahead + 1));
+  }
+  return undefined;
+}
 
 export function parseInsert(cursor: TokenCursor): Insert {
-  const start = cursor.start;
+  const {start} = cursor;
+  const clause = withClause(cursor);
   cursor.expectKeyword('INSERT');
   cursor.expectKeyword('INTO');
   const table = cursor.tableRef();
@@ -24,7 +42,7 @@ export function parseInsert(cursor: TokenCursor): Insert {
   const source = insertSource(cursor);
   const onConflict = onConflictClause(cursor);
   const returning = returningClause(cursor);
-  return {kind: 'insert', start, end: cursor.previousEnd, table, alias, ...source, onConflict, returning};
+  return {kind: 'insert', start, end: cursor.previousEnd, with: clause, table, alias, ...source, onConflict, returning};
 }
 
 function insertSource(cursor: TokenCursor): Pick<Insert, 'columns' | 'rows' | 'query'> {
@@ -102,7 +120,8 @@ function returningClause(cursor: TokenCursor): SelectItem[] {
 }
 
 export function parseUpdate(cursor: TokenCursor): Update {
-  const start = cursor.start;
+  const {start} = cursor;
+  const clause = withClause(cursor);
   cursor.expectKeyword('UPDATE');
   if (cursor.isKeyword('ONLY')) throw cursor.notSupported('UPDATE ONLY');
   const table = cursor.tableRef();
@@ -111,7 +130,7 @@ export function parseUpdate(cursor: TokenCursor): Update {
   const from = cursor.acceptKeyword('FROM') ? parseFrom(cursor) : [];
   const where = whereClause(cursor);
   const returning = returningClause(cursor);
-  return {kind: 'update', start, end: cursor.previousEnd, table, alias, set, from, where, returning};
+  return {kind: 'update', start, end: cursor.previousEnd, with: clause, table, alias, set, from, where, returning};
 }
 
 function setClause(cursor: TokenCursor): Assignment[] {
@@ -131,7 +150,8 @@ function assignment(cursor: TokenCursor): Assignment {
 }
 
 export function parseDelete(cursor: TokenCursor): Delete {
-  const start = cursor.start;
+  const {start} = cursor;
+  const clause = withClause(cursor);
   cursor.expectKeyword('DELETE');
   cursor.expectKeyword('FROM');
   if (cursor.isKeyword('ONLY')) throw cursor.notSupported('DELETE FROM ONLY');
@@ -140,7 +160,7 @@ export function parseDelete(cursor: TokenCursor): Delete {
   const from = cursor.acceptKeyword('USING') ? parseFrom(cursor) : [];
   const where = whereClause(cursor);
   const returning = returningClause(cursor);
-  return {kind: 'delete', start, end: cursor.previousEnd, table, alias, from, where, returning};
+  return {kind: 'delete', start, end: cursor.previousEnd, with: clause, table, alias, from, where, returning};
 }
 
 function whereClause(cursor: TokenCursor): Expr | undefined {

@@ -11,7 +11,7 @@ import {loadModule, parseSync} from 'libpg-query';
 import type {Query} from './ast.ts';
 import {parseColumnDefs} from './column-def.ts';
 import {TokenCursor} from './cursor.ts';
-import {parseDelete, parseInsert, parseUpdate} from './dml.ts';
+import {changeBehindWith, parseDelete, parseInsert, parseUpdate} from './dml.ts';
 import {parseQuery} from './query.ts';
 import {splitStatements} from './split.ts';
 import {maybe, mutate, pick, query, type Random, randomFrom, statement} from './test-grammar.ts';
@@ -131,9 +131,10 @@ function judge(sql: string): {verdict: string | undefined; isPartial: boolean} {
 }
 
 function parseByHead(cursor: TokenCursor): unknown {
-  if (cursor.isKeyword('INSERT')) return parseInsert(cursor);
-  if (cursor.isKeyword('UPDATE')) return parseUpdate(cursor);
-  if (cursor.isKeyword('DELETE')) return parseDelete(cursor);
+  const word = changeBehindWith(cursor) ?? cursor.raw.toUpperCase();
+  if (word === 'INSERT') return parseInsert(cursor);
+  if (word === 'UPDATE') return parseUpdate(cursor);
+  if (word === 'DELETE') return parseDelete(cursor);
   if (!cursor.keywords('CREATE', 'TABLE')) return parseQuery(cursor);
   cursor.ifNotExists();
   return [cursor.tableRef(), parseColumnDefs(cursor)];

@@ -16,12 +16,14 @@ import {parseOrderBy} from './order.ts';
 import {type Draft, newSelect, parseSelect} from './select.ts';
 
 export function parseQuery(cursor: TokenCursor): Query {
-  const withClause = cursor.isKeyword('WITH') ? parseWith(cursor) : undefined;
+  const clause = withClause(cursor);
+  if (clause !== undefined && WRITING.some(word => cursor.isKeyword(word)))
+    throw cursor.notSupported(`${cursor.raw.toUpperCase()} as a query`);
   const query: Draft<Query> = queryBehind(cursor, operand(cursor));
-  if (withClause === undefined) return query;
+  if (clause === undefined) return query;
   if (query.with !== undefined) throw cursor.fail('A query takes one WITH clause', query.with.start);
-  query.with = withClause;
-  query.start = withClause.start;
+  query.with = clause;
+  query.start = clause.start;
   return query;
 }
 
@@ -152,6 +154,11 @@ function locking(cursor: TokenCursor): void {
   throw cursor.notSupported('FOR UPDATE and FOR SHARE', start);
 }
 
+/** Undefined when there is none. */
+export function withClause(cursor: TokenCursor): With | undefined {
+  return cursor.isKeyword('WITH') ? parseWith(cursor) : undefined;
+}
+
 function parseWith(cursor: TokenCursor): With {
   const start = cursor.start;
   cursor.expectKeyword('WITH');
@@ -160,10 +167,7 @@ function parseWith(cursor: TokenCursor): With {
   if (isRecursive) cursor.next();
   const tables = [withTable(cursor)];
   while (cursor.acceptSymbol(',')) tables.push(withTable(cursor));
-  const end = cursor.previousEnd;
-  if (WRITING.some(word => cursor.isKeyword(word)))
-    throw cursor.notSupported(`WITH before ${cursor.raw.toUpperCase()}`);
-  return {start, end, isRecursive, tables};
+  return {start, end: cursor.previousEnd, isRecursive, tables};
 }
 
 const WRITING = ['INSERT', 'UPDATE', 'DELETE', 'MERGE'] as const;

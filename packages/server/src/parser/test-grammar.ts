@@ -396,12 +396,15 @@ const returning: Make = (random, depth) => {
 
 const withSelect: Make = (random, depth) => [...withClause(random, 1), ...select(random, depth)];
 
+const maybeWith = (random: Random) => (random(4) === 0 ? withClause(random, 1) : []);
+
 const STATEMENT_KINDS: readonly Make[] = [
   query,
   query,
   query,
   (random, depth) => [
     ...[
+      ...maybeWith(random),
       'INSERT',
       'INTO',
       ...table(random, 0),
@@ -411,7 +414,8 @@ const STATEMENT_KINDS: readonly Make[] = [
     ...['VALUES', ...listOf(random, () => row(random, depth)), ...conflict(random, depth), ...returning(random, depth)],
   ],
   (random, depth) => [
-    ...['INSERT', 'INTO', ...table(random, 0), ...maybe(random, 'AS', 'x'), ...maybe(random, '(', 'a', ')')],
+    ...[...maybeWith(random), 'INSERT', 'INTO', ...table(random, 0)],
+    ...[...maybe(random, 'AS', 'x'), ...maybe(random, '(', 'a', ')')],
     ...(random(4) === 0 ? ['(', ...query(random, depth), ')'] : pick(random, [select, withSelect])(random, depth)),
     ...[...conflict(random, depth), ...returning(random, depth)],
   ],
@@ -420,12 +424,12 @@ const STATEMENT_KINDS: readonly Make[] = [
     ...returning(random, depth),
   ],
   (random, depth) => [
-    ...['UPDATE', ...table(random, 0), ...maybe(random, 'x'), ...setClause(random, depth)],
+    ...[...maybeWith(random), 'UPDATE', ...table(random, 0), ...maybe(random, 'x'), ...setClause(random, depth)],
     ...(random(3) === 0 ? ['FROM', ...listOf(random, () => source(random, depth))] : []),
     ...[...(random(2) === 0 ? ['WHERE', ...expression(random, depth)] : []), ...returning(random, depth)],
   ],
   (random, depth) => [
-    ...['DELETE', 'FROM', ...table(random, 0), ...maybe(random, 'AS', 'x')],
+    ...[...maybeWith(random), 'DELETE', 'FROM', ...table(random, 0), ...maybe(random, 'AS', 'x')],
     ...(random(3) === 0 ? ['USING', ...listOf(random, () => source(random, depth))] : []),
     ...[...(random(2) === 0 ? ['WHERE', ...expression(random, depth)] : []), ...returning(random, depth)],
   ],

@@ -28,6 +28,7 @@ import {NO_CLAUSES, selectOf} from './trees.ts';
 
 /** Does the statement need the answer of a query before it knows what to write? */
 export function asksFirst(tree: Insert | Update | Delete): boolean {
+  if (tree.with !== undefined) return true;
   if (tree.kind === 'insert') return tree.query !== undefined || hasQuery(given(tree.rows.flat()));
   const set = tree.kind === 'update' ? given(tree.set.map(({value}) => value)) : [];
   return tree.from.length > 0 || hasQuery(tree.where === undefined ? set : [...set, tree.where]);
@@ -51,7 +52,7 @@ export function planInsertQuery(insert: Insert, schema: Schema, {text = ''}: Pla
   const targets = insertTargets(insert, schema, {text});
   const complete = completion(schema, targets);
   return {
-    query: insert.query ?? valuesQuery(insert, text),
+    query: behindWith(insert, insert.query ?? valuesQuery(insert, text)),
     types: columnCount => {
       if (columnCount === targets.length) return targets.map(index => schema.columns[index]!.type);
       const hint = columnCount > targets.length ? '; * has the system columns too, so name those that are meant' : '';
@@ -64,6 +65,16 @@ export function planInsertQuery(insert: Insert, schema: Schema, {text = ''}: Pla
         return complete(values, rowIndex, env);
       }),
   };
+}
+
+/** A query that has a WITH of its own sees that of the statement around it. */
+function behindWith({with: clause}: Insert, query: Query): Query {
+  if (clause === undefined) return query;
+  if (query.with === undefined) return {...query, with: clause};
+  const {start, end} = query;
+  const node = {start, end};
+  const from = {...node, kind: 'query', query, alias: undefined, columnAliases: [], isLateral: false} as const;
+  return {...selectOf(node, {items: [{...node, kind: 'star', qualifier: []}], from: [from]}), with: clause};
 }
 
 /** VALUES with queries among the values. */
@@ -102,6 +113,10 @@ export function planChangeQuery(
 ): ChangeQuery {
   const verb = tree.kind.toUpperCase();
   if (tree.where === undefined) throw fail.invalidOperation(`${verb} requires a WHERE clause`);
+  if (tree.with?.tables.some(({name}) => name.name === tree.table.table.name) && tree.table.namespace === undefined) {
+    const {name} = tree.table.table;
+    throw failAt({text}, tree.table, `relation "${name}" cannot be the target of a modifying statement`);
+  }
   if (schema.kind === 'stream')
     throw notSupportedAt({text}, tree.where.start, `subqueries and USING in ${verb} of a STREAM table`);
   const key = schema.columns[schema.primaryKey]!;
@@ -183,14 +198,15 @@ function hasWindow(value: Expr): boolean {
 
 /** The columns, and what SET says, of the rows that WHERE wants: one for each row of FROM or USING that is joined to them. */
 function changedRows(tree: Update | Delete, columns: readonly string[], sets: readonly Expr[]): Select {
-  const {start, end, table, alias, from, where} = tree;
+  const {start, end, with: clause, table, alias, from, where} = tree;
   const node: Node = {start, end};
   const named = (name: string): Name => ({...node, name, text: name, isQuoted: true});
   const qualifier = [alias ?? table.table];
   const keys = columns.map((name): Expr => ({...node, kind: 'column', qualifier, column: named(name)}));
-  return selectOf(node, {
+  const select = selectOf(node, {
     items: [...keys, ...sets].map(expr => ({...node, kind: 'expr', expr, alias: undefined})),
     from: [{...node, kind: 'table', table, alias, columnAliases: []}, ...from],
     where,
   });
+  return {...select, with: clause};
 }

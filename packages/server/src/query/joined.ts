@@ -15,6 +15,7 @@ import type {Schema} from '../model/schema.ts';
 import {toJson} from '../model/values.ts';
 import type {Delete, Expr, Name, Node, Update} from '../parser/ast.ts';
 import {bindFrom, type FromSource} from './bind-from.ts';
+import {bindWith} from './bind-with.ts';
 import {Binder, type TableOf} from './bound.ts';
 import type {PlanOptions} from './plan.ts';
 
@@ -35,7 +36,9 @@ export function joinedBy(
 ): Joined | undefined {
   if (tree.from.length === 0 || tree.returning.length === 0) return undefined;
   const binder = new Binder(options, tableOf);
-  const sources = bindFrom(binder, tree.from, {outer: undefined, names: undefined})?.sources ?? [];
+  const place = {outer: undefined, names: undefined};
+  const names = tree.with && bindWith(binder, tree.with, place).names;
+  const sources = bindFrom(binder, tree.from, {...place, names})?.sources ?? [];
   const isShown = shownBy(tree);
   const columns: {expr: Expr; type: DataType}[] = [];
   const joined = sources.map(source => {

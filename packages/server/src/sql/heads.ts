@@ -3,7 +3,9 @@
  */
 import type {DbError} from '@kalamdb/protocol/errors.ts';
 import type {TokenCursor} from '../parser/cursor.ts';
+import {changeBehindWith} from '../parser/dml.ts';
 import type {StatementKind} from './define.ts';
+import {deleteRows, insertRows, updateRows} from './statements/dml.ts';
 import {STATEMENTS} from './statements/index.ts';
 import {NOT_YET} from './statements/not-yet.ts';
 import {select} from './statements/select.ts';
@@ -29,8 +31,12 @@ const FOREIGN_OBJECTS: ReadonlySet<string> = new Set(
   ),
 );
 
+const CHANGES = {INSERT: insertRows, UPDATE: updateRows, DELETE: deleteRows} as const;
+
 export function matchHead(cursor: TokenCursor): StatementKind {
   if (cursor.isSymbol('(')) return select;
+  const change = changeBehindWith(cursor);
+  if (change !== undefined) return CHANGES[change];
   const candidates = BY_WORD.get(cursor.raw.toUpperCase()) ?? [];
   for (const {words, kind} of candidates) if (cursor.areKeywords(...words)) return kind;
   throw unknownHead(cursor);

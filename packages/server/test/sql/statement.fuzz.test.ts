@@ -78,6 +78,8 @@ const QUERIES = [
   'WITH x AS ( SELECT 1 ) SELECT * FROM x',
 ];
 
+const WITH = 'WITH x ( a ) AS ( SELECT 1 ) , y AS ( SELECT ( 2 ) )';
+
 const FORMS: readonly ((random: Random) => string)[] = [
   random => `CREATE TABLE ${maybe(random, 'IF NOT EXISTS')} ${table(random)} ( ${columns(random)} )`,
   random => `CREATE TABLE ${maybe(random, 'IF NOT EXISTS')} ${table(random)} ( ${columns(random)} )`,
@@ -97,6 +99,11 @@ const FORMS: readonly ((random: Random) => string)[] = [
   random => `EXPLAIN ${maybe(random, 'ANALYZE')} SELECT ${name(random)} FROM ${table(random)}`,
   random => `EXPLAIN DELETE FROM ${table(random)} WHERE a = 1`,
   random => `INSERT INTO ${table(random)} DEFAULT VALUES`,
+  random => `${WITH} ${random(['UPDATE t SET a = 1 FROM x', 'DELETE FROM t USING x', 'INSERT INTO t TABLE x'])}`,
+  random => `EXPLAIN ${WITH} ${random(['DELETE FROM t', 'SELECT 1'])}`,
+  random => `ALTER TABLE ${maybe(random, 'IF EXISTS')} ${table(random)} RENAME TO ${name(random)}`,
+  random =>
+    `ALTER TABLE ${table(random)} ALTER ${name(random)} ${maybe(random, 'SET DATA')} TYPE ${random(TYPES)} ${maybe(random, 'USING a')}`,
   random =>
     `CREATE ${maybe(random, 'OR REPLACE')} VIEW ${table(random)} ${maybe(random, '( a )', '( a , "Q" )')} AS ${random(QUERIES)}`,
   random => `DROP VIEW ${maybe(random, 'IF EXISTS')} ${table(random)} ${maybe(random, 'CASCADE', 'RESTRICT')}`,
@@ -215,7 +222,7 @@ const DIFFERENCES: readonly [why: string, pattern: RegExp][] = [
     /Not supported: (column option \w+|(CHECK|REFERENCES) constraints|column constraints with a name)/,
   ],
   ['a select list may not be empty', /SELECT(?: FROM| \)|$)/m],
-  ['DEFAULT is no operand; PostgreSQL refuses it one step later', /SET DEFAULT .*found 'DEFAULT'/s],
+  ['DEFAULT is no operand; PostgreSQL refuses it one step later', /DEFAULT .*found 'DEFAULT'/s],
   ['DEFAULT of a column: PostgreSQL has a grammar of its own without NOT', /DEFAULT .*NOT/],
   ['reserved words are aliases only behind AS', /Expected an alias, found|SELECT (?:\S+ )*OR\b/],
   ['`t *` is `ONLY` turned round', /FROM \S+ \*/],

@@ -27,7 +27,7 @@ export const insertRows = defineStatement<Insert>({
   doc: {
     topic: 'Rows',
     syntax: [
-      'INSERT INTO table [AS alias] [(column, …)] {VALUES (expr, …), … | query | DEFAULT VALUES} [RETURNING …]',
+      '[WITH …] INSERT INTO table [AS alias] [(column, …)] {VALUES (expr, …), … | query | DEFAULT VALUES} [RETURNING …]',
       'INSERT … ON CONFLICT [(key)] DO NOTHING [RETURNING …]',
       'INSERT … ON CONFLICT [(key)] DO UPDATE SET column = expr, … [WHERE condition] [RETURNING …]',
     ],
@@ -58,7 +58,7 @@ export const updateRows = defineStatement<Update>({
   runsInTransaction: true,
   doc: {
     topic: 'Rows',
-    syntax: 'UPDATE table [AS alias] SET column = expr, … [FROM table, …] WHERE condition [RETURNING expr, …]',
+    syntax: '[WITH …] UPDATE table [AS alias] SET column = expr, … [FROM table, …] WHERE condition [RETURNING expr, …]',
     about:
       'Writes a new version of each row that matches; the key stays as it is. The WHERE must be there. A row that FROM joins to several others is changed once, by the lowest of what SET says. RETURNING answers the new versions.',
     example: "UPDATE shop.items SET price = price * 1.1 WHERE name = 'apple'",
@@ -82,7 +82,7 @@ export const deleteRows = defineStatement<Delete>({
   runsInTransaction: true,
   doc: {
     topic: 'Rows',
-    syntax: 'DELETE FROM table [AS alias] [USING table, …] WHERE condition [RETURNING expr, …]',
+    syntax: '[WITH …] DELETE FROM table [AS alias] [USING table, …] WHERE condition [RETURNING expr, …]',
     about: 'Deletes the rows that match. The WHERE must be there. RETURNING answers the rows as they were.',
     example: 'DELETE FROM shop.items WHERE id = 2',
   },
