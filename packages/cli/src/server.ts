@@ -109,8 +109,12 @@ function parse(text: string): unknown {
 }
 
 function replyOf({text, status, route}: Answer): Reply {
-  const reply = parse(text) as Reply | null | undefined;
+  const answer = parse(text);
+  const reply = answer as Reply | null | undefined;
   if (reply?.status === 'success' || reply?.status === 'error') return reply;
+  // Limits of addresses and of sizes are told before the route is asked, in a shorter form.
+  const refusal = answer as {error?: unknown; message?: unknown} | null | undefined;
+  if (typeof refusal?.error === 'string') throw new CliError(`${refusal.error}: ${refusal.message ?? status}`);
   throw new CliError(
     `${route} answered ${status} with something else than a KalamDB reply. Is this the right address?`,
   );

@@ -339,7 +339,7 @@ test('opening a subscription while the connection waits does not hurry it', asyn
   await fixture.client.shutdown();
 });
 
-test('failures are KalamErrors: of a statement, of the network, of something that is no KalamDB, of silence', async () => {
+test('failures are KalamErrors: of a statement, of the limits, of the network, of something that is no KalamDB, of silence', async () => {
   const {world, client} = setUp({requestTimeoutMs: 100});
   world.answer = () => ({
     status: 503,
@@ -351,6 +351,8 @@ test('failures are KalamErrors: of a statement, of the network, of something tha
     message: 'busy',
     retryable: true,
   });
+  world.answer = () => ({status: 429, body: {error: 'IP_BANNED', message: 'later', retry_after_seconds: 300}});
+  await assert.rejects(client.query('x'), {code: 'IP_BANNED', message: 'later', status: 429, retryable: true});
   world.answer = () => {
     throw new TypeError('fetch failed');
   };

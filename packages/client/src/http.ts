@@ -136,9 +136,10 @@ export class Http {
   async #try(request: FetchRequest, token: string): Promise<Outcome> {
     const headers = token === '' ? request.headers : {...request.headers, Authorization: `Bearer ${token}`};
     const {status, body} = await this.#send(SQL_PATH, {...request, headers});
-    const response = body as (QueryResponse & {error?: {code: string; message: string} | null}) | undefined;
+    const response = body as (QueryResponse & {error?: {code: string; message: string} | string | null}) | undefined;
     if (response?.status === 'success' && Array.isArray(response.results))
       return {response: withNamedRows(response), error: undefined};
+    if (typeof response?.error === 'string') throw refused(response, status);
     if (typeof response?.error?.code !== 'string') throw notKalam(status);
     const {code, message} = response.error;
     return {response: undefined, error: new KalamError(code, message, {status})};
@@ -153,8 +154,7 @@ export class Http {
     const answer = body as (LoginResponse & {error?: unknown; message?: unknown}) | undefined;
     if (status === 200 && typeof answer?.access_token === 'string') return answer;
     if (typeof answer?.error !== 'string') throw notKalam(status);
-    const isBusy = status === 429 || status >= 500;
-    throw new KalamError(answer.error, String(answer.message ?? answer.error), {status, retryable: isBusy});
+    throw refused(answer, status);
   }
 
   /** The answer's body as JSON; undefined if it is none. */
@@ -186,11 +186,18 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** By the sign-in routes, or by the limits in front of all routes. */
+function refused({error, message}: {error?: unknown; message?: unknown}, status: number): KalamError {
+  return new KalamError(String(error), String(message ?? error), {status, retryable: isBusy(status)});
+}
+
 function notKalam(status: number): KalamError {
-  return new KalamError('BAD_RESPONSE', `The answer (HTTP ${status}) is not one of KalamDB.`, {
-    status,
-    retryable: status === 429 || status >= 500,
-  });
+  const text = `The answer (HTTP ${status}) is not one of KalamDB.`;
+  return new KalamError('BAD_RESPONSE', text, {status, retryable: isBusy(status)});
+}
+
+function isBusy(status: number): boolean {
+  return status === 429 || status >= 500;
 }
 
 /** Node tells the cause of a failed fetch in `cause`, browsers not at all. */

@@ -17,7 +17,7 @@ import {isAdmin} from '../auth/roles.ts';
 import {developmentSession} from '../auth/sessions.ts';
 import type {Caller, SignedIn} from '../auth/sign-in-desk.ts';
 import type {Role, Session} from '../model/session.ts';
-import {sendJson} from './answer.ts';
+import {RETRY_HEADERS, sendJson} from './answer.ts';
 import {limitKey} from './client.ts';
 import {ACCESS_COOKIE, cookieText, REFRESH_COOKIE, readCookie} from './cookies.ts';
 import {checkJson, checkLocal, checkOrigin, userIdOf} from './guard.ts';
@@ -124,33 +124,37 @@ const WORDS: Partial<Record<ErrorCode, readonly [word: string, status?: number]>
 function route(answer: Answer): Handler {
   return async (request: IncomingMessage, response: ServerResponse, context: RouteContext) => {
     const cookies: string[] = [];
-    let code = 200;
-    let body: object;
+    let answered = {status: 200, body: {}};
     try {
       const exchange = new NodeExchange(request, response, context);
       const {client} = exchange;
       checkOrigin(exchange, context.options.cors);
       if (context.isClosing()) throw new DbError('SHUTTING_DOWN', 'The server is stopping.');
       const caller = {address: limitKey(client.address), isLocal: client.isLocal};
-      body = await answer({exchange, context, caller, cookies});
+      answered = {status: 200, body: await answer({exchange, context, caller, cookies})};
     } catch (thrown) {
-      const error = expected(thrown, context.requestId, context.options.logger);
-      const [word, ownStatus] = WORDS[error.code] ?? [error.code.toLowerCase()];
-      code = ownStatus ?? ERRORS[error.code].status;
-      body = {error: word, message: error.message};
+      answered = authFailure(expected(thrown, context.requestId, context.options.logger));
     }
     if (response.headersSent || response.destroyed) return void response.destroy();
     if (!request.complete) request.resume();
     if (cookies.length > 0) response.setHeader('set-cookie', cookies);
-    const retry = code === 429 ? {'retry-after': '1'} : undefined;
-    sendJson(response, code, JSON.stringify(body), {...retry, ...context.headers});
+    const {status: code, body} = answered;
+    sendJson(response, code, JSON.stringify(body), {...(code === 429 ? RETRY_HEADERS : {}), ...context.headers});
   };
 }
 
+/** An error in the form of these routes. */
+export function authFailure({code, message}: DbError): {status: number; body: object} {
+  const [word, ownStatus] = WORDS[code] ?? [code.toLowerCase()];
+  return {status: ownStatus ?? ERRORS[code].status, body: {error: word, message}};
+}
+
 /** Sign-ins of one address per second. */
-function takeSignIn({exchange: {client}, context: {rates, options}}: Call): void {
+function takeSignIn({exchange: {client}, context: {rates, options, traffic}}: Call): void {
   const refusal = rates.of(client)?.takeSignIn(options.clock.monotonicMs());
-  if (refusal !== undefined) throw new DbError('RATE_LIMIT_EXCEEDED', 'Too many requests; slow down.');
+  if (refusal === undefined) return;
+  traffic.refused[refusal.code]++;
+  throw new DbError('RATE_LIMIT_EXCEEDED', 'Too many requests; slow down.');
 }
 
 function checkSetupCaller({exchange, context}: Call, refusal: string): void {

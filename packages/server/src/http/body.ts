@@ -56,12 +56,10 @@ export async function readBody(
   limits: BodyLimits,
   budget: BodyBudget,
 ): Promise<string> {
-  const announced = Number(request.headers['content-length'] ?? 0);
   const {bodyBytesMax} = limits;
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
-    if (announced > bodyBytesMax) throw tooLarge(announced, bodyBytesMax);
     if (request.headers.expect !== undefined) response.writeContinue();
     await new Promise<void>((resolve, reject) => {
       request.on('data', (chunk: Buffer) => {

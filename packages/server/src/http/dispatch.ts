@@ -7,12 +7,13 @@
  */
 import type {IncomingMessage, ServerResponse} from 'node:http';
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import {errorJson, sendJson, statusOf} from './answer.ts';
+import {errorJson, type Headers, sendJson, statusOf} from './answer.ts';
+import {authFailure} from './auth-routes.ts';
 import {discardRest} from './body.ts';
 import {checkLocal, checkOrigin} from './guard.ts';
 import {headOf} from './node-exchange.ts';
 import {type Refusal, sendRefusal} from './refusal.ts';
-import {findRoute, type RouteContext, routeLabel, SQL_PATH} from './routes.ts';
+import {findRoute, isAuthPath, type RouteContext, routeLabel} from './routes.ts';
 import {expected} from './sql-route.ts';
 
 export async function answer(request: IncomingMessage, response: ServerResponse, context: RouteContext): Promise<void> {
@@ -23,7 +24,7 @@ export async function answer(request: IncomingMessage, response: ServerResponse,
   } catch (thrown) {
     const error = expected(thrown, context.requestId, context.options.logger);
     if (response.headersSent) response.destroy();
-    else sendJson(response, statusOf(error), errorJson(error, false, 0), context.headers);
+    else fail(error, request, response, context.headers);
   }
   context.traffic.count(routeLabel(request.url ?? ''), response.statusCode);
 }
@@ -40,8 +41,16 @@ async function run(request: IncomingMessage, response: ServerResponse, context: 
     options.cors.answerOptions(request, response, {allow: found.allow, ...headers});
   } else {
     const error = new DbError('METHOD_NOT_ALLOWED', `Use ${found.allow} here.`);
-    sendJson(response, statusOf(error), errorJson(error, false, 0), {allow: found.allow, ...headers});
+    fail(error, request, response, {allow: found.allow, ...headers});
   }
+}
+
+/** In the form of the route that was asked. */
+function fail(error: DbError, {url = ''}: IncomingMessage, response: ServerResponse, headers: Headers): void {
+  if (isAuthPath(url)) {
+    const {status, body} = authFailure(error);
+    sendJson(response, status, JSON.stringify(body), headers);
+  } else sendJson(response, statusOf(error), errorJson(error, false, 0), headers);
 }
 
 /** Preflights are answered before any limit. */
@@ -52,9 +61,7 @@ function refusalOf(request: IncomingMessage, context: RouteContext): Refusal | u
   if (refusal !== undefined) return refusal;
   const {bodyBytesMax} = context.options.limits;
   const bytes = Number(request.headers['content-length'] ?? 0);
-  // The SQL route says it in its own envelope.
-  if (bytes <= bodyBytesMax || request.url?.startsWith(SQL_PATH)) return undefined;
-  return {code: 'BODY_TOO_LARGE', bytes, bytesMax: bodyBytesMax};
+  return bytes <= bodyBytesMax ? undefined : {code: 'BODY_TOO_LARGE', bytes, bytesMax: bodyBytesMax};
 }
 
 function refuse(refusal: Refusal, request: IncomingMessage, response: ServerResponse, context: RouteContext): void {
@@ -71,7 +78,7 @@ export function refuseBroken(
   context: RouteContext,
 ): void {
   const error = new DbError('INVALID_INPUT', `The request is refused: ${rule}.`);
-  sendJson(response, statusOf(error), errorJson(error, false, 0), {...context.headers, connection: 'close'});
+  fail(error, request, response, {...context.headers, connection: 'close'});
   if (!request.complete) discardRest(request);
   context.traffic.count(routeLabel(request.url ?? ''), response.statusCode);
 }

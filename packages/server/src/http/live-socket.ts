@@ -137,10 +137,12 @@ export class LiveSocket {
   }
 
   #signIn(head: RequestHead, token: string | undefined): Session {
-    const {rates, options} = this.#state;
+    const {rates, traffic, options} = this.#state;
     const limited = rates.of(head.client)?.takeSignIn(options.clock.monotonicMs());
-    if (limited !== undefined)
+    if (limited !== undefined) {
+      traffic.refused[limited.code]++;
       throw new DbError(limited.code, 'Too many sign-ins from this address; try again in a moment.');
+    }
     return token === undefined ? signIn(head, options) : signInByToken(token, options.sessions);
   }
 }

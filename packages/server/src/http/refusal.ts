@@ -3,7 +3,7 @@
  */
 import {type ServerResponse, STATUS_CODES} from 'node:http';
 import {ERRORS, type ErrorCode} from '@kalamdb/protocol/errors.ts';
-import {type Headers, sendJson} from './answer.ts';
+import {type Headers, SAFE_HEADERS, sendJson} from './answer.ts';
 
 export type Refusal =
   | {readonly code: 'RATE_LIMIT_EXCEEDED'}
@@ -59,7 +59,7 @@ export function sendRefusal(response: ServerResponse, refusal: Refusal, more: He
 /** The answer as bytes, for a connection that nobody reads from. */
 export function refusalText(refusal: Refusal): string {
   const {status, headers, text} = refusalAnswer(refusal);
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  const lines = Object.entries({...headers, ...SAFE_HEADERS}).map(([name, value]) => `${name}: ${value}\r\n`);
   const length = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(text)}\r\n`;
   return `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${length}${lines.join('')}connection: close\r\n\r\n${text}`;
 }

@@ -60,6 +60,11 @@ for (const {path} of ROUTES) {
   byPath.set(path, handlers);
 }
 
+/** Whether errors there have the form of the sign-in routes. */
+export function isAuthPath(url: string): boolean {
+  return url.startsWith('/v1/api/auth/');
+}
+
 function pathOf(url: string): string {
   const query = url.indexOf('?');
   return query === -1 ? url : url.slice(0, query);

@@ -53,11 +53,11 @@ class SqlCall {
 
   open(): string | Promise<string> {
     this.#session = signIn(this.#exchange, this.#state.options);
-    checkJson(this.#exchange);
     if (!this.#state.rates.takeQuery(this.#session.userId, this.#exchange.client)) {
       this.#state.traffic.usersRefused++;
       throw new DbError('RATE_LIMIT_EXCEEDED', 'Too many queries per second. Please slow down.');
     }
+    checkJson(this.#exchange);
     if (this.#state.isClosing()) throw new DbError('SHUTTING_DOWN', 'The server is stopping.');
     return this.#exchange.body();
   }
@@ -95,6 +95,7 @@ class SqlCall {
   fail(thrown: unknown): void {
     const error = expected(thrown, this.#exchange.requestId, this.#state.options.logger);
     const isForAdmin = this.#session !== undefined && isAdmin(this.#session);
+    if (isForAdmin && this.#body !== undefined) error.details ??= redactSecrets(this.#body.sql);
     const tookMs = this.#tookMs();
     this.#state.traffic.statementSeconds.observe(tookMs / 1000);
     this.#exchange.sendError(statusOf(error), errorJson(error, isForAdmin, tookMs));

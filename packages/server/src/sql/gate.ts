@@ -9,6 +9,7 @@ import type {UserId} from '../model/names.ts';
 import type {Role, Session} from '../model/session.ts';
 import {auditActing, auditRefusal} from './audited.ts';
 import type {Services} from './define.ts';
+import {redactSecrets} from './redact.ts';
 import type {Parsed, SqlRequest} from './run.ts';
 
 /** Undefined if all are allowed. Rejects with PERMISSION_DENIED. */
@@ -22,11 +23,11 @@ export function refuseUnlessAllowed(
     const {kind, target} = statement;
     const refusal = accessRefusal(session, kind.access);
     if (refusal !== undefined)
-      return refuse(refusal, auditRefusal(statement, about(services, request, statement), refusal));
+      return refuse(refusal, statement, auditRefusal(statement, about(services, request, statement), refusal));
     if (target === undefined) continue;
     const noTarget = actingRefusal(session, target, roleOf(services, target));
     if (noTarget !== undefined)
-      return refuse(noTarget, auditActing(about(services, request, statement), target, noTarget.code));
+      return refuse(noTarget, statement, auditActing(about(services, request, statement), target, noTarget.code));
   }
   return undefined;
 }
@@ -41,7 +42,8 @@ function roleOf({auth}: Services, userId: UserId): Role {
   return auth.sessions.accounts.roleOf(userId) ?? 'user';
 }
 
-async function refuse(refusal: DbError, written: Promise<void> | undefined): Promise<never> {
+async function refuse(refusal: DbError, {text}: Parsed, written: Promise<void> | undefined): Promise<never> {
+  refusal.details = redactSecrets(text);
   await written;
   throw refusal;
 }

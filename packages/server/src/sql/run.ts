@@ -13,7 +13,7 @@ import {maxParam} from '../expr/walk.ts';
 import type {UserId} from '../model/names.ts';
 import type {Session} from '../model/session.ts';
 import {TokenCursor} from '../parser/cursor.ts';
-import {splitStatements} from '../parser/split.ts';
+import {type Statement, splitStatements} from '../parser/split.ts';
 import {positionAt} from '../parser/tokenizer.ts';
 import {Lru} from '../std/lru.ts';
 import {throwIfOver} from '../table/merge.ts';
@@ -108,22 +108,31 @@ const NO_TRANSACTION = new RequestTransaction([]);
 
 function parseAll(sql: string): Parsed[] {
   return splitStatements(sql).map(statement => {
-    const outer = new TokenCursor(statement);
-    const wrapped = parseExecuteAs(outer);
-    const {text, start} = wrapped?.inner ?? statement;
-    const cursor = wrapped === undefined ? outer : new TokenCursor(wrapped.inner);
-    const kind = matchHead(cursor);
-    const tree = kind.parse(cursor);
-    cursor.expectEnd();
-    return {
-      kind,
-      target: wrapped?.target,
-      tree,
-      text,
-      start,
-      paramCount: kind.takesParams ? maxParam(tree as Parameters<typeof maxParam>[0]) : 0,
-    };
+    try {
+      return parseOne(statement);
+    } catch (error) {
+      if (error instanceof DbError) error.details ??= redactSecrets(statement.text);
+      throw error;
+    }
   });
+}
+
+function parseOne(statement: Statement): Parsed {
+  const outer = new TokenCursor(statement);
+  const wrapped = parseExecuteAs(outer);
+  const {text, start} = wrapped?.inner ?? statement;
+  const cursor = wrapped === undefined ? outer : new TokenCursor(wrapped.inner);
+  const kind = matchHead(cursor);
+  const tree = kind.parse(cursor);
+  cursor.expectEnd();
+  return {
+    kind,
+    target: wrapped?.target,
+    tree,
+    text,
+    start,
+    paramCount: kind.takesParams ? maxParam(tree as Parameters<typeof maxParam>[0]) : 0,
+  };
 }
 
 function checkParams(statements: readonly Parsed[], params: readonly Param[]): void {

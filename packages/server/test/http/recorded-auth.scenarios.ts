@@ -237,10 +237,13 @@ export const SIGN_IN: readonly Recorded[] = [
     request: `GET ${AUTH}/login`,
     status: 405,
     told: {allow: 'POST'},
-    answer: {
-      ...{status: 'error', results: [], took: '<number>'},
-      error: {code: 'METHOD_NOT_ALLOWED', message: 'Use POST here.'},
-    },
+    answer: error('method_not_allowed', 'Use POST here.'),
+  },
+  {
+    name: 'an address that a proxy cannot have seen',
+    ...post('login', ADMIN),
+    headers: {'x-forwarded-for': '127.0.0.1'},
+    ...badRequest('<text>'),
   },
 
   {

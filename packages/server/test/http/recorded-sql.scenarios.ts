@@ -130,9 +130,25 @@ export const SQL_ROUTE: readonly Recorded[] = [
     ...failed(400, 'INVALID_SQL', 'SQL statement is invalid or not allowed', {position: {line: 1, column: 1}}),
   },
   {
-    name: 'no SQL, told to an admin',
-    ...asAdmin('SELEC 1'),
-    ...failed(400, 'INVALID_SQL', 'Invalid SQL: <text>', {position: {line: 1, column: 1}}),
+    name: 'no SQL, told to an admin: which statement of the batch, without its secrets',
+    ...asAdmin("SELECT 1; CREATE USER 'eve' PASSWORD 'in the open'"),
+    ...failed(400, 'INVALID_SQL', '<text>', {
+      position: {line: 1, column: 29},
+      details: "CREATE USER 'eve' PASSWORD '***'",
+    }),
+  },
+  {
+    name: 'a text that cannot be split, told to an admin',
+    ...asAdmin("SELECT 1; SELECT 'open"),
+    ...failed(400, 'BATCH_PARSE_ERROR', '<text>', {
+      position: {line: 1, column: 18},
+      details: "SELECT 1; SELECT 'open",
+    }),
+  },
+  {
+    name: 'what a dba may not do, told to one',
+    ...asAdmin("SELECT 1; EXECUTE AS USER 'root' (SELECT 2)"),
+    ...failed(403, 'PERMISSION_DENIED', '<text>', {details: 'SELECT 2'}),
   },
   {
     name: 'a body without sql',

@@ -6,7 +6,7 @@
  * told must be so, and those told as null must be absent.
  */
 import assert from 'node:assert/strict';
-import {type Answer, send, type TestServer} from './server.ts';
+import {type Answer, type Sent, send, type TestServer} from './server.ts';
 
 export interface Recorded {
   /** The rule. */
@@ -32,12 +32,17 @@ const KINDS: Readonly<Record<string, string>> = {
   text: '.+',
 };
 
-export async function runRecorded(server: TestServer, scenario: Recorded, kept: Kept): Promise<void> {
+export async function runRecorded(
+  server: TestServer,
+  scenario: Recorded,
+  kept: Kept,
+  ask: (port: number, sent: Sent) => Promise<Answer> = send,
+): Promise<void> {
   const {request, headers = {}, body, status, told = {}, answer: expected} = scenario;
   const [method, path] = request.split(' ') as [string, string];
   const isJson = typeof body === 'object';
   const sent = Object.entries({...(isJson ? {'content-type': 'application/json'} : {}), ...headers});
-  const answer = await send(server.port, {
+  const answer = await ask(server.port, {
     method,
     path,
     headers: Object.fromEntries(sent.map(([name, text]) => [name, said(text, kept)])),
