@@ -1,6 +1,6 @@
 /** Open live: hands the live room what it needs of the rooms below it. */
 import type {Auth} from './auth/auth.ts';
-import {scopeFor} from './auth/scope.ts';
+import {scopeToFollow} from './auth/scope.ts';
 import type {Catalog} from './catalog/catalog.ts';
 import {versionSeq} from './catalog/ddl.ts';
 import {tombstoneMark} from './catalog/tombstone-mark.ts';
@@ -31,7 +31,7 @@ export function openLive({
 }: Below): LiveRoom {
   return new LiveRoom({
     sessions: auth.sessions,
-    ...{feed, tables, catalog, scopeFor, streams, clock, limits, start, onFault},
+    ...{feed, tables, catalog, scopeFor: scopeToFollow, streams, clock, limits, start, onFault},
     // Rows of a stream take their seqs in the turn in which they are told.
     newestSeq: ({kind}) => (TABLE_KINDS[kind].isDurable ? commit.watermark : commit.nextId()),
     secureIds: () => commit.secureIds(),

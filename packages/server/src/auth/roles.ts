@@ -10,6 +10,7 @@
  *     system tables, read              –        –        –      yes    yes      (unless `readers` of one says otherwise)
  *     information_schema              yes      yes      yes     yes    yes      (of what the session may read)
  *     system tables, write             –        –        –       –      –
+ *     transactions, live queries       –       yes      yes     yes    yes      (of rows they may read)
  *
  * Law: a role may whatever the roles to its left may. Rows of user and stream tables are the session's own, whatever its role (`scope.ts`).
  */
@@ -48,6 +49,8 @@ export const ROW_RIGHTS: {
 export const RIGHTS = {
   'create own table': {roles: SIGNED_IN, denial: 'Insufficient privileges to create tables'},
   'create shared table': {roles: SERVICES, denial: 'Insufficient privileges to create shared tables'},
+  'begin transaction': {roles: SIGNED_IN, denial: 'Insufficient privileges to begin a transaction'},
+  'follow rows': {roles: SIGNED_IN, denial: 'Insufficient privileges for live queries'},
   'drop table': {roles: ADMINS, denial: 'Insufficient privileges to drop this table'},
 } as const satisfies Record<string, {roles: readonly Role[]; denial: string}>;
 

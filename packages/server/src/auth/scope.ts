@@ -11,7 +11,7 @@ import {type Incarnation, type Owner, tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Role, Scope, Session} from '../model/session.ts';
 import {systemTable} from '../system/index.ts';
-import {type Access, capital, isAdmin, ROW_RIGHTS} from './roles.ts';
+import {type Access, capital, isAdmin, ROW_RIGHTS, requireRight} from './roles.ts';
 
 /** The right to `what` rows of the table, or PERMISSION_DENIED (403). */
 export function scopeFor(session: Session, schema: Schema, what: Access): Scope {
@@ -19,6 +19,12 @@ export function scopeFor(session: Session, schema: Schema, what: Access): Scope 
   if (refusal !== undefined) throw refusal;
   const owner = schema.kind === 'user' || schema.kind === 'stream' ? session.userId : null;
   return mint(schema.incarnation, owner);
+}
+
+/** The right to be told how rows of the table change, or PERMISSION_DENIED. */
+export function scopeToFollow(session: Session, schema: Schema): Scope {
+  requireRight(session, 'follow rows');
+  return scopeFor(session, schema, 'read');
 }
 
 /** Whether the session may read rows of the table, and so may know that it is there. */

@@ -153,7 +153,8 @@ export class Users {
 
   #checkAlter(id: string, change: Change, session: Session): UserRecord {
     // Whoever acts as somebody does not become them: with another password they could come back on their own.
-    const isOwn = session.userId === id && session.proof.kind !== 'actor' && change.kind !== 'role';
+    const isSelf = session.userId === id && session.role !== 'anonymous';
+    const isOwn = isSelf && session.proof.kind !== 'actor' && change.kind !== 'role';
     if (!isAdmin(session) && !isOwn) throw fail.unauthorized('ALTER USER requires DBA or System role');
     const account = this.#accounts.living(id);
     if (account === undefined) throw fail.notFound(`User '${id}' not found`);

@@ -65,7 +65,9 @@ export const updateRows = defineStatement<Update>({
   },
   parse: cursor => parseUpdate(cursor),
   async run(tree, context) {
-    if (findTable(context, tree.table).kind === 'stream') {
+    const table = findTable(context, tree.table);
+    if (table.kind === 'stream') {
+      context.services.scopeFor(context.session, table, 'write');
       throw new DbError('SQL_EXECUTION_ERROR', 'Error during planning: UPDATE not supported for STREAM tables', {
         isSafe: true,
       });

@@ -1,4 +1,5 @@
 /** BEGIN, COMMIT, ROLLBACK and savepoints: transactions within one request. */
+import {requireRight} from '../../auth/roles.ts';
 import type {Name} from '../../parser/ast.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
 import {defineStatement, done, placed} from '../define.ts';
@@ -26,7 +27,10 @@ export const begin = defineStatement<undefined>({
       throw cursor.notSupported('transaction modes; every transaction reads one snapshot and may write');
     return undefined;
   },
-  run: (_tree, context) => done(context, `Transaction started (${context.transaction.begin(context)})`),
+  run(_tree, context) {
+    requireRight(context.session, 'begin transaction');
+    return done(context, `Transaction started (${context.transaction.begin(context)})`);
+  },
 });
 
 export const commit = defineStatement<undefined>({
