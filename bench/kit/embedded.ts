@@ -31,7 +31,11 @@ export type Embedded = Database & {
 
 export async function openEmbedded(directory: string, changes: Partial<DatabaseOptions> = {}): Promise<Embedded> {
   const {config} = readConfig({env: {}});
-  const database = await openDatabase({...databaseOptions(config, SILENT), directory, ...changes});
+  const database = await openDatabase({
+    ...databaseOptions(config, {logger: SILENT, recent: () => []}),
+    directory,
+    ...changes,
+  });
   const {signal} = new AbortController();
   return {
     ...database,

@@ -13,6 +13,15 @@ import {
   tableSchemaRows,
 } from './catalog/listing.ts';
 import type {Storages} from './catalog/storages.ts';
+import {
+  CLUSTER_ID,
+  clusterGroupRow,
+  clusterRow,
+  megabytes,
+  NODE_ID,
+  type NodeOptions,
+  uptimeText,
+} from './cluster-rows.ts';
 import type {Cold} from './cold/cold.ts';
 import type {Duck} from './duck/duck.ts';
 import type {Hot} from './hot/hot.ts';
@@ -26,15 +35,21 @@ import {RowView} from './model/row-codec.ts';
 import {type Schema, TABLE_KINDS} from './model/schema.ts';
 import type {Session} from './model/session.ts';
 import type {TableCounts} from './sql/define.ts';
+import {type OpenTransactions, transactionRows} from './sql/open-transactions.ts';
+import type {Machine} from './std/machine.ts';
+import type {SystemColumn, SystemRecord, SystemTableOf} from './system/define.ts';
 import type {ComputedTables, InformationTables} from './system/index.ts';
 import {DF_SETTINGS} from './system/information.ts';
 import {JOB_NODES} from './system/job-nodes.ts';
+import {JOBS} from './system/jobs.ts';
 import {LIVE, LIVE_QUERIES, type LiveQueryRecord} from './system/live-queries.ts';
+import {SERVER_LOGS, type ServerLogRecord} from './system/server-logs.ts';
 import {SESSIONS} from './system/sessions.ts';
 import {SETTINGS, type SettingRecord} from './system/settings.ts';
 import type {SignInRecord} from './system/sign-ins.ts';
 import {STATS} from './system/stats.ts';
 import {STORAGES, type StorageRecord} from './system/storages.ts';
+import {USERS} from './system/users.ts';
 import type {Commit} from './table/commit.ts';
 import type {Files} from './table/files.ts';
 import type {Manifests} from './table/manifests.ts';
@@ -53,17 +68,22 @@ export interface StatsOptions {
   readonly flushes: Flushes;
   readonly version: string;
   readonly uptimeMs: () => number;
-  readonly memory: () => {rss: number; heapUsed: number};
+  readonly machine: () => Machine;
   readonly memorySoftBytes: number;
   readonly memoryHardBytes: number;
   readonly liveCounts: () => Live['counts'];
 }
 
-export interface ComputedOptions extends StatsOptions {
+export interface ComputedOptions extends StatsOptions, NodeOptions {
+  readonly commit: Commit;
+  readonly log: Log;
   readonly settings: readonly SettingRecord[];
   readonly signIns: () => Iterable<SignInRecord>;
   readonly nowMicros: () => bigint;
   readonly liveQueries: () => Iterable<LiveQuery>;
+  readonly openTransactions: OpenTransactions;
+  readonly monotonicMs: () => number;
+  readonly logMessages: () => Iterable<ServerLogRecord>;
 }
 
 export function computedTables(options: ComputedOptions): ComputedTables {
@@ -85,7 +105,11 @@ export function computedTables(options: ComputedOptions): ComputedTables {
     datatypes: () => datatypeRows(),
     describe: () => [],
     sessions: () => sessionRows(options.signIns(), options.nowMicros()),
-    job_nodes: () => jobNodeRows(options.jobs),
+    transactions: () => transactionRows(options.openTransactions, options.monotonicMs()),
+    server_logs: () => [...options.logMessages()].map(record => SERVER_LOGS.toValues(record)),
+    cluster: () => [clusterRow(options)],
+    cluster_groups: () => [clusterGroupRow(options)],
+    job_nodes: () => jobNodeRows(hot),
     settings: () => options.settings.map(setting => SETTINGS.toValues(setting)),
   };
 }
@@ -111,17 +135,13 @@ export function informationTables({catalog, settings, mayRead}: InformationOptio
   };
 }
 
-function* jobNodeRows(jobs: Jobs): Generator<readonly Value[]> {
-  for (const job of jobs.list().toSorted((a, b) => (a.job_id < b.job_id ? -1 : 1))) {
+/** Every job, on the one node there is. */
+function* jobNodeRows(hot: Hot): Generator<readonly Value[]> {
+  for (const job of storedRecords(hot, JOBS)) {
+    const {job_id, node_id, status, error_message, created_at, started_at, finished_at, updated_at} = job;
     yield JOB_NODES.toValues({
-      job_id: job.job_id,
-      node_id: job.node_id,
-      status: job.status,
-      error_message: job.error_message,
-      created_at: job.created_at,
-      started_at: job.started_at,
-      finished_at: job.finished_at,
-      updated_at: job.updated_at,
+      ...{job_id, node_id, status, error_message},
+      ...{created_at, started_at, finished_at, updated_at},
     });
   }
 }
@@ -179,14 +199,20 @@ function liveRecords(queries: Iterable<LiveQuery>): LiveQueryRecord[] {
   });
 }
 
-/** One server is one node. */
-const NODE_ID = 1n;
-
 export function storedStorages(hot: Hot): StorageRecord[] {
-  const view = new RowView(STORAGES.schema, () => STORAGES.schema);
-  const records: StorageRecord[] = [];
-  hot.snapshot({incarnation: STORAGES.schema.incarnation, owner: null}).scan({}, false, row => {
-    records.push(STORAGES.fromRow(view.at(row)));
+  return storedRecords(hot, STORAGES);
+}
+
+/** By their keys. */
+function storedRecords<Columns extends readonly SystemColumn[]>(
+  hot: Hot,
+  table: SystemTableOf<string, 'stored', Columns>,
+): SystemRecord<Columns>[] {
+  const {schema} = table;
+  const view = new RowView(schema, () => schema);
+  const records: SystemRecord<Columns>[] = [];
+  hot.snapshot({incarnation: schema.incarnation, owner: null}).scan({}, false, row => {
+    records.push(table.fromRow(view.at(row)));
     return true;
   });
   return records;
@@ -216,31 +242,44 @@ export function tableCounts(
 /** The rows of `system.stats`. */
 export function stats(options: StatsOptions): Record<string, string | number | bigint> {
   const {catalog, hot, cold, manifests, files, commit, log, duck, jobs} = options;
-  const memory = options.memory();
+  const machine = options.machine();
   const running = jobs.list();
   const count = (status: string) => running.filter(job => job.status === status).length;
+  const {finished} = jobs.counts();
+  const finishedSinceStart = (status: string) =>
+    finished.reduce((sum, one) => (one.status === status ? sum + one.count : sum), 0);
   const {totals} = manifests;
   const logStats = log.stats();
   const coldStats = cold.stats();
   const duckStats = duck.stats();
-  const seconds = Math.floor(options.uptimeMs() / 1000);
+  const uptimeMs = options.uptimeMs();
   const live = options.liveCounts();
   return {
     server_version: options.version,
-    server_uptime_seconds: seconds,
-    server_uptime_human: `${Math.floor(seconds / 3600)}h ${Math.floor((seconds % 3600) / 60)}m ${seconds % 60}s`,
-    memory_usage_bytes: memory.rss,
-    memory_usage_mb: Math.round(memory.rss / 1024 / 1024),
-    memory_heap_used_bytes: memory.heapUsed,
+    server_uptime_seconds: Math.floor(uptimeMs / 1000),
+    server_uptime_human: uptimeText(uptimeMs),
+    node_id: NODE_ID,
+    cluster_mode: CLUSTER_ID,
+    cluster_id: CLUSTER_ID,
+    pid: machine.pid,
+    memory_usage_bytes: machine.rss,
+    memory_usage_mb: megabytes(machine.rss),
+    memory_usage_source: 'rss',
+    memory_rss_mb: megabytes(machine.rss),
+    memory_heap_used_bytes: machine.heapUsed,
+    system_total_memory_mb: megabytes(machine.totalBytes),
+    system_used_memory_mb: megabytes(machine.usedBytes),
+    cpu_usage_percent: machine.cpuPercent.toFixed(1),
+    total_users: hot.tableRows(USERS.schema.incarnation),
     total_namespaces: catalog.namespaces().length,
     total_tables: catalog.tables().filter(schema => schema.kind !== 'system').length,
     total_storages: storedStorages(hot).length,
     total_views: catalog.views().length,
-    total_jobs: running.length,
+    total_jobs: hot.tableRows(JOBS.schema.incarnation),
     jobs_running: count('running'),
     jobs_queued: count('queued'),
     jobs_retrying: count('retrying'),
-    jobs_failed: count('failed'),
+    jobs_failed: finishedSinceStart('failed'),
     memory_soft_limit_bytes: options.memorySoftBytes,
     memory_hard_limit_bytes: options.memoryHardBytes,
     active_connections: live.connections,

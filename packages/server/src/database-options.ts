@@ -8,7 +8,12 @@ import {OPTIONS, type OptionKey} from './options.ts';
 import {realDisk} from './std/real-disk.ts';
 import {systemClock, systemIds} from './std/system-clock.ts';
 
-export function databaseOptions(config: Config, logger: DatabaseOptions['logger']): DatabaseOptions {
+interface Log {
+  readonly logger: DatabaseOptions['logger'];
+  readonly recent: DatabaseOptions['logMessages'];
+}
+
+export function databaseOptions(config: Config, {logger, recent}: Log): DatabaseOptions {
   return {
     directory: config['storage.data_path'],
     disk: realDisk,
@@ -65,6 +70,7 @@ export function databaseOptions(config: Config, logger: DatabaseOptions['logger'
     audit: {retentionDays: config['audit.retention_days'], rowsMax: config['audit.max_rows']},
     auth: authOptions(config),
     settings: settingsOf(config),
+    logMessages: recent,
     logger,
   };
 }

@@ -44,13 +44,16 @@ import {openLive} from './open-live.ts';
 import {openJobs, placeOf, type Work} from './open-work.ts';
 import {keptSecret} from './secret-file.ts';
 import type {Services} from './sql/define.ts';
+import type {OpenTransactions} from './sql/open-transactions.ts';
 import {createRunSql, type RunSql} from './sql/run.ts';
 import {describeStart} from './start-text.ts';
 import type {Clock, Ids} from './std/clock.ts';
 import {lockDirectory, type Unlock} from './std/directory-lock.ts';
 import type {Disk} from './std/disk.ts';
 import {newUlid, newUuidV7, randomUnit} from './std/ids.ts';
+import {readMachine} from './std/machine.ts';
 import {SYSTEM_TABLES} from './system/index.ts';
+import type {ServerLogRecord} from './system/server-logs.ts';
 import {ChangeFeed} from './table/change-feed.ts';
 import {loadCheckpoint, removeLeftovers as removeCheckpointLeftovers} from './table/checkpoint.ts';
 import {Checkpointer, type LoadedCheckpoint} from './table/checkpointer.ts';
@@ -115,6 +118,8 @@ export interface DatabaseOptions {
     /** That tokens are signed with; undefined: one is made and kept in the data directory. */
     readonly secret: string | undefined;
   };
+  /** For system.server_logs: the newest messages of the log, the oldest of them first. */
+  readonly logMessages: () => Iterable<ServerLogRecord>;
   /** For system.settings. */
   readonly settings: readonly {name: string; value: string; description: string; category: string}[];
   readonly logger: {info(text: string): void; warn(text: string): void; error(text: string): void};
@@ -319,21 +324,24 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     duck,
     version: VERSION,
     uptimeMs: () => clock.monotonicMs() - startedMs,
-    memory: () => process.memoryUsage(),
+    machine: readMachine,
     memorySoftBytes: options.memorySoftBytes,
     memoryHardBytes: options.memoryHardBytes,
     liveCounts: () => live.counts,
   };
   const {settings} = options;
+  const openTransactions: OpenTransactions = new Set();
   const computed = computedTables({
-    ...{...measured, settings, liveQueries: () => live.list()},
+    ...{...measured, settings, liveQueries: () => live.list(), openTransactions, logMessages: options.logMessages},
+    apiAddress: apiAddress(settings),
+    monotonicMs: () => clock.monotonicMs(),
     signIns: () => core.auth.sessions.signIns.families(),
     nowMicros: () => BigInt(clock.nowMs()) * 1000n,
   });
   const information = informationTables({catalog, settings, mayRead});
   const openSystem = createSystemReader({hot, computed, information});
   const services = createServices(options, core, streams, {
-    ...{...work, duck, openSystem},
+    ...{...work, duck, openSystem, openTransactions},
     live: {check: (session, sql) => live.check(session, sql), kill: id => live.kill(id)},
   });
   const live: LiveRoom = openLive({
@@ -365,11 +373,18 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   };
 }
 
+/** As it is set: the port may be another one, and a proxy may stand before it. */
+function apiAddress(settings: DatabaseOptions['settings']): string {
+  const shown = (name: string) => settings.find(setting => setting.name === name)?.value;
+  const [host, port] = [shown('server.host'), shown('server.port')];
+  return host === undefined || port === undefined ? '' : `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 function createServices(
   options: DatabaseOptions,
   core: Core,
   streams: Streams,
-  made: Work & Pick<Services, 'duck' | 'openSystem' | 'live'>,
+  made: Work & Pick<Services, 'duck' | 'openSystem' | 'openTransactions' | 'live'>,
 ): Services {
   const {hot, cold, manifests, catalog, storages, latches, commit, memory} = core;
   const {clock, defaultRows, maxRows, retentionHours, analytic} = options;

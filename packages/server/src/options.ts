@@ -80,6 +80,11 @@ export const OPTIONS = {
     oneOf: ['compact', 'json'],
     about: 'compact = lines for people, json = one object per line.',
   },
+  'logging.recent_messages': {
+    default: 1000,
+    range: [0, 100_000],
+    about: 'The newest messages of the log that system.server_logs shows; each takes some kilobytes of memory at most.',
+  },
   'logging.slow_query_threshold_ms': {
     default: 1200,
     unit: 'ms',

@@ -5,12 +5,13 @@
  */
 import {readFile, stat} from 'node:fs/promises';
 import {DbError} from '@kalamdb/protocol/errors.ts';
-import pino from 'pino';
+import type pino from 'pino';
 import {type Config, readConfig} from './config.ts';
 import {type Database, openDatabase, VERSION} from './database.ts';
 import {databaseOptions} from './database-options.ts';
 import {createHttpServer, type HttpServer, type HttpServerOptions} from './http/server.ts';
 import {httpOptions} from './http-options.ts';
+import {openServerLog} from './server-log.ts';
 import {checkChosenSecret, describeAccounts, startAccounts} from './start-accounts.ts';
 import {systemClock} from './std/system-clock.ts';
 
@@ -47,7 +48,8 @@ async function main(): Promise<void> {
 
 async function start(): Promise<Running> {
   const {config, warnings} = await loadConfig(process.argv[2]);
-  const logger = createLogger(config);
+  const log = openServerLog(config);
+  const {logger} = log;
   checkChosenSecret(config, logger);
   for (const text of warnings) logger.warn(text);
   process.on('uncaughtException', error => {
@@ -56,7 +58,7 @@ async function start(): Promise<Running> {
   });
 
   const http = httpOptions(config);
-  const database = await openDatabase(databaseOptions(config, logger));
+  const database = await openDatabase(databaseOptions(config, log));
   const server = createHttpServer({
     runSql: database.runSql,
     live: database.live,
@@ -108,27 +110,6 @@ async function loadConfig(argument: string | undefined): Promise<{config: Config
     throw new DbError('INVALID_INPUT', `The config file ${name} cannot be read: ${error.code}.`, {cause: error});
   });
   return readConfig({env: process.env, ...(text === undefined ? {} : {file: {name, text}})});
-}
-
-function createLogger(config: Config): pino.Logger {
-  const options: pino.LoggerOptions = {
-    level: config['logging.level'],
-    base: null,
-    timestamp: pino.stdTimeFunctions.isoTime,
-  };
-  return config['logging.format'] === 'json' ? pino(options) : pino(options, compactStream());
-}
-
-/** One line per message: time, level, text, facts. */
-function compactStream(): pino.DestinationStream {
-  return {
-    write(line: string) {
-      const {level, time, msg, err, ...facts} = JSON.parse(line);
-      const more = Object.keys(facts).length > 0 ? ' ' + JSON.stringify(facts) : '';
-      const stack = err === undefined ? '' : '\n' + (err.stack ?? err.message);
-      process.stderr.write(`${time} ${pino.levels.labels[level]} ${msg ?? ''}${more}${stack}\n`);
-    },
-  };
 }
 
 function sayStart(config: Config, port: number, database: Database): void {

@@ -165,6 +165,7 @@ export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   },
   settings: [],
   logger: {info() {}, warn() {}, error() {}},
+  logMessages: () => [],
 };
 
 /** The id of the job that an answer such as that of FLUSH TABLE names. */

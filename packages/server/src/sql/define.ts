@@ -28,6 +28,7 @@ import {SYSTEM_NAMESPACE, type SystemColumn, type SystemRecord, type SystemTable
 import {SystemTable} from '../system/index.ts';
 import type {StorageRecord} from '../system/storages.ts';
 import type {Place, TableSnapshot, Tables, Transaction} from '../table/table.ts';
+import type {OpenTransactions} from './open-transactions.ts';
 import type {RequestTransaction} from './request-transaction.ts';
 import type {StatementDoc} from './statement-doc.ts';
 
@@ -58,6 +59,7 @@ export interface Services {
   readonly tables: Tables;
   /** A transaction over these places and no others; `id` names it in messages. */
   readonly begin: (places: readonly Place[], id: string) => Transaction;
+  readonly openTransactions: OpenTransactions;
   readonly storages: Storages;
   readonly openStorage: StorageOpener;
   /** The row of a storage as it is stored, secrets included. */

@@ -13,8 +13,9 @@ import type {Session} from '../model/session.ts';
 import type {View} from '../model/view.ts';
 import {viewQuery} from '../query/bind-view.ts';
 import type {Place, Tables, Transaction} from '../table/table.ts';
-import {resolveName, type StatementContext, type StatementKind} from './define.ts';
+import {resolveName, type Services, type StatementContext, type StatementKind} from './define.ts';
 import {sessionOf} from './gate.ts';
+import type {OpenTransaction} from './open-transactions.ts';
 
 /** The statements of a request, as they were parsed. */
 export interface RequestStatement {
@@ -26,7 +27,8 @@ export interface RequestStatement {
 
 export class RequestTransaction {
   readonly #statements: readonly RequestStatement[];
-  #open: Transaction | undefined;
+  #open: OpenTransaction | undefined;
+  #services: Services | undefined;
   #next = 0;
 
   constructor(statements: readonly RequestStatement[]) {
@@ -35,44 +37,53 @@ export class RequestTransaction {
 
   /** Where the statements read and write: the open transaction. */
   get tables(): Tables | undefined {
-    return this.#open;
+    return this.#open?.transaction;
   }
 
   /** Called before each statement runs. Throws what it may not do here. */
   enter(index: number, {kind}: RequestStatement): void {
     this.#next = index + 1;
-    if (this.#open === undefined || kind.runsInTransaction || kind.isReadOnly) return;
-    const {id} = this.#open;
+    if (this.#open === undefined) return;
+    this.#open.usedMs = this.#services!.clock.monotonicMs();
+    if (kind.runsInTransaction || kind.isReadOnly) return;
+    const {id} = this.#open.transaction;
     if (DDL.test(kind.name)) throw fail.invalidOperation(`DDL is not allowed inside explicit transaction '${id}'`);
     throw fail.invalidOperation(`${kind.name} is not allowed inside explicit transaction '${id}'`);
   }
 
   begin(context: StatementContext): string {
-    if (this.#open !== undefined)
-      throw fail.conflict(
-        `request owner 'sql-req-${context.services.nonce()}' already has an active transaction '${this.#open.id}'`,
-      );
-    const id = context.services.newEnv(context.session, []).uuidV7();
-    this.#open = context.services.begin(this.#places(context), id);
+    const {services} = context;
+    if (this.#open !== undefined) {
+      const {owner, transaction} = this.#open;
+      throw fail.conflict(`request owner '${owner}' already has an active transaction '${transaction.id}'`);
+    }
+    const id = services.newEnv(context.session, []).uuidV7();
+    const transaction = services.begin(this.#places(context), id);
+    const beganMs = services.clock.monotonicMs();
+    const owner = `sql-req-${services.nonce()}`;
+    this.#services = services;
+    this.#open = {transaction, owner, beganMs, usedMs: beganMs, isCommitting: false};
+    services.openTransactions.add(this.#open);
     return id;
   }
 
   /** The open one; `what` is the statement that needs it. */
   current(what: string): Transaction {
     if (this.#open === undefined) throw fail.invalidOperation(`${what} requires an active explicit SQL transaction`);
-    return this.#open;
+    return this.#open.transaction;
   }
 
   async commit(signal: AbortSignal): Promise<string> {
     const transaction = this.current('COMMIT');
+    this.#open!.isCommitting = true;
     await transaction.commit(signal);
-    this.#close();
+    this.end();
     return transaction.id;
   }
 
   rollback(): string {
     const {id} = this.current('ROLLBACK');
-    this.#close();
+    this.end();
     return id;
   }
 
@@ -88,11 +99,9 @@ export class RequestTransaction {
 
   /** However the request went. */
   end(): void {
-    if (this.#open !== undefined) this.#close();
-  }
-
-  #close(): void {
-    this.#open?.end();
+    if (this.#open === undefined) return;
+    this.#services!.openTransactions.delete(this.#open);
+    this.#open.transaction.end();
     this.#open = undefined;
   }
 

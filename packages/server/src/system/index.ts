@@ -9,6 +9,7 @@ import type {Value} from '../model/datatype.ts';
 import type {Incarnation} from '../model/names.ts';
 import type {Session} from '../model/session.ts';
 import {AUDIT_LOG} from './audit-log.ts';
+import {CLUSTER, CLUSTER_GROUPS} from './cluster.ts';
 import {COLUMNS} from './columns.ts';
 import {DATATYPES} from './datatypes.ts';
 import type {SystemTableFacts} from './define.ts';
@@ -31,6 +32,7 @@ import {MANIFEST} from './manifest.ts';
 import {META} from './meta.ts';
 import {NAMESPACES, NAMESPACES_VIEW} from './namespaces.ts';
 import {SCHEMAS, SCHEMAS_VIEW} from './schemas.ts';
+import {SERVER_LOGS} from './server-logs.ts';
 import {SESSIONS} from './sessions.ts';
 import {SETTINGS} from './settings.ts';
 import {SIGN_INS} from './sign-ins.ts';
@@ -39,6 +41,7 @@ import {STORAGE_LOCATIONS} from './storage-locations.ts';
 import {STORAGES} from './storages.ts';
 import {TABLE_SCHEMAS} from './table-schemas.ts';
 import {TABLES} from './tables.ts';
+import {TRANSACTIONS} from './transactions.ts';
 import {USERS} from './users.ts';
 import {VIEWS} from './views.ts';
 
@@ -63,6 +66,10 @@ const VISIBLE = [
   JOB_NODES,
   AUDIT_LOG,
   SESSIONS,
+  TRANSACTIONS,
+  SERVER_LOGS,
+  CLUSTER,
+  CLUSTER_GROUPS,
 ] as const;
 
 /** Of the namespace `information_schema`. */

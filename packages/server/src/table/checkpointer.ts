@@ -53,6 +53,11 @@ export class Checkpointer {
     this.#capturedBytes = -options.loaded.replayedBytes;
   }
 
+  /** Its seq; 0 before the first. */
+  get newest(): Seq {
+    return this.#newest;
+  }
+
   /** Begins a checkpoint if one is due. Cheap: called after every applied batch. */
   look(): void {
     const {log, hot, logBytes, clock, warn} = this.#options;

@@ -126,9 +126,20 @@ export interface Place {
   readonly schema: Schema;
 }
 
+export interface TransactionFacts {
+  readonly moment: Seq;
+  /** Versions that a commit would write. */
+  readonly writeCount: number;
+  /** Of all that it keeps. */
+  readonly writeBytes: number;
+  /** Written to. */
+  readonly placeCount: number;
+}
+
 /** The same doors, over one moment and own writes: see `transaction.ts`. Whoever began it ends it, however it went. */
 export interface Transaction extends Tables {
   readonly id: string;
+  readonly facts: TransactionFacts;
   savepoint(name: string): void;
   /** Throws if there is none of that name. It stays, those after it go. */
   rollbackTo(name: string): void;

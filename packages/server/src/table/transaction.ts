@@ -31,7 +31,16 @@ import type {Release} from './latches.ts';
 import {openSnapshot, throwIfOver} from './merge.ts';
 import {candidates, checkCurrent, predecessorFlag, type RowsOptions, viewOf, visitNewest} from './newest.ts';
 import {overlay} from './overlay.ts';
-import type {Change, InsertOptions, Place, ScanRequest, TableSnapshot, Transaction, WriteOptions} from './table.ts';
+import type {
+  Change,
+  InsertOptions,
+  Place,
+  ScanRequest,
+  TableSnapshot,
+  Transaction,
+  TransactionFacts,
+  WriteOptions,
+} from './table.ts';
 
 /** Most transactions are small. */
 const OWN_SLAB_BYTES = 64 * 1024;
@@ -82,6 +91,11 @@ class OpenTransaction implements Transaction {
     this.#own = createHot({slabBytes: OWN_SLAB_BYTES});
     this.#releaseFiles = options.manifests.hold();
     for (const {scope, schema} of places) this.#capture(scope, schema);
+  }
+
+  get facts(): TransactionFacts {
+    const placeCount = this.#written.size;
+    return {moment: this.#moment, writeCount: this.#own.rowCount(), writeBytes: this.#bytes, placeCount};
   }
 
   snapshot(scope: Scope, schema: Schema): TableSnapshot {

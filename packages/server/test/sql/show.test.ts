@@ -6,6 +6,8 @@ import {checkUserId} from '../../src/model/names.ts';
 import type {Role, Session} from '../../src/model/session.ts';
 import {flush, openTestDatabase, type TestDatabase} from '../test-database.ts';
 
+const json = (row: string) => JSON.parse(row);
+
 describe('show', () => {
   let database: TestDatabase;
   before(async () => {
@@ -35,6 +37,38 @@ describe('show', () => {
   };
   const refused = (promise: Promise<unknown>, code: string) =>
     assert.rejects(promise, (error: unknown) => error instanceof DbError && error.code === code);
+
+  test('system.transactions lists what is open: its reads, its writes, and nothing once it has ended', async () => {
+    const open = 'SELECT state, write_count, touched_tables_count, transaction_id, origin FROM system.transactions';
+    const signal = new AbortController().signal;
+    const session: Session = {userId: checkUserId('ana'), role: 'dba', proof: {kind: 'development'}};
+    const write = 'INSERT INTO app.notes VALUES (8, NULL), (9, NULL); DELETE FROM app.notes WHERE id = 8';
+    const sql = `BEGIN; ${open}; ${write}; ${open}; ROLLBACK; ${open}; BEGIN; ${open}; COMMIT; ${open}`;
+    const results = await database.runSql({sql, params: [], namespace: undefined, session, signal});
+    const rows = results.flatMap(result => (result.columns === undefined ? [] : [(result.rows ?? []).map(json)]));
+    const id = /\((.*)\)/.exec(results[0]!.message!)![1];
+    const again = /\((.*)\)/.exec(results[7]!.message!)![1];
+    assert.deepEqual(rows, [
+      [['open_read', '0', '0', id, 'SqlBatch']],
+      [['open_write', '2', '1', id, 'SqlBatch']],
+      [],
+      [['open_read', '0', '0', again, 'SqlBatch']],
+      [],
+    ]);
+  });
+
+  test('system.server_logs shows the messages that were handed in, to admins alone', async () => {
+    const place = {thread: null, target: null, line: null};
+    const message = {timestamp: '2026-01-01T00:00:00.000Z', level: 'warn', ...place, message: 'Full.'};
+    const other = await openTestDatabase({logMessages: () => [message]});
+    try {
+      const {rows} = await other.sql('SELECT * FROM system.server_logs');
+      assert.deepEqual(rows, [['2026-01-01T00:00:00.000Z', 'warn', null, null, null, 'Full.']]);
+    } finally {
+      await other.stop();
+    }
+    await refused(as('ana', 'user', 'SELECT * FROM system.server_logs'), 'PERMISSION_DENIED');
+  });
 
   test('SHOW TABLES lists what the session may read', async () => {
     const names = async (role: Role) => (await as('ana', role, 'SHOW TABLES')).map(row => row['table_name']);
