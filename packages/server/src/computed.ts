@@ -241,17 +241,13 @@ export function tableCounts(
 
 /** The rows of `system.stats`. */
 export function stats(options: StatsOptions): Record<string, string | number | bigint> {
-  const {catalog, hot, cold, manifests, files, commit, log, duck, jobs} = options;
+  const {catalog, hot, jobs} = options;
   const machine = options.machine();
   const running = jobs.list();
   const count = (status: string) => running.filter(job => job.status === status).length;
   const {finished} = jobs.counts();
   const finishedSinceStart = (status: string) =>
     finished.reduce((sum, one) => (one.status === status ? sum + one.count : sum), 0);
-  const {totals} = manifests;
-  const logStats = log.stats();
-  const coldStats = cold.stats();
-  const duckStats = duck.stats();
   const uptimeMs = options.uptimeMs();
   const live = options.liveCounts();
   return {
@@ -285,6 +281,17 @@ export function stats(options: StatsOptions): Record<string, string | number | b
     active_connections: live.connections,
     active_subscriptions: live.subscriptions,
     subscriptions_behind: live.behind,
+    ...tierStats(options),
+  };
+}
+
+/** Where rows lie, and what reads and writes them. */
+function tierStats({hot, cold, manifests, files, commit, log, duck}: StatsOptions) {
+  const {totals} = manifests;
+  const logStats = log.stats();
+  const coldStats = cold.stats();
+  const duckStats = duck.stats();
+  return {
     hot_rows: hot.rowCount(),
     hot_bytes: hot.bytes(),
     cold_scopes: totals.scopes,
