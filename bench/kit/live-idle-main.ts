@@ -38,6 +38,7 @@ async function measure({directory, kind, queries}: LiveJob): Promise<LiveFigures
     snapshotIdleMs: 60_000,
     historyRowsMax: 200_000,
     historyMs: 60_000,
+    progressMs: 60_000,
   };
   const db = await openEmbedded(directory, {durability: 'D1', flushCheckMs: 0, live: {...limits, ...more}});
   await db.sql('CREATE NAMESPACE bench');

@@ -194,7 +194,9 @@ test('options null subscribes to changes alone, and resumes them', async () => {
   const started = fixture.client.subscribeWithSql('SELECT * FROM t', message => messages.push(message), null);
   await flow(fixture);
   await started;
-  assert.deepEqual(fixture.world.socket.sentOf('subscribe')[0]?.subscription, {id: 'sub-1', sql: 'SELECT * FROM t'});
+  assert.deepEqual(fixture.world.socket.sentOf('subscribe')[0]?.subscription, {
+    ...{id: 'sub-1', sql: 'SELECT * FROM t', progress: true},
+  });
   fixture.server.hangUp();
   fixture.server.commit(writes(['2', 'two']));
   await fixture.world.pass(500);
@@ -203,6 +205,20 @@ test('options null subscribes to changes alone, and resumes them', async () => {
     messages.map(message => message.type),
     ['subscription_ack', 'subscription_ack', 'change'],
   );
+});
+
+test('a change without rows moves the cursor, and nobody is told', async () => {
+  const fixture = setUp();
+  const messages: SubscriptionMessage[] = [];
+  const started = fixture.client.subscribeWithSql('SELECT * FROM t', message => messages.push(message));
+  await flow(fixture);
+  await started;
+  const before = messages.length;
+  const seq = String(fixture.server.seq + 5n);
+  const mark = {type: 'change', subscription_id: 'sub-1', change_type: 'delete', old_values: [], seq};
+  fixture.world.socket.say(mark);
+  assert.equal(messages.length, before);
+  assert.equal(fixture.client.getLastSeqId('sub-1'), seq);
 });
 
 test('a subscription that the server refuses ends with its code; what passes is asked for again, not without end', async () => {

@@ -231,7 +231,7 @@ export class Subscription {
     this.#partial = [];
     this.#asksFrom = this.#cursor !== undefined;
     const options = this.#asksFrom ? {...this.#options, from: this.#cursor!} : withoutFrom(this.#options);
-    const subscription = options === undefined ? {id, sql} : {id, sql, options};
+    const subscription = {id, sql, progress: true, ...(options === undefined ? undefined : {options})};
     this.#door.send({type: 'subscribe', subscription});
   }
 
@@ -274,7 +274,8 @@ export class Subscription {
     const changes = this.#partial;
     this.#partial = [];
     const before = this.#state === 'live' ? this.#cursor : undefined;
-    const fresh = before === undefined ? changes : changes.flatMap(each => newerThan(before, each) ?? []);
+    const told = changes.filter(hasRows);
+    const fresh = before === undefined ? told : told.flatMap(each => newerThan(before, each) ?? []);
     for (const each of changes) {
       const seq = each.seq ?? greatestSeq([...(each.rows ?? []), ...(each.old_values ?? [])]);
       if (this.#state === 'live') this.#moveCursor(seq);
@@ -291,6 +292,11 @@ export class Subscription {
     const message = this.#failure === undefined ? (this.#message as ErrorMessage) : undefined;
     this.#listener.onEnd(this.#failure ?? errorOf(message!), message);
   }
+}
+
+/** One without rows tells the cursor alone. */
+function hasRows({rows, old_values}: ChangeMessage): boolean {
+  return (rows?.length ?? 0) + (old_values?.length ?? 0) > 0;
 }
 
 function errorOf({code, message}: ErrorMessage): KalamError {

@@ -54,6 +54,7 @@ describe('messages of clients', () => {
     ['from keeps its digits', `{"from":${SEQ}}`, {from: SEQ}],
     ['from_seq_id is from', `{"from_seq_id":${SEQ}}`, {from: SEQ}],
     ['from outranks its alias', `{"from_seq_id":1,"from":${SEQ}}`, {from: SEQ}],
+    ['no rows at first is a number of rows', '{"last_rows":0}', {last_rows: 0}],
     ['from beside last_rows', '{"from":5,"last_rows":10}', {from: '5', last_rows: 10}],
 
     ['null members are absent', '{"from":null,"batch_size":null,"last_rows":null}', {}],
@@ -64,6 +65,14 @@ describe('messages of clients', () => {
       const subscription = read === undefined ? {id: 's', sql: 'q'} : {id: 's', sql: 'q', options: read};
       deepEqual(message, {type: 'subscribe', subscription});
     });
+
+  it('reads whether progress is wanted', () => {
+    const message = (progress: string) =>
+      parseClientMessage(`{"type":"subscribe","subscription":{"id":"s","sql":"q","progress":${progress}}}`);
+    deepEqual(message('true'), {type: 'subscribe', subscription: {id: 's', sql: 'q', progress: true}});
+    for (const other of ['false', 'null', '1'])
+      deepEqual(message(other), {type: 'subscribe', subscription: {id: 's', sql: 'q'}});
+  });
 
   it('takes the digits of the member, not of a text that looks like one', () => {
     const sql = `SELECT * FROM app.todo WHERE note = '"from":7188000000000000002'`;
@@ -118,7 +127,7 @@ describe('messages of clients', () => {
       's',
       /batch_size must be an integer from 1/,
     ],
-    ['half a row', subscribe({options: {last_rows: 0.5}}), 'UNSUPPORTED', 's', /last_rows must be an integer from 1/],
+    ['half a row', subscribe({options: {last_rows: 0.5}}), 'UNSUPPORTED', 's', /last_rows must be an integer from 0/],
     [
       'more last rows than a batch, though from is given',
       subscribe({options: {last_rows: 1001, from: 5}}),

@@ -145,17 +145,16 @@ function readSubscribe(fields: Fields): SubscribeMessage {
     );
   const sql = textOf(fields, 'sql', 'subscription.sql');
   const options = fields['options'] ?? undefined;
-  if (options === undefined) return {type: 'subscribe', subscription: {id, sql}};
-  return {
-    type: 'subscribe',
-    subscription: {id, sql, options: readOptions(id, objectOf(options, 'subscription.options'))},
-  };
+  const subscription: SubscribeMessage['subscription'] = {id, sql};
+  if (options !== undefined) subscription.options = readOptions(id, objectOf(options, 'subscription.options'));
+  if (fields['progress'] === true) subscription.progress = true;
+  return {type: 'subscribe', subscription};
 }
 
 function readOptions(id: string, fields: Fields): SubscribeOptions {
   const options: SubscribeOptions = {};
   const batchRows = countOf(id, fields, 'batch_size', 1);
-  const lastRows = countOf(id, fields, 'last_rows', 1);
+  const lastRows = countOf(id, fields, 'last_rows', 0);
   const from = fields['from'] ?? fields['from_seq_id'] ?? undefined;
   if (batchRows !== undefined) options.batch_size = Math.min(batchRows, BATCH_ROWS_MAX);
   if (lastRows !== undefined) options.last_rows = lastRows;

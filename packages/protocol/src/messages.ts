@@ -61,13 +61,15 @@ export interface SubscribeMessage {
     sql: string;
     /** Absent or null: no initial rows, changes only. `{}`: all rows first. */
     options?: SubscribeOptions | null;
+    /** Extension. While nothing concerns the query, changes of no row are to tell the cursor now and then. */
+    progress?: boolean;
   };
 }
 
 export interface SubscribeOptions {
   /** Rows per batch, 1 to `BATCH_ROWS_MAX` (more counts as that); `BATCH_ROWS_DEFAULT` when absent. */
   batch_size?: number;
-  /** Only the newest rows by `_seq`, oldest first, in one batch; 1 to `batch_size`. */
+  /** Only the newest rows by `_seq`, oldest first, in one batch; 0, which is an empty batch, to `batch_size`. */
   last_rows?: number;
   /** Resume: what happened after this seq. Wins over `last_rows`. Also spelled `from_seq_id` on the wire. */
   from?: SeqText;
@@ -188,7 +190,7 @@ export interface ChangeMessage {
   removed_seqs?: SeqText[];
   /** Extension. The reason of all rows of the message. */
   reason?: ChangeReason;
-  /** Extension. The cursor after this message. */
+  /** Extension. The cursor after this message. One without rows, sent to who asked for `progress`, says nothing else. */
   seq?: SeqText;
   /** Extension. More messages of the same commit, or of the same catching up, follow: the rows are not yet those of one moment. */
   more?: true;

@@ -63,6 +63,7 @@ export function databaseOptions(config: Config, {logger, recent}: Log): Database
       snapshotIdleMs: config['live.batch_timeout_seconds'] * 1000,
       historyRowsMax: config['live.history_rows'],
       historyMs: config['live.history_seconds'] * 1000,
+      progressMs: config['live.progress_seconds'] * 1000,
     },
     storageCacheBytes: config['storage.cache_bytes'],
     sharedTemplate: config['storage.shared_tables_template'],

@@ -220,6 +220,12 @@ export const OPTIONS = {
     range: [1, DAY_S],
     about: 'How long the changes of a table are remembered after its last live query was closed.',
   },
+  'live.progress_seconds': {
+    default: 60,
+    unit: 's',
+    range: [1, DAY_S],
+    about: 'How long a client that asked for progress hears of no cursor, before it is sent one without a change.',
+  },
   'rate_limit.max_subscriptions_per_user': {
     default: 100,
     range: [1, 10_000_000],

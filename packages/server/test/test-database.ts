@@ -152,6 +152,7 @@ export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
     snapshotIdleMs: 60_000,
     historyRowsMax: 10_000,
     historyMs: 60_000,
+    progressMs: 60_000,
   },
   storageCacheBytes: 64 * 1024 * 1024,
   sharedTemplate: '{namespace}/{tableName}',

@@ -68,11 +68,12 @@ export class Feeds {
     return this.#due.length > 0;
   }
 
-  subscribe({subscription: {id, sql, options}}: SubscribeMessage): void {
+  subscribe({subscription: {id, sql, options, progress = false}}: SubscribeMessage): void {
     try {
       const subscription = this.#options.room.subscribe({
         id,
         sql,
+        wantsProgress: progress,
         options: this.#liveOptions(options ?? undefined),
         ...(options == null ? {} : {optionsText: JSON.stringify(options)}),
       });

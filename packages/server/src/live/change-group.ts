@@ -45,7 +45,7 @@ export class ChangeGroupBuilder {
   }
 }
 
-/** The last part of a catch-up when nothing is left to tell: a change of no row. */
+/** A change of no row: a cursor, and the last part of a catch-up when nothing is left to tell. */
 export function noChange({schema, rowColumns}: Compiled, lastSeq: Seq): ChangeGroup {
   const changes: Change[] = [{kind: 'delete', reason: 'leave', isCatchUp: true, rows: []}];
   return {table: schema.name, columns: rowColumns, changes, lastSeq, bytes: 0, hasMore: false, encoded: new Map()};

@@ -26,6 +26,7 @@ export class Connection implements LiveConnection {
   #outboxBytes = 0;
   #held: Timer | undefined;
   sessionEnd: Timer | undefined;
+  progress: Timer | undefined;
   isClosed = false;
 
   constructor(room: LiveRoom, {id, session, sink}: ConnectOptions) {
@@ -114,6 +115,7 @@ export class Connection implements LiveConnection {
     this.isClosed = true;
     this.#held?.stop();
     this.sessionEnd?.stop();
+    this.progress?.stop();
     this.#outbox = [];
     for (const subscription of [...this.subscriptions.values()]) subscription.close();
     this.room.forget(this);

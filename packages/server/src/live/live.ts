@@ -85,6 +85,8 @@ export interface SubscribeRequest {
   readonly sql: string;
   /** undefined: no rows at first, changes only. */
   readonly options: SubscribeOptions | undefined;
+  /** When nothing was told for a while: `changes` of no row now and then, whose `lastSeq` is a cursor. */
+  readonly wantsProgress?: boolean;
   /** Of the client, as it stood, for system.live. */
   readonly optionsText?: string;
 }
@@ -92,7 +94,7 @@ export interface SubscribeRequest {
 export interface SubscribeOptions {
   /** Rows per batch, 1 to a maximum; Infinity: as many as fit into one batch's bytes, for clients that never ask for the next. */
   readonly batchSize?: number;
-  /** Only the newest so many rows by `_seq`, oldest first, in one batch; at most `batchSize`. */
+  /** Only the newest so many rows by `_seq`, oldest first, in one batch; 0 to `batchSize`. */
   readonly lastRows?: number;
   /** Resume: everything up to this seq is known to the client. Wins over `lastRows`. */
   readonly from?: Seq;

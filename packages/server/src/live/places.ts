@@ -15,6 +15,8 @@ export interface LiveLimits {
   /** Rows all histories remember together, and how long after the last subscriber has left. */
   readonly historyRowsMax: number;
   readonly historyMs: number;
+  /** Who asked for it is told its cursor when it heard of none for so long. */
+  readonly progressMs: number;
 }
 
 const ID_LENGTH_MAX = 256;

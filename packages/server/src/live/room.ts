@@ -22,7 +22,7 @@ import {systemTable} from '../system/index.ts';
 import type {ChangeFeed, ChangeListener, RowChange} from '../table/change-feed.ts';
 import type {TableSnapshot, Tables} from '../table/table.ts';
 import {type Missed, missedByHistory, missedByScan} from './catch-up.ts';
-import {cellBytes, noChange} from './change-group.ts';
+import {cellBytes} from './change-group.ts';
 import {Connection} from './connection.ts';
 import {type Evictions, StreamExpiry} from './expiry.ts';
 import {Gate} from './gate.ts';
@@ -30,6 +30,7 @@ import type {ConnectOptions, Live, LiveConnection, LiveQuery, SubscribeOptions, 
 import {readLiveQuery} from './live-query.ts';
 import {type Group, type ScopeWatch, takePending} from './matcher.ts';
 import {checkId, type LiveLimits, Places} from './places.ts';
+import {Progress} from './progress.ts';
 import {canResume, type ResumeFacts} from './resume.ts';
 import {SessionEnds} from './session-ends.ts';
 import {compileShape, isSame, shapeQuery} from './shape.ts';
@@ -70,6 +71,7 @@ export class LiveRoom implements Live, ChangeListener {
   readonly #places: Places;
   readonly #sessionEnds: SessionEnds;
   readonly #expiry: StreamExpiry;
+  readonly #progress: Progress;
   #dirty = new Set<Connection>();
   #isClosed = false;
 
@@ -78,6 +80,7 @@ export class LiveRoom implements Live, ChangeListener {
     this.limits = options.limits;
     this.#places = new Places(options.limits);
     this.wheel = new Wheel(options.clock, TICK_MS);
+    this.#progress = new Progress(this.wheel, options.limits.progressMs);
     this.#watches = new Watches({
       feed: options.feed,
       wheel: this.wheel,
@@ -171,13 +174,8 @@ export class LiveRoom implements Live, ChangeListener {
     const schema = this.#find(select.table);
     const scope = this.#options.scopeFor(session, schema, 'read');
     const group = this.#watches.join(schema, scope, shapeQuery(select, schema), session);
-    const parts = {
-      id: request.id,
-      sql: request.sql,
-      optionsText: request.optionsText ?? null,
-      batchSize,
-      nowMs: this.#options.clock.nowMs(),
-    };
+    const {id, sql, optionsText = null, wantsProgress = false} = request;
+    const parts = {id, sql, optionsText, wantsProgress, batchSize, nowMs: this.#options.clock.nowMs()};
     this.#expiry.look(group.scope);
     const {begin, isResync} = this.#beginning(group, request.options);
     const subscription = new LiveSubscription(connection, group, parts, begin);
@@ -190,7 +188,8 @@ export class LiveRoom implements Live, ChangeListener {
       throw error;
     }
     replaced?.close();
-    if (!subscription.isEnded) connection.subscriptions.set(request.id, subscription);
+    if (!subscription.isEnded) connection.subscriptions.set(id, subscription);
+    if (wantsProgress) this.#progress.plan(connection);
     return subscription;
   }
 
@@ -466,9 +465,8 @@ export class LiveRoom implements Live, ChangeListener {
   #tellMissed(subscription: LiveSubscription, {group, through, newest}: Told): boolean {
     if (subscription.isEnded) return true;
     const upTo = through ?? newest;
-    const told = group ?? (subscription.isInParts ? noChange(subscription.group.shape.compiled, upTo) : undefined);
-    if (told === undefined) subscription.passed(upTo);
-    else subscription.changes(told, upTo, this.#options.clock.nowMs());
+    if (group === undefined) subscription.passed(upTo);
+    else subscription.changes(group, upTo, this.#options.clock.nowMs());
     return through === undefined;
   }
 

@@ -105,7 +105,7 @@ export class SnapshotReader {
   constructor(table: TableSnapshot, question: Question, newestRows: number | undefined) {
     this.#question = question;
     this.#newestRows = newestRows;
-    this.#request = scanRequest(question);
+    this.#request = newestRows === 0 ? undefined : scanRequest(question);
     if (this.#request === undefined) table.close();
     else this.#table = table;
   }

@@ -7,6 +7,7 @@
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {Seq} from '../model/names.ts';
 import type {Timer} from '../std/wheel.ts';
+import {noChange} from './change-group.ts';
 import type {Connection} from './connection.ts';
 import type {BatchControl, ChangeGroup, LiveEvent, LiveQuery, SubscribeOptions, Subscription} from './live.ts';
 import type {Group} from './matcher.ts';
@@ -18,6 +19,7 @@ export interface SubscriptionParts {
   readonly sql: string;
   readonly optionsText: string | null;
   readonly batchSize: number;
+  readonly wantsProgress: boolean;
   readonly nowMs: number;
 }
 
@@ -28,6 +30,8 @@ export class LiveSubscription implements Subscription {
   readonly sql: string;
   readonly optionsText: string | null;
   readonly batchSize: number;
+  /** Its client is to be told now and then how far it is. */
+  readonly wantsProgress: boolean;
   readonly createdMs: number;
   lastChangeMs: number;
   changeCount = 0;
@@ -49,6 +53,10 @@ export class LiveSubscription implements Subscription {
   #through: Seq;
   #deliveredThrough: Seq;
   #isOnItsWay = false;
+  /** The cursor that its client was given last. */
+  #toldSeq: Seq;
+  /** It resumed from an old cursor and wants to know how far that has brought it. */
+  #owesCursor: boolean;
 
   constructor(
     connection: Connection,
@@ -62,11 +70,14 @@ export class LiveSubscription implements Subscription {
     this.sql = parts.sql;
     this.optionsText = parts.optionsText;
     this.batchSize = parts.batchSize;
+    this.wantsProgress = parts.wantsProgress;
     this.createdMs = parts.nowMs;
     this.lastChangeMs = parts.nowMs;
     this.state = begin.state;
     this.#through = begin.seq;
     this.#deliveredThrough = begin.seq;
+    this.#toldSeq = begin.seq;
+    this.#owesCursor = parts.wantsProgress && begin.state === 'behind';
   }
 
   get liveId(): string {
@@ -124,6 +135,7 @@ export class LiveSubscription implements Subscription {
     this.#isOnItsWay = true;
     if (lastSeq !== null) this.#through = lastSeq;
     if (!hasMore) this.#through = this.snapshotSeq;
+    this.#toldSeq = this.#through;
     const {isResync} = this;
     this.connection.push(
       {kind: 'batch', subscription: this, isResync, columns, rows, control, seq: this.#through},
@@ -134,17 +146,38 @@ export class LiveSubscription implements Subscription {
   /** Changes of commits up to `through`, the first of which is the first after all that was handed on before. */
   changes(group: ChangeGroup, through: Seq, nowMs: number): void {
     if (!this.#isOnItsWay) this.#deliveredThrough = this.state === 'live' ? firstSeq(group) - 1n : this.#through;
+    this.lastChangeMs = nowMs;
+    this.#tell(group, through);
+    for (const {rows} of group.changes) this.changeCount += rows.length;
+  }
+
+  /** A catch-up has found nothing, or nothing more, up to there. */
+  passed(through: Seq): void {
+    if (this.isInParts || (this.#owesCursor && through > this.#toldSeq)) {
+      if (!this.#isOnItsWay) this.#deliveredThrough = this.#through;
+      this.#tell(noChange(this.group.shape.compiled, through), through);
+    } else {
+      this.#through = through;
+    }
+  }
+
+  /** Where it has come to, if it wants to know and does not. */
+  mark(): void {
+    if (!this.wantsProgress || this.state !== 'live' || this.#isOnItsWay) return;
+    const {compiled} = this.group.shape;
+    const newest = this.connection.room.newestSeq(compiled.schema);
+    if (newest <= this.#toldSeq) return;
+    this.#deliveredThrough = newest;
+    this.#tell(noChange(compiled, newest), newest);
+  }
+
+  #tell(group: ChangeGroup, through: Seq): void {
     this.#isOnItsWay = true;
     this.isInParts = group.hasMore;
     this.#through = through;
-    this.lastChangeMs = nowMs;
-    for (const {rows} of group.changes) this.changeCount += rows.length;
+    this.#toldSeq = through;
+    this.#owesCursor = false;
     this.connection.push({kind: 'changes', subscription: this, group}, group.bytes);
-  }
-
-  /** Nothing was to be told up to there. */
-  passed(through: Seq): void {
-    this.#through = through;
   }
 
   /** A live one cannot be told of these now. */
@@ -185,16 +218,16 @@ const BATCH_ROWS_MAX = 10_000;
 
 /** Rows per batch. Throws NOT_SUPPORTED or INVALID_PARAMETER. */
 export function checkOptions({batchSize = BATCH_ROWS, lastRows}: SubscribeOptions): number {
-  if (batchSize !== Number.POSITIVE_INFINITY) checkCount('batch_size', batchSize);
+  if (batchSize !== Number.POSITIVE_INFINITY) checkCount('batch_size', batchSize, 1);
   if (lastRows === undefined) return batchSize;
-  checkCount('last_rows', lastRows);
+  checkCount('last_rows', lastRows, 0);
   if (lastRows <= batchSize) return batchSize;
   throw fail.notSupported(
     `last_rows (${lastRows}) cannot exceed batch_size (${batchSize}); paginated last_rows replay is not supported`,
   );
 }
 
-function checkCount(name: string, count: number): void {
-  if (Number.isInteger(count) && count >= 1 && count <= BATCH_ROWS_MAX) return;
-  throw fail.invalidSql(`${name} is a whole number from 1 to ${BATCH_ROWS_MAX}`);
+function checkCount(name: string, count: number, min: number): void {
+  if (Number.isInteger(count) && count >= min && count <= BATCH_ROWS_MAX) return;
+  throw fail.invalidSql(`${name} is a whole number from ${min} to ${BATCH_ROWS_MAX}`);
 }

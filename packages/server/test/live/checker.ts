@@ -35,6 +35,7 @@ export interface Met {
   deaths: number;
   transactions: number;
   rights: number;
+  marks: number;
 }
 
 export function newMet(): Met {
@@ -51,6 +52,7 @@ export function newMet(): Met {
     deaths: 0,
     transactions: 0,
     rights: 0,
+    marks: 0,
   };
 }
 
@@ -84,6 +86,7 @@ export class Checker {
         // So few that it is not enough now and then.
         historyRowsMax: seed % 5 === 0 ? 40 : 400,
         historyMs: 5000,
+        progressMs: 1000,
       },
     });
   }

@@ -31,6 +31,7 @@ describe('live queries end', () => {
         snapshotIdleMs: 10_000,
         historyRowsMax: 80,
         historyMs: 1000,
+        progressMs: 1000,
       },
     });
     await sql('CREATE NAMESPACE app');
@@ -247,6 +248,34 @@ describe('live queries end', () => {
       ack.kind === 'ack' && ack.columns.every(({flags = []}) => !flags.includes('pk')),
       'no column is said to be the key',
     );
+  });
+
+  test('LQ-20: who asks for progress is told a later cursor, once, though nothing concerns the query', async () => {
+    const client = new Client(database.live);
+    const query = 'SELECT * FROM app.mine WHERE id = 0';
+    const quiet = client.subscribe(query);
+    const answer = client.subscribe(query, {}, {wantsProgress: true});
+    await settle();
+    const {cursor} = answer;
+    await sql('INSERT INTO app.mine (id) VALUES (1)');
+    await clock.advance(1500);
+    await settle();
+    assert.ok(answer.cursor > cursor);
+    assert.equal(answer.subscription.resumeFrom, answer.cursor);
+    const told = answer.events.length;
+    await clock.advance(5000);
+    await settle();
+    assert.equal(answer.events.length, told, 'nothing happened since');
+    client.queuedBytes = 5000;
+    await sql('INSERT INTO app.mine (id) VALUES (2)');
+    await clock.advance(1500);
+    assert.equal(answer.events.length, told, 'there is no room');
+    client.drain();
+    await sql('INSERT INTO app.mine (id) VALUES (0)');
+    await settle();
+    assert.deepEqual([...answer.rows.keys()], ['"0"']);
+    assert.deepEqual(quiet.told, ['insert "0" (new)']);
+    assert.equal(quiet.events.length, 2, 'who does not ask is told of changes alone');
   });
 
   test('LQ-10: a socket that takes nothing for too long is closed, and its client resumes', async () => {

@@ -132,6 +132,15 @@ describe('live queries', () => {
     await agrees(answer, 'SELECT * FROM app.todo');
   });
 
+  test('LQ-2: last_rows 0 is one empty batch of this moment, and every later change', async () => {
+    await sql("INSERT INTO app.todo (id, room) VALUES (1, 'a'), (2, 'a')");
+    const answer = client().subscribe('SELECT * FROM app.todo', {lastRows: 0});
+    await sql("UPDATE app.todo SET room = 'b' WHERE id = 1");
+    await settle();
+    assert.deepEqual(answer.control, {batchNum: 0, hasMore: false, status: 'ready', lastSeq: null});
+    assert.deepEqual(answer.told, ['update "1" (stay)']);
+  });
+
   test('LQ-2: last_rows gives the newest rows, oldest first', async () => {
     await sql('INSERT INTO app.todo (id) VALUES (5), (3), (9), (1)');
     await sql('UPDATE app.todo SET n = 1 WHERE id = 5');

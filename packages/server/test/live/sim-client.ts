@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {developmentSession} from '../../src/auth/sessions.ts';
-import type {LiveConnection, LiveEvent, LiveSink, SubscribeOptions, Subscription} from '../../src/live/live.ts';
+import type {LiveConnection, LiveEvent, LiveSink, SubscribeRequest, Subscription} from '../../src/live/live.ts';
 import type {LiveSubscription} from '../../src/live/subscription.ts';
 import type {Role} from '../../src/model/session.ts';
 import {type Checker, TABLES} from './checker.ts';
@@ -150,7 +150,9 @@ export class SimClient implements LiveSink {
 
   #again(id: string, query: string, held: Answer | undefined): void {
     const {random, met} = this.#checker;
-    const from = held?.error === undefined ? (held?.lastSeq ?? 0n) : 0n;
+    const wantsProgress = random() < 0.5;
+    const known = random() < 0.5 ? held?.cursor : held?.lastSeq;
+    const from = held?.error === undefined ? (known ?? 0n) : 0n;
     const lastRows = from === 0n && random() < 0.1 ? 1 + this.#checker.int(3) : undefined;
     const options = {
       ...(random() < 0.5 ? {batchSize: 3 + this.#checker.int(3)} : {}),
@@ -160,19 +162,22 @@ export class SimClient implements LiveSink {
     this.#checker.say(
       `${this.#user}: ${id} ${query} ${JSON.stringify(options, (_, value) => (typeof value === 'bigint' ? String(value) : value))}`,
     );
-    const subscription = this.#allowed(id, query, options);
+    const subscription = this.#allowed({id, sql: query, options, wantsProgress});
     if (subscription === undefined) return;
     const wasWhole = this.#answers.get(id)?.isWhole ?? true;
     const isWhole = from === 0n ? lastRows === undefined : wasWhole;
-    this.#answers.set(id, {query, isWhole, answer: new Answer(subscription, from === 0n ? undefined : held)});
+    const answer = new Answer(subscription, from === 0n ? undefined : held);
+    answer.cursor = from;
+    this.#answers.set(id, {query, isWhole, answer});
     if (from !== 0n) met.resumed++;
   }
 
   /** Who is refused gives up; who is not has the right. */
-  #allowed(id: string, query: string, options: SubscribeOptions): Subscription | undefined {
-    const mayNot = this.#checker.isPrivate && this.#role === 'user' && query.includes('app.board');
+  #allowed(request: SubscribeRequest): Subscription | undefined {
+    const {id, sql} = request;
+    const mayNot = this.#checker.isPrivate && this.#role === 'user' && sql.includes('app.board');
     try {
-      const subscription = this.#connection!.subscribe({id, sql: query, options});
+      const subscription = this.#connection!.subscribe(request);
       assert.ok(!mayNot, 'the board is private');
       return subscription;
     } catch (error) {
@@ -226,6 +231,7 @@ export class SimClient implements LiveSink {
     if (event.kind === 'ack' && event.start === 'resync') met.resynced++;
     if (event.kind !== 'changes') return;
     for (const {reason, rows} of event.group.changes) {
+      if (rows.length === 0) met.marks++;
       if (reason === 'leave') met.leaves += rows.length;
       if (reason === 'evicted') met.evicted += rows.length;
     }

@@ -41,9 +41,13 @@ export class Client implements LiveSink {
   subscribe(
     sql: string,
     options?: SubscribeOptions,
-    {id = `s${this.answers.size + 1}`, held}: {id?: string; held?: Answer} = {},
+    {
+      id = `s${this.answers.size + 1}`,
+      held,
+      wantsProgress = false,
+    }: {id?: string; held?: Answer; wantsProgress?: boolean} = {},
   ): Answer {
-    const subscription = this.connection.subscribe({id, sql, options});
+    const subscription = this.connection.subscribe({id, sql, options, wantsProgress});
     const answer = new Answer(subscription, held);
     this.answers.set(subscription, answer);
     return answer;
@@ -83,6 +87,8 @@ export class Answer {
   /** In the middle of a catch-up. */
   isPartial = false;
   lastSeq: Seq = 0n;
+  /** What the last whole message said it can be resumed from. */
+  cursor: Seq = 0n;
 
   /** `held`: what it has from an earlier subscription, from which it resumes. */
   constructor(subscription: Subscription, held?: Answer) {
@@ -90,6 +96,7 @@ export class Answer {
     if (held === undefined) return;
     this.rows = new Map(held.rows);
     this.lastSeq = held.lastSeq;
+    this.cursor = held.cursor;
   }
 
   take(event: LiveEvent): void {
@@ -104,13 +111,17 @@ export class Answer {
         if (event.control.batchNum === 0 && event.isResync) {
           this.rows.clear();
           this.lastSeq = 0n;
+          this.cursor = 0n;
         }
         this.control = event.control;
+        this.cursor = event.seq;
         for (const row of event.rows) this.#put(event.columns, row, {isOfBatch: true});
         break;
       case 'changes':
         this.isPartial = event.group.hasMore;
         for (const change of event.group.changes) this.#change(event.group.columns, change);
+        assert.ok(event.group.lastSeq > this.cursor, `cursor ${event.group.lastSeq} comes after ${this.cursor}`);
+        this.cursor = event.group.lastSeq;
         break;
       case 'end':
         this.error = event.error;

@@ -195,6 +195,44 @@ export function dialogues(serialization: Serialization): Dialogue[] {
       ],
     },
     {
+      name: 'who resumes and asks for progress is told a later cursor, though nothing concerned the query',
+      upgrade,
+      lines: [
+        hello,
+        ['sql', `${EMPTY}; INSERT INTO app.todo VALUES (1, 'a', true)`],
+        ['>', subscribe('p', TODO)],
+        ['<', ack('p', SCHEMA, 'ready', {seq: '$at'})],
+        ['>', {type: 'unsubscribe', subscription_id: 'p'}],
+        ['sql', "INSERT INTO app.todo VALUES (1, 'b', false) ON CONFLICT (id) DO UPDATE SET title = 'c'", 'ben'],
+        ['>', {type: 'subscribe', subscription: {id: 'p', sql: TODO, options: {from: '$at'}, progress: true}}],
+        ['<', ack('p', SCHEMA, 'ready', {seq: '$at'})],
+        ['<', {type: 'initial_data_batch', subscription_id: 'p', rows: [], ...control(0, 'ready', null)}],
+        ['<', {type: 'change', subscription_id: 'p', change_type: 'delete', old_values: [], seq: '$later'}],
+      ],
+    },
+    {
+      name: 'last_rows 0 is one empty batch, then changes',
+      upgrade,
+      lines: [
+        hello,
+        ['sql', `${EMPTY}; INSERT INTO app.todo VALUES (1, 'a', false)`],
+        ['>', subscribe('s0', 'SELECT id, title FROM app.todo', {last_rows: 0})],
+        ['<', ack('s0', SCHEMA.slice(0, 2))],
+        ['<', batch('s0', [], control(0, 'ready', null), '$at')],
+        ['sql', 'DELETE FROM app.todo WHERE id = 1'],
+        [
+          '<',
+          {
+            type: 'change',
+            subscription_id: 's0',
+            change_type: 'delete',
+            old_values: [{id: '1', title: 'a', _seq: '$gone'}],
+            seq: '$gone',
+          },
+        ],
+      ],
+    },
+    {
       name: 'what cannot be served is refused with the id, and the connection goes on',
       upgrade,
       lines: [

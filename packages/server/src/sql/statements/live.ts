@@ -138,8 +138,8 @@ function checkQuery({services, session}: StatementContext, sql: string): void {
 type ReadOption = (value: string, item: OptionItem, cursor: TokenCursor) => number | string;
 
 const OPTIONS = new Map<string, {name: string; read: ReadOption}>([
-  ['LAST_ROWS', {name: 'last_rows', read: readCount}],
-  ['BATCH_SIZE', {name: 'batch_size', read: readCount}],
+  ['LAST_ROWS', {name: 'last_rows', read: (...item) => readCount(0, ...item)}],
+  ['BATCH_SIZE', {name: 'batch_size', read: (...item) => readCount(1, ...item)}],
   ['FROM', {name: 'from', read: readSeq}],
   ['FROM_SEQ_ID', {name: 'from', read: readSeq}],
 ]);
@@ -159,9 +159,9 @@ function readOptions(cursor: TokenCursor): SubscribeTree['options'] {
   return options;
 }
 
-function readCount(value: string, item: OptionItem, cursor: TokenCursor): number {
+function readCount(min: number, value: string, item: OptionItem, cursor: TokenCursor): number {
   const count = Number(value);
-  if (/^\d+$/.test(value) && count >= 1 && count <= BATCH_ROWS_MAX) return count;
+  if (/^\d+$/.test(value) && count >= min && count <= BATCH_ROWS_MAX) return count;
   throw cursor.fail(`Invalid ${item.key.toLowerCase()} value: ${value}`, item.start);
 }
 
