@@ -28,7 +28,8 @@ import {WINDOW_FUNCTIONS} from '../packages/server/src/expr/window-functions.ts'
 import {METRICS} from '../packages/server/src/http/metrics.ts';
 import {tableText} from '../packages/server/src/model/names.ts';
 import {sqlName, TYPES, type TypeFacts} from '../packages/server/src/model/type-table.ts';
-import {OPTIONS, type OptionFacts} from '../packages/server/src/options.ts';
+import type {OptionFacts} from '../packages/server/src/option-facts.ts';
+import {OPTIONS} from '../packages/server/src/options.ts';
 import {ROW_MAKERS} from '../packages/server/src/query/bind-function.ts';
 import type {StatementKind} from '../packages/server/src/sql/define.ts';
 import {EXAMPLE_TABLES, linesOf, STATEMENT_TOPICS} from '../packages/server/src/sql/statement-doc.ts';

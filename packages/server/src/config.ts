@@ -8,7 +8,8 @@
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {parse, TomlError} from 'smol-toml';
-import {OPTIONS, type OptionFacts, type OptionKey, type OptionValue} from './options.ts';
+import type {OptionFacts, OptionValue} from './option-facts.ts';
+import {OPTIONS, type OptionKey} from './options.ts';
 
 type Choice<Facts> = Facts extends {oneOf: readonly (infer Word)[]}
   ? Word

@@ -113,7 +113,8 @@ function changeFields(group: ChangeGroup, change: Change, isLast: boolean): Fiel
   if (kind === 'delete') {
     fields.push(['old_values', rowsJson(rows.map(row => goneJson(columns, row, change.reason === 'deleted')))]);
     const removed = rows.map(row => row.removedSeq);
-    if (removed.every(seq => seq !== undefined)) fields.push(['removed_seqs', `[${removed.map(seqJson).join(',')}]`]);
+    if (removed.length > 0 && removed.every(seq => seq !== undefined))
+      fields.push(['removed_seqs', `[${removed.map(seqJson).join(',')}]`]);
   }
   const reason = REASONS[change.reason];
   if (reason !== undefined) fields.push(['reason', `"${reason}"`]);

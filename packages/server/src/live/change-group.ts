@@ -47,7 +47,7 @@ export class ChangeGroupBuilder {
 
 /** A change of no row: a cursor, and the last part of a catch-up when nothing is left to tell. */
 export function noChange({schema, rowColumns}: Compiled, lastSeq: Seq): ChangeGroup {
-  const changes: Change[] = [{kind: 'delete', reason: 'leave', isCatchUp: true, rows: []}];
+  const changes: Change[] = [{kind: 'delete', reason: 'deleted', isCatchUp: true, rows: []}];
   return {table: schema.name, columns: rowColumns, changes, lastSeq, bytes: 0, hasMore: false, encoded: new Map()};
 }
 

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import {after, before, describe, test} from 'node:test';
 import {readConfig, shownValue} from '../../src/config.ts';
 import {databaseOptions} from '../../src/database-options.ts';
-import {OPTIONS, type OptionFacts, type OptionKey} from '../../src/options.ts';
+import type {OptionFacts} from '../../src/option-facts.ts';
+import {OPTIONS, type OptionKey} from '../../src/options.ts';
 import {send, startServer, type TestServer} from './server.ts';
 
 /** Long enough for any policy, and found in nothing else. */
