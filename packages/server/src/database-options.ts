@@ -69,6 +69,7 @@ export function databaseOptions(config: Config, {logger, recent}: Log): Database
     sharedTemplate: config['storage.shared_tables_template'],
     userTemplate: config['storage.user_tables_template'],
     audit: {retentionDays: config['audit.retention_days'], rowsMax: config['audit.max_rows']},
+    grace: {days: config['user_management.deletion_grace_period_days']},
     auth: authOptions(config),
     settings: settingsOf(config),
     logMessages: recent,

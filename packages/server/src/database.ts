@@ -32,6 +32,7 @@ import {Sweeper} from './hot/sweeper.ts';
 import type {Measures} from './http/engine.ts';
 import {type AuditLimits, trimAuditLog} from './jobs/kinds/audit-retention.ts';
 import {evictStreams} from './jobs/kinds/stream-eviction.ts';
+import {type GraceLimits, purgeAccounts} from './jobs/kinds/user-cleanup.ts';
 import {createSchedule, type Schedule} from './jobs/schedule.ts';
 import type {LiveLimits} from './live/places.ts';
 import type {LiveRoom} from './live/room.ts';
@@ -41,7 +42,7 @@ import type {Incarnation, Seq} from './model/names.ts';
 import {type FlushPolicy, TABLE_KINDS} from './model/schema.ts';
 import type {Session} from './model/session.ts';
 import {openLive} from './open-live.ts';
-import {openJobs, placeOf, type Work} from './open-work.ts';
+import {openJobs, placeOf, rowsOptions, type Work} from './open-work.ts';
 import {keptSecret} from './secret-file.ts';
 import type {Services} from './sql/define.ts';
 import type {OpenTransactions} from './sql/open-transactions.ts';
@@ -114,6 +115,8 @@ export interface DatabaseOptions {
   readonly sharedTemplate: string;
   readonly userTemplate: string;
   readonly audit: AuditLimits;
+  /** Of dropped accounts. */
+  readonly grace: GraceLimits;
   readonly auth: AuthOptions & {
     /** That tokens are signed with; undefined: one is made and kept in the data directory. */
     readonly secret: string | undefined;
@@ -386,17 +389,14 @@ function createServices(
   streams: Streams,
   made: Work & Pick<Services, 'duck' | 'openSystem' | 'openTransactions' | 'live'>,
 ): Services {
-  const {hot, cold, manifests, catalog, storages, latches, commit, memory} = core;
+  const {hot, catalog, storages, latches, commit} = core;
   const {clock, defaultRows, maxRows, retentionHours, analytic} = options;
-  const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
-  const current = (incarnation: Incarnation) => catalog.current(incarnation);
-  const isWatched = (incarnation: Incarnation) => core.feed.isWatched(incarnation);
-  const rows = {hot, cold, commit, manifests, latches, schemaOf, current, memory, streams, isWatched};
+  const rows = rowsOptions(core, streams);
   return {
     ...made,
     auth: core.auth,
     catalog,
-    ddl: new Ddl({catalog, storages, commit, latches, clock, rows: {hot, cold, commit, manifests, schemaOf, current}}),
+    ddl: new Ddl({catalog, storages, commit, latches, clock, rows}),
     tables: createTables(rows),
     begin: (places, id) => beginTransaction(rows, places, id),
     storages,
@@ -463,6 +463,9 @@ function startSchedules(options: DatabaseOptions, core: Core, work: Work, stream
   every(PRUNE_EVERY_MS, () => jobs.prune());
   every(PRUNE_EVERY_MS, () => auth.desk.prune());
   every(options.audit.checkMs ?? PRUNE_EVERY_MS, () => trimAuditLog({hot, clock: options.clock, jobs}, options.audit));
+  const {accounts} = auth.sessions;
+  const {grace, clock} = options;
+  every(grace.checkMs ?? PRUNE_EVERY_MS, signal => purgeAccounts({accounts, clock, jobs}, grace, signal));
   return async () => {
     await Promise.all(schedules.map(schedule => schedule.stop()));
   };

@@ -12,10 +12,13 @@ import {cleanupJob} from './jobs/kinds/cleanup.ts';
 import {compactJob} from './jobs/kinds/compact.ts';
 import {flushJob} from './jobs/kinds/flush.ts';
 import {streamEvictionJob} from './jobs/kinds/stream-eviction.ts';
+import {userCleanupJob} from './jobs/kinds/user-cleanup.ts';
 import type {Incarnation, ScopeKey} from './model/names.ts';
 import type {Schema} from './model/schema.ts';
 import {newUlid} from './std/ids.ts';
 import type {SegmentPlace} from './table/mirrors.ts';
+import type {RowsOptions} from './table/newest.ts';
+import {createTables} from './table/rows.ts';
 import type {OutputOptions} from './table/segment-output.ts';
 import type {Streams} from './table/streams.ts';
 
@@ -100,12 +103,26 @@ export async function openJobs(options: DatabaseOptions, core: Core, streams: St
 }
 
 /** Those that only take away what nobody needs any more. */
-function sweepingKinds({clock}: DatabaseOptions, {auth, hot, manifests, files, catalog}: Core, streams: Streams) {
+function sweepingKinds({clock}: DatabaseOptions, core: Core, streams: Streams) {
+  const {auth, hot, manifests, files, catalog} = core;
+  const rows = createTables(rowsOptions(core, streams));
   return [
+    userCleanupJob({users: auth.users, tables: () => catalog.tables(), rows}),
     cleanupJob({manifests, files, clock}),
     streamEvictionJob({streams, current: incarnation => catalog.current(incarnation)}),
     auditRetentionJob({hot, clock, remove: ids => auth.audit.remove(ids)}),
   ];
+}
+
+/** What the doors to rows need. */
+export function rowsOptions(core: Core, streams: Streams): RowsOptions {
+  const {hot, cold, commit, manifests, latches, catalog, memory, feed} = core;
+  return {
+    ...{hot, cold, commit, manifests, latches, memory, streams},
+    schemaOf: (incarnation, version) => catalog.version(incarnation, version),
+    current: incarnation => catalog.current(incarnation),
+    isWatched: incarnation => feed.isWatched(incarnation),
+  };
 }
 
 export function placeOf(storages: Storages, schema: Schema, scope: ScopeKey): SegmentPlace {

@@ -218,6 +218,13 @@ export const OPTIONS = {
     range: [100, 10_000_000],
     about: 'Rows of system.audit_log at most, about half a kilobyte of memory each; the oldest go first.',
   },
+  'user_management.deletion_grace_period_days': {
+    default: 30,
+    unit: 'days',
+    range: [1, 36_500],
+    about:
+      'How long a dropped account and the rows of its own are kept; then a job removes both for good, and the id is free.',
+  },
   'auth.jwt_secret': {
     env: 'KALAMDB_JWT_SECRET',
     default: '',

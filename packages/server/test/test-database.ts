@@ -158,6 +158,7 @@ export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   sharedTemplate: '{namespace}/{tableName}',
   userTemplate: '{namespace}/{tableName}/{userId}',
   audit: {retentionDays: 90, rowsMax: 100_000},
+  grace: {days: 30},
   auth: {
     secret: 'a secret that only tests know, long enough',
     isLocal: true,

@@ -1,9 +1,9 @@
 /**
  * Accounts: who exists, folded from the rows of `system.users` as they are committed.
  *
- * Laws: what is here is exactly what is durable. A dropped account stays, marked, so that its id never comes to mean somebody else, whose rows
- * they would then be. Only `users.ts` and, for
- * the facts of a sign-in, `sign-in-desk.ts` write the rows this is folded from.
+ * Laws: what is here is exactly what is durable. A dropped account stays, marked, as long as there may be rows of its own, so that its id does not come
+ * to mean somebody else, whose rows they would then be. Only `users.ts` and, for the facts of a sign-in, `sign-in-desk.ts` write the rows this is
+ * folded from.
  */
 import {systemRow, textKey} from '../catalog/ddl.ts';
 import type {UserId} from '../model/names.ts';
@@ -19,18 +19,34 @@ export const USERS_PLACE = 'users';
 
 export class Accounts {
   readonly #records = new Map<string, UserRecord>();
+  /** Ids of dropped accounts. */
+  readonly #dropped = new Set<string>();
   readonly #view = new RowView(USERS.schema, () => USERS.schema);
 
   /** Folds a record of the log. Returns the user whose right to be here it may have changed. */
   apply(record: LogRecord): UserId | undefined {
-    if (record.kind !== 'row' || record.scope.incarnation !== USERS.schema.incarnation) return undefined;
+    if (record.kind !== 'row' && record.kind !== 'remove') return undefined;
+    if (record.scope.incarnation !== USERS.schema.incarnation) return undefined;
+    if (record.kind === 'remove') return this.#remove(Buffer.from(record.key).toString());
     const account = USERS.fromRow(this.#view.at(record.row));
     const before = this.#records.get(account.user_id);
     this.#records.set(account.user_id, account);
+    if (account.deleted_at !== null) this.#dropped.add(account.user_id);
     const isSame = before?.role === account.role && before.deleted_at === account.deleted_at;
     // What tells whether the server is set up.
     const isRootsFirst = account.user_id === ROOT_ID && before?.password_hash === '' && account.password_hash !== '';
     return isSame && !isRootsFirst ? undefined : (account.user_id as UserId);
+  }
+
+  #remove(userId: string): UserId {
+    this.#records.delete(userId);
+    this.#dropped.delete(userId);
+    return userId as UserId;
+  }
+
+  /** Those that were dropped and are still there. */
+  *dropped(): Generator<UserRecord> {
+    for (const id of this.#dropped) yield this.#records.get(id)!;
   }
 
   /** Dropped ones included. */

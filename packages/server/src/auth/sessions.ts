@@ -13,10 +13,11 @@ import {checkUserId, type UserId} from '../model/names.ts';
 import type {Session, SessionWatch} from '../model/session.ts';
 import type {Clock} from '../std/clock.ts';
 import {Lru} from '../std/lru.ts';
+import type {UserRecord} from '../system/users.ts';
 import type {LogRecord} from '../table/record.ts';
 import {Accounts, ROOT_ID} from './accounts.ts';
 import {SignIns} from './sign-ins.ts';
-import {endOf, invalidCredentials, type TokenSigner} from './token.ts';
+import {endOf, invalidCredentials, LEEWAY_SECONDS, type TokenSigner} from './token.ts';
 
 const CACHE_BYTES = 4 * 1024 * 1024;
 const DEVELOPMENT = {kind: 'development'} as const;
@@ -110,6 +111,7 @@ export class Sessions implements SessionWatch {
       case 'token': {
         if (this.#clock.nowMs() >= proof.expiresAtMs || this.accounts.living(userId)?.role !== role) return false;
         if (proof.signInId !== undefined) return this.signIns.family(proof.signInId)?.user_id === userId;
+        if (isOlder(proof, this.accounts.living(userId)!)) return false;
         const endedAt = this.signIns.endedAt(userId);
         return endedAt === undefined || BigInt(Math.floor(proof.issuedAtMs)) * 1000n > endedAt;
       }
@@ -126,6 +128,12 @@ export class Sessions implements SessionWatch {
   }
 }
 
+/** A token that was made before its account is of another that had the id; root has always been there, and clocks differ. */
+function isOlder({issuedAtMs}: {issuedAtMs: number}, {user_id, created_at}: UserRecord): boolean {
+  return user_id !== ROOT_ID && issuedAtMs + LEEWAY_MS < Number(created_at) / 1000;
+}
+
+const LEEWAY_MS = LEEWAY_SECONDS * 1000;
 /** Of an entry besides the text of its header. */
 const SESSION_BYTES = 512;
 /** Three parts: whoever sends that means it as proof, in development too. */

@@ -59,13 +59,23 @@ export class SignIns {
 
   #remove(signInId: string): UserId | undefined {
     const family = this.#families.get(signInId);
-    if (family === undefined) return undefined;
+    if (family === undefined) {
+      if (signInId.startsWith(ENDED)) this.#endedAt.delete(signInId.slice(ENDED.length));
+      return undefined;
+    }
     this.#families.delete(signInId);
     const ids = this.#byUser.get(family.user_id)!;
     ids.delete(signInId);
     if (ids.size === 0) this.#byUser.delete(family.user_id);
     return family.user_id as UserId;
   }
+}
+
+const ENDED = 'user:';
+
+/** The id of the row that tells when all sessions of a user were ended. */
+export function endedId(userId: string): string {
+  return ENDED + userId;
 }
 
 export function signInRow(record: SignInRecord): WriteRow {

@@ -13,7 +13,7 @@ import {ROLES} from './roles.ts';
 
 const ISSUER = 'kalamdb';
 /** Clocks of two machines may differ by this. */
-const LEEWAY_SECONDS = 60;
+export const LEEWAY_SECONDS = 60;
 /** Far above any token of ours. */
 const TOKEN_LENGTH_MAX = 4096;
 

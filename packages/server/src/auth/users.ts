@@ -2,16 +2,19 @@
  * Users: the only writer of accounts, but for the facts of a sign-in.
  *
  *     create, alter, drop   one batch each: the account, the sessions that end with it, its row in the audit log
+ *     purge                 a dropped account goes for good, behind all rows of its own
  *     setUp                 root's password and the first dba, both or neither, once
  *
  * Laws: one change of an account at a time, decided on what is durable. Nobody makes, changes or drops an account above their own role; a user
- * changes nothing but their own password and address. Root is never dropped and keeps its role. A dropped id is not given to anybody again.
+ * changes nothing but their own password and address. Root is never dropped and keeps its role. A dropped id is not given to anybody before it is
+ * purged.
  */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
-import {checkUserId} from '../model/names.ts';
+import {scopeOf, textKey} from '../catalog/ddl.ts';
+import {checkUserId, type UserId} from '../model/names.ts';
 import type {Role, Session} from '../model/session.ts';
 import type {Clock} from '../std/clock.ts';
-import type {UserRecord} from '../system/users.ts';
+import {USERS, type UserRecord} from '../system/users.ts';
 import type {Commit, WriteBatch, WriteRow} from '../table/commit.ts';
 import type {Latches} from '../table/latches.ts';
 import {type Accounts, ROOT_ID, USERS_PLACE, userRow} from './accounts.ts';
@@ -20,7 +23,7 @@ import {isHash, type Passwords} from './password.ts';
 import {type PasswordPolicy, weakness} from './password-policy.ts';
 import {isAdmin, mayGrant} from './roles.ts';
 import type {Sessions} from './sessions.ts';
-import {removed, signInRow} from './sign-ins.ts';
+import {endedId, removed, signInRow} from './sign-ins.ts';
 
 /** They are held in memory. */
 const ACCOUNTS_MAX = 1_000_000;
@@ -105,6 +108,30 @@ export class Users {
       const batch = {...this.#endSessions(id), isUrgent: true};
       const row = userRow({...account, deleted_at: this.#now(), updated_at: this.#now()});
       await this.#write({...batch, rows: [...batch.rows, row]}, doing, {action: 'DROP_USER', target: id, subject: id});
+      return true;
+    });
+  }
+
+  /**
+   * Forgets an account that was dropped at that moment, after `removeRows` took away what was its own; it gets a session of the user. False: there is
+   * no such account any more.
+   */
+  async purge(id: string, deletedAt: bigint, removeRows: (session: Session) => Promise<void>): Promise<boolean> {
+    const {audit, commit} = this.#options;
+    return this.#alone(id, async () => {
+      if (this.#accounts.record(id)?.deleted_at !== deletedAt) return false;
+      const server: Session = {userId: ROOT_ID, role: 'system', proof: {kind: 'development'}};
+      await removeRows({userId: id as UserId, role: 'user', proof: {kind: 'actor', actor: server}});
+      const told = {
+        actor: 'system',
+        action: 'PURGE_USER',
+        target: id,
+        subject: id,
+        address: undefined,
+        result: 'success',
+      };
+      const removes = [{scope: scopeOf(USERS.schema), key: textKey(id)}, removed(endedId(id))];
+      await commit.write({rows: [audit.row(told)], removes, isUrgent: true});
       return true;
     });
   }
@@ -197,7 +224,7 @@ export class Users {
   #endSessions(userId: string): {rows: WriteRow[]; removes: ReturnType<typeof removed>[]} {
     const now = this.#now();
     const mark = signInRow({
-      ...{sign_in_id: `user:${userId}`, user_id: userId, refresh_id: null, signed_in_at: now},
+      ...{sign_in_id: endedId(userId), user_id: userId, refresh_id: null, signed_in_at: now},
       ...{refreshed_at: now, expires_at: null},
     });
     const families = this.#options.sessions.signIns.familiesOf(userId);

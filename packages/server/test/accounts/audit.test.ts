@@ -3,9 +3,8 @@ import assert from 'node:assert/strict';
 import {after, before, describe, test} from 'node:test';
 import type {UserId} from '../../src/model/names.ts';
 import type {Session} from '../../src/model/session.ts';
-import type {Clock} from '../../src/std/clock.ts';
-import {systemClock} from '../../src/std/system-clock.ts';
 import {openTestDatabase, type TestDatabase} from '../test-database.ts';
+import {LateClock, until} from './late-clock.ts';
 
 describe('the audit log', () => {
   let database: TestDatabase;
@@ -78,19 +77,3 @@ describe('the audit log', () => {
     }
   });
 });
-
-/** The real clock, moved on by hand. */
-class LateClock implements Clock {
-  lateMs = 0;
-  nowMs = () => systemClock.nowMs() + this.lateMs;
-  monotonicMs = () => systemClock.monotonicMs();
-  sleep = (ms: number, signal?: AbortSignal) => systemClock.sleep(ms, signal);
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const endMs = systemClock.monotonicMs() + 20_000;
-  while (!(await holds())) {
-    assert.ok(systemClock.monotonicMs() < endMs, 'it came to pass');
-    await systemClock.sleep(5);
-  }
-}
