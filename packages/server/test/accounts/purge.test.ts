@@ -104,6 +104,10 @@ describe('a dropped account', () => {
     const failing = database.auth.users.purge('bob', deletedAt, () => Promise.reject(new Error('the disk is full')));
     await assert.rejects(failing, /the disk is full/);
     assert.ok((await accounts()).includes('bob'));
-    assert.equal(await database.auth.users.purge('bob', deletedAt + 1n, () => assert.fail()), false, 'of another moment');
+    assert.equal(
+      await database.auth.users.purge('bob', deletedAt + 1n, () => assert.fail()),
+      false,
+      'of another moment',
+    );
   });
 });
