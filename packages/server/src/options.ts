@@ -3,7 +3,7 @@
  * reference and what people are shown of a setting are read from here.
  */
 
-import {DAY_S, GIB, KIB, MIB, type OptionFacts} from './option-facts.ts';
+import {DAY_S, GIB, MIB, type OptionFacts} from './option-facts.ts';
 import {ACCESS_OPTIONS} from './options-access.ts';
 import {LIVE_OPTIONS} from './options-live.ts';
 
