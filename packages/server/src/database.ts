@@ -47,6 +47,8 @@ import {keptSecret} from './secret-file.ts';
 import type {Services} from './sql/define.ts';
 import type {OpenTransactions} from './sql/open-transactions.ts';
 import {createRunSql, type RunSql} from './sql/run.ts';
+import {StatementTimes} from './sql/statement-times.ts';
+import {STATEMENTS} from './sql/statements/index.ts';
 import {describeStart} from './start-text.ts';
 import type {Clock, Ids} from './std/clock.ts';
 import {lockDirectory, type Unlock} from './std/directory-lock.ts';
@@ -360,7 +362,10 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     live,
     auth: core.auth,
     describeStart: () => describeStart(options, core),
-    measures: () => ({stats: stats(measured), jobs: work.jobs.counts(), syncSeconds: log.stats().syncSeconds}),
+    measures: () => ({
+      ...{stats: stats(measured), jobs: work.jobs.counts(), syncSeconds: log.stats().syncSeconds},
+      statements: services.times.all(),
+    }),
     async close() {
       live.close();
       const filesStopped = files.stop();
@@ -407,6 +412,7 @@ function createServices(
     diskSpace: path => options.disk.space(path),
     templates: {shared: options.sharedTemplate, user: options.userTemplate},
     clock,
+    times: new StatementTimes(STATEMENTS),
     nowMicros: () => BigInt(clock.nowMs()) * 1000n,
     nonce: () => Buffer.from(options.ids.bytes(8)).toString('hex'),
     scopeFor,

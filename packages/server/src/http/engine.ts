@@ -45,6 +45,7 @@ export interface Measures {
   readonly stats: Readonly<Record<string, string | number | bigint>>;
   readonly jobs: {readonly active: readonly JobCount[]; readonly finished: readonly JobCount[]};
   readonly syncSeconds: Histogram;
+  readonly statements: Iterable<{readonly kind: string; readonly seconds: Histogram}>;
 }
 
 interface JobCount {

@@ -15,6 +15,8 @@ export interface MetricSource {
   readonly version: string;
 }
 
+type LabelledHistogram = readonly [labels: Sample[0], histogram: Histogram];
+
 export type Sample = readonly [labels: Readonly<Record<string, string | number>>, value: number | bigint];
 
 export interface Metric {
@@ -23,8 +25,8 @@ export interface Metric {
   readonly about: string;
   /** Of every sample. */
   readonly labels?: readonly string[];
-  /** Samples, or the histogram; nothing where there is no database behind. */
-  read(from: MetricSource): Iterable<Sample> | Histogram | undefined;
+  /** Samples, or the histogram, or one for each label; nothing where there is no database behind. */
+  read(from: MetricSource): Iterable<Sample | LabelledHistogram> | Histogram | undefined;
 }
 
 const one = (value: number | bigint): Sample[] => [[{}, value]];
@@ -68,6 +70,13 @@ export const METRICS: readonly Metric[] = [
     type: 'histogram',
     about: 'Time of requests to the SQL route, from their head to their answer, failed ones included.',
     read: ({traffic}) => traffic.statementSeconds,
+  },
+  {
+    name: 'kalamdb_sql_statement_seconds',
+    type: 'histogram',
+    about: 'Time of statements that ran, by kind, failed ones included; of a request each by itself.',
+    labels: ['kind'],
+    read: ({measures}) => measures && Array.from(measures.statements, ({kind, seconds}) => [{kind}, seconds] as const),
   },
   {
     name: 'kalamdb_http_refused_total',
@@ -191,28 +200,27 @@ export function metricsText(from: MetricSource): string {
     const found = metric.read(from);
     if (found === undefined) continue;
     text += `# HELP ${metric.name} ${metric.about}\n# TYPE ${metric.name} ${metric.type}\n`;
-    text += 'bounds' in found ? histogramLines(metric.name, found) : sampleLines(metric.name, found);
+    const samples = 'bounds' in found ? [[{}, found] as const] : found;
+    for (const [labels, value] of samples) {
+      text += typeof value === 'object' ? histogramLines(metric.name, labels, value) : line(metric.name, labels, value);
+    }
   }
   return text;
 }
 
-function sampleLines(name: string, samples: Iterable<Sample>): string {
-  let lines = '';
-  for (const [labels, value] of samples) {
-    const parts = Object.entries(labels).map(([label, text]) => `${label}="${escaped(String(text))}"`);
-    lines += `${name}${parts.length === 0 ? '' : `{${parts.join()}}`} ${value}\n`;
-  }
-  return lines;
+function line(name: string, labels: Sample[0], value: number | bigint): string {
+  const parts = Object.entries(labels).map(([label, text]) => `${label}="${escaped(String(text))}"`);
+  return `${name}${parts.length === 0 ? '' : `{${parts.join()}}`} ${value}\n`;
 }
 
-function histogramLines(name: string, {bounds, counts, sum}: Histogram): string {
+function histogramLines(name: string, labels: Sample[0], {bounds, counts, sum}: Histogram): string {
   let lines = '';
   let below = 0;
   for (const [i, count] of counts.entries()) {
     below += count;
-    lines += `${name}_bucket{le="${bounds[i] ?? '+Inf'}"} ${below}\n`;
+    lines += line(`${name}_bucket`, {...labels, le: bounds[i] ?? '+Inf'}, below);
   }
-  return `${lines}${name}_sum ${sum}\n${name}_count ${below}\n`;
+  return lines + line(`${name}_sum`, labels, sum) + line(`${name}_count`, labels, below);
 }
 
 function escaped(text: string): string {

@@ -31,6 +31,7 @@ import type {Place, TableSnapshot, Tables, Transaction} from '../table/table.ts'
 import type {OpenTransactions} from './open-transactions.ts';
 import type {RequestTransaction} from './request-transaction.ts';
 import type {StatementDoc} from './statement-doc.ts';
+import type {StatementTimes} from './statement-times.ts';
 
 export interface StatementResult {
   readonly columns?: readonly ResultColumn[];
@@ -70,6 +71,7 @@ export interface Services {
   /** Path templates of storages that do not give their own. */
   readonly templates: {readonly shared: string; readonly user: string};
   readonly clock: Clock;
+  readonly times: StatementTimes;
   readonly nowMicros: () => bigint;
   /** A random word. */
   readonly nonce: () => string;

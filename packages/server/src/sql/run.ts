@@ -173,9 +173,13 @@ function execute(
     tables,
     transaction,
   };
+  const {clock, times} = services;
+  const startMs = clock.monotonicMs();
   // Without rows no id is shown: what was written is then answered as done, whatever the log says next.
-  const secure = (result: StatementResult) =>
-    (result.rows === undefined ? undefined : services.secureIds()?.then(() => result)) ?? result;
+  const secure = (result: StatementResult) => {
+    times.observe(statement.kind, clock.monotonicMs() - startMs);
+    return (result.rows === undefined ? undefined : services.secureIds()?.then(() => result)) ?? result;
+  };
   let attempt = 0;
   const run = (): StatementResult | Promise<StatementResult> => {
     attempt++;
@@ -193,6 +197,7 @@ function execute(
   const again = (error: unknown) => {
     if (!(error instanceof DbError)) throw error;
     if (error.code === 'WRITE_CONFLICT' && !isOpen && attempt < REPLANS_MAX && !request.signal.aborted) return run();
+    times.observe(statement.kind, clock.monotonicMs() - startMs);
     throw inStatement(error, {request: request.sql, statement, index});
   };
   return audited(statement, context, run);

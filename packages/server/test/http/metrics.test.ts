@@ -60,6 +60,25 @@ describe('metrics', () => {
     }
   });
 
+  test('statements are timed by kind, one by one, failed ones included and those that never ran left out', async () => {
+    const of = (what: string, kind: string) => `kalamdb_sql_statement_seconds_${what}{kind="${kind}"}`;
+    const first = await metrics();
+    await sql('CREATE NAMESPACE timed; CREATE USER TABLE timed.t (id INT PRIMARY KEY)');
+    await sql('BEGIN; INSERT INTO timed.t VALUES (1); INSERT INTO timed.t VALUES (2); COMMIT');
+    await sql('INSERT INTO timed.t VALUES (2)');
+    await sql('SELECT * FROM timed.none');
+    await sql('SELEC 1');
+    const next = await metrics();
+    const grown = (name: string) => (next.get(name) ?? 0) - (first.get(name) ?? 0);
+    assert.equal(grown(of('count', 'INSERT')), 3);
+    assert.equal(grown(of('count', 'SELECT')), 1);
+    assert.equal(grown(of('count', 'COMMIT')), 1);
+    assert.ok(grown(of('sum', 'INSERT')) > 0);
+    const all = 'kalamdb_sql_statement_seconds_bucket{kind="INSERT",le="+Inf"}';
+    assert.equal(next.get(all), next.get(of('count', 'INSERT')));
+    assert.ok(!next.has(of('count', 'KILL JOB')));
+  });
+
   test('requests are counted by route and status, whichever reader they came through', async () => {
     const key = (route: string, status: number) => `kalamdb_http_requests_total{route="${route}",status="${status}"}`;
     const first = await metrics();
