@@ -200,6 +200,11 @@ function functionsPage(): string {
     doc,
   ]);
   makers.push(['`GENERATE_SERIES(from, to, [step])`', '', 'Integers, both ends among them.']);
+  makers.push([
+    "`GENERATE_SERIES(from, to, INTERVAL '…')`",
+    '',
+    'Moments, both ends among them; each step starts from the moment before.',
+  ]);
   return page(
     'Functions',
     [
@@ -213,8 +218,8 @@ function functionsPage(): string {
       'Each takes `DISTINCT` inside and `FILTER (WHERE …)` behind its brackets, and may have an `OVER`. NULLs are left out unless it says otherwise.',
       ...['', ...table(['call', 'meaning'], aggregates)],
       ...['', '## Window functions', '', ...table(['call', 'meaning'], windows)],
-      ...['', '## Rows in FROM', ''],
-      'With `WITH ORDINALITY` they count their rows too. Where their columns have no name of their own, that is the alias.',
+      ...['', '## Functions that make rows', ''],
+      'They stand in FROM, or one of them in a select list without groups and window functions. With `WITH ORDINALITY` they count their rows too. Where their columns have no name of their own, that is the alias.',
       ...['', ...table(['call', 'columns', 'rows'], makers)],
     ],
   );

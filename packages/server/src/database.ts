@@ -53,7 +53,7 @@ import {describeStart} from './start-text.ts';
 import type {Clock, Ids} from './std/clock.ts';
 import {lockDirectory, type Unlock} from './std/directory-lock.ts';
 import type {Disk} from './std/disk.ts';
-import {newUlid, newUuidV7, randomUnit} from './std/ids.ts';
+import {newUlid, newUuidV4, newUuidV7, randomUnit} from './std/ids.ts';
 import {readMachine} from './std/machine.ts';
 import {SYSTEM_TABLES} from './system/index.ts';
 import type {ServerLogRecord} from './system/server-logs.ts';
@@ -485,6 +485,7 @@ function newEnv({clock, ids}: DatabaseOptions, commit: Commit, session: Session,
     role: session.role,
     nextSnowflake: () => commit.nextId(),
     uuidV7: () => newUuidV7(clock, ids),
+    uuidV4: () => newUuidV4(ids),
     ulid: () => newUlid(clock, ids),
     random: () => randomUnit(ids),
   };

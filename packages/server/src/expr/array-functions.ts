@@ -4,6 +4,7 @@ import type {DataType, Value} from '../model/datatype.ts';
 import {castValue} from '../model/values.ts';
 import type {FunctionFacts} from './functions.ts';
 import {isJsonArray, isJsonObject, JSON_TYPE, type Json, jsonText, parseJson} from './json.ts';
+import {valueJson} from './json-functions.ts';
 import {BOOLEAN, INT, TEXT} from './numbers.ts';
 import {type ComparisonOperator, comparator, orderTest} from './operators.ts';
 import {bounded} from './text-limit.ts';
@@ -38,6 +39,60 @@ export const ARRAY_FUNCTIONS: readonly FunctionFacts[] = [
     },
     doc: 'Number of elements; NULL if there is none.',
     example: ['ARRAY_LENGTH(ARRAY[5, 6, 7], 1)', '3'],
+  },
+  {
+    name: 'ARRAY_APPEND',
+    args: ['json', 'any'],
+    isStrict: false,
+    result: JSON_TYPE,
+    eval: ([array, value], _env, [, type]) => joined([...jsonsOf(array), valueJson(type!, value!)]),
+    doc: 'The array with a value behind its elements; NULL is the empty array.',
+    example: ["ARRAY_APPEND(ARRAY['a'], 'b')", '["a","b"]'],
+  },
+  {
+    name: 'ARRAY_PREPEND',
+    args: ['any', 'json'],
+    isStrict: false,
+    result: JSON_TYPE,
+    eval: ([value, array], _env, [type]) => joined([valueJson(type!, value!), ...jsonsOf(array)]),
+    doc: 'The array with a value before its elements; NULL is the empty array.',
+    example: ['ARRAY_PREPEND(1, ARRAY[2, 3])', '[1,2,3]'],
+  },
+  {
+    name: 'ARRAY_CAT',
+    args: ['json', 'json'],
+    isStrict: false,
+    result: JSON_TYPE,
+    eval: ([a, b]) => (a === null && b === null ? null : joined([...jsonsOf(a), ...jsonsOf(b)])),
+    doc: 'The elements of both; NULL is the empty array.',
+    example: ['ARRAY_CAT(ARRAY[1], ARRAY[2, 3])', '[1,2,3]'],
+  },
+  {
+    name: 'ARRAY_REMOVE',
+    args: ['json', 'any'],
+    isStrict: false,
+    result: JSON_TYPE,
+    eval: ([array, value], _env, [, type]) => {
+      if (array === null) return null;
+      const isWanted = (element: Json) => (value === null ? element === null : orderOf(element, value!, type!) === 0);
+      return joined(
+        elementsOf(array)
+          .filter(element => !isWanted(element))
+          .map(element => JSON.stringify(element)),
+      );
+    },
+    doc: 'The array without the elements of that value.',
+    example: ['ARRAY_REMOVE(ARRAY[1, 2, 1], 1)', '[2]'],
+  },
+  {
+    name: 'ARRAY_CONTAINS',
+    aliases: ['ARRAY_HAS'],
+    args: ['json', 'any'],
+    result: BOOLEAN,
+    eval: ([array, wanted], _env, [, type]) =>
+      elementsOf(array).some(element => orderOf(element, wanted!, type!) === 0),
+    doc: 'Is there an element of that value?',
+    example: ['ARRAY_CONTAINS(ARRAY[1, 2], 2)', 'true'],
   },
   {
     name: 'ARRAY_TO_STRING',
@@ -99,6 +154,14 @@ export const ARRAY_FUNCTIONS: readonly FunctionFacts[] = [
 
 /** What parts elements: no JSON text holds it as it is. */
 const PARTING = '\u001f';
+
+function jsonsOf(array: Value | undefined): string[] {
+  return array === null ? [] : elementsOf(array).map(element => JSON.stringify(element));
+}
+
+function joined(elements: readonly string[]): string {
+  return bounded(`[${elements.join(',')}]`);
+}
 
 export function elementsOf(array: Value | undefined): readonly Json[] {
   const found = parseJson(array as string);

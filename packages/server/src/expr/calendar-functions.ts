@@ -1,12 +1,17 @@
 /** Functions of spans and zones in the function table: DATE_BIN, AGE, TIMEZONE. */
-import {fail} from '@kalamdb/protocol/errors.ts';
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {Value} from '../model/datatype.ts';
 import {MICROS_PER_DAY, MICROS_PER_SECOND} from '../model/moments.ts';
+import {valueText} from '../model/values.ts';
 import type {FunctionFacts} from './functions.ts';
-import {parseInterval} from './interval.ts';
+import {type Interval, moved, parseInterval} from './interval.ts';
+import {JSON_TYPE} from './json.ts';
 import {clip, DOUBLE, TEXT, TIMESTAMP} from './numbers.ts';
 import {checkedMoment, datePart, floorDivide} from './time-functions.ts';
 import {fromLocal, zoneOffset} from './time-zones.ts';
+
+/** A year of minutes does not fit into a text of the size that any may have. */
+const SERIES_MAX = 200_000;
 
 export const CALENDAR_FUNCTIONS: readonly FunctionFacts[] = [
   {
@@ -17,6 +22,14 @@ export const CALENDAR_FUNCTIONS: readonly FunctionFacts[] = [
     eval: ([stride, moment, origin = 0n]) => bin(stride as string, moment as bigint, origin as bigint),
     doc: 'Start of the span that holds the moment, of spans of one length from an origin on; without one from 1970 on.',
     example: ["DATE_BIN(INTERVAL '15 minutes', TIMESTAMP '2024-02-29 12:34:56')", '2024-02-29 12:30:00'],
+  },
+  {
+    name: 'MOMENT_SERIES',
+    args: ['moment', 'moment', 'text'],
+    result: JSON_TYPE,
+    eval: ([from, to, step]) => series(from as bigint, to as bigint, step as string),
+    doc: 'The moments from one to another, both among them, an interval apart, as an array. What GENERATE_SERIES of moments calls.',
+    example: ["JSON_LENGTH(MOMENT_SERIES(DATE '2024-02-28', DATE '2024-03-01', INTERVAL '1 day'))", '3'],
   },
   {
     name: 'AGE',
@@ -40,6 +53,19 @@ export const CALENDAR_FUNCTIONS: readonly FunctionFacts[] = [
     example: ["EXTRACT(YEAR FROM AGE(DATE '2024-03-01', DATE '1990-05-01'))", '33'],
   },
   {
+    name: 'SPAN_PART',
+    args: ['text', 'moment', 'moment'],
+    result: DOUBLE,
+    eval: ([field, a, b]) => {
+      const micros = (a as bigint) - (b as bigint);
+      const time = micros % MICROS_PER_DAY;
+      const span = {months: 0, days: Number((micros - time) / MICROS_PER_DAY), micros: time};
+      return spanPart((field as string).toLowerCase(), span);
+    },
+    doc: 'What `EXTRACT(field FROM a - b)` of two moments calls: days and time, without months.',
+    example: ["EXTRACT(EPOCH FROM TIMESTAMP '2024-03-01 12:00:00' - TIMESTAMP '2024-02-28 00:00:00')", '216000'],
+  },
+  {
     name: 'TIMEZONE',
     args: ['text', 'moment'],
     result: TIMESTAMP,
@@ -59,13 +85,36 @@ export const CALENDAR_FUNCTIONS: readonly FunctionFacts[] = [
 ];
 
 function bin(text: string, moment: bigint, origin: bigint): Value {
-  const stride = parseInterval(text);
-  if (stride === undefined) throw fail.execution(`invalid input syntax for type interval: "${clip(text)}"`);
+  const stride = intervalOf(text);
   if (stride.months !== 0)
     throw fail.execution('timestamps cannot be binned into intervals containing months or years');
   const micros = BigInt(stride.days) * MICROS_PER_DAY + stride.micros;
   if (micros <= 0n) throw fail.execution('stride must be greater than zero');
   return checkedMoment(origin + floorDivide(moment - origin, micros) * micros);
+}
+
+/** As PostgreSQL counts: each step starts from the moment before, so the end of a month stays where a shorter month put it. */
+function series(from: bigint, to: bigint, text: string): string {
+  const step = intervalOf(text);
+  const first = moved(TIMESTAMP, from, step, 1) as bigint;
+  if (first === from) throw fail.execution('step size cannot equal zero');
+  const isRising = first > from;
+  const moments: string[] = [];
+  for (let at = from; isRising ? at <= to : at >= to; ) {
+    if (moments.length === SERIES_MAX)
+      throw new DbError('LIMIT_EXCEEDED', `generate_series makes at most ${SERIES_MAX} moments.`);
+    moments.push(`"${valueText(TIMESTAMP, at)}"`);
+    const next = moved(TIMESTAMP, at, step, 1) as bigint;
+    if (isRising ? next <= at : next >= at) throw fail.execution('the steps of generate_series lead back');
+    at = next;
+  }
+  return `[${moments.join(',')}]`;
+}
+
+function intervalOf(text: string): Interval {
+  const interval = parseInterval(text);
+  if (interval === undefined) throw fail.execution(`invalid input syntax for type interval: "${clip(text)}"`);
+  return interval;
 }
 
 interface Span {

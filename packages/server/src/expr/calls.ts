@@ -30,6 +30,11 @@ const ROWS_IN_FROM: ReadonlySet<string> = new Set([
   ...['STRING_TO_TABLE', 'REGEXP_SPLIT_TO_TABLE'],
 ]);
 
+/** In FROM, and in a select list, a call of this name is as many rows. */
+export function isRowMaker(name: string): boolean {
+  return ROWS_IN_FROM.has(name);
+}
+
 /** What other engines call a function of ours, and what takes the place of functions that return what we have no type for. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
   ...{
@@ -42,7 +47,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   ...{IIF: 'CASE', INSTR: 'STRPOS', ISNULL: 'COALESCE', JSON_EXTRACT: 'JSON_GET', LEN: 'LENGTH', LCASE: 'LOWER'},
   ...{LOCATE: 'STRPOS', MID: 'SUBSTR', REGEXP_MATCHES: 'REGEXP_MATCH', RAND: 'RANDOM'},
   ...{STRFTIME: 'TO_CHAR', SYSDATE: 'NOW', TO_NUMBER: 'CAST'},
-  ...{TRUNCATE: 'TRUNC', UCASE: 'UPPER', UUID: 'UUID_V7', GEN_RANDOM_UUID: 'UUID_V7'},
+  ...{TRUNCATE: 'TRUNC', UCASE: 'UPPER', UUID: 'GEN_RANDOM_UUID'},
 };
 
 /** `compileArg` is called once the function is known: a name that does not exist is said before what is wrong with its arguments. */
@@ -54,7 +59,11 @@ export function compileCall(call: Call, compileArg: (arg: Expr) => TypedExpr, sc
   if (choice !== undefined) return choice.compile(call, call.args.map(compileArg), scope);
   if (call.name === 'FILE') throw new DbError('INVALID_INPUT', 'FILE placeholders require multipart/form-data');
   if (ROWS_IN_FROM.has(call.name))
-    throw notSupportedAt(scope, call.start, `${call.name.toLowerCase()} outside of FROM, where it is rows`);
+    throw notSupportedAt(
+      scope,
+      call.start,
+      `${call.name.toLowerCase()} outside of FROM and of a select list, where it is rows`,
+    );
   if (LATER.has(call.name)) throw notSupportedAt(scope, call.start, `the function ${call.name}`);
   const named = FUNCTIONS.get(call.name);
   if (named === undefined) throw unknownFunction(call, scope);
@@ -100,7 +109,12 @@ function chosen(facts: FunctionFacts, args: readonly TypedExpr[], scope: ColumnS
   const last = args.at(-1);
   const first = args[0];
   if (forNumber !== undefined && first !== undefined && isNumeric(settled(first, scope).type)) return forNumber;
-  if (forText === undefined || last === undefined || args.length !== forText.args.length) return facts;
+  if (forText === undefined || last === undefined) return facts;
+  const {
+    args: {length: most},
+    optional = 0,
+  } = forText;
+  if (args.length > most || args.length < most - optional) return facts;
   const isParam = last.open?.kind === 'param';
   const isText = last.open === undefined ? isTextual(last.type) : isParam ? saysText(last, scope) : true;
   return isText ? forText : facts;

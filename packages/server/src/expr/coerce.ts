@@ -39,6 +39,7 @@ export const NO_ENV: Env = {
   role: 'anonymous',
   nextSnowflake: () => 0n,
   uuidV7: () => '',
+  uuidV4: () => '',
   ulid: () => '',
   random: () => 0,
 };

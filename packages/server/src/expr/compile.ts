@@ -29,12 +29,12 @@ import {
 import {compare, inList, isDistinct, like, unify} from './compare.ts';
 import {type Form, failureSql, negateForm, sqlOf} from './duck-forms.ts';
 import type {ColumnScope, Eval, SqlWriter, TypedExpr} from './expr.ts';
-import {BIGINT, BOOLEAN, INT, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
+import {BIGINT, BOOLEAN, INT, isMoment, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
 import {type ComparisonOperator, negate} from './operators.ts';
 import {noField, resolveColumn} from './sources.ts';
 import {isSteady} from './steady.ts';
 import {type ChainStep, chainStep, isInterval, moveStep} from './steps.ts';
-import {WIDER_NAMES} from './walk.ts';
+import {someExpr, WIDER_NAMES} from './walk.ts';
 
 type Of<K extends Expr['kind']> = Extract<Expr, {kind: K}>;
 
@@ -155,10 +155,10 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
     }
     case 'call':
       if (AGGREGATES.has(expr.name)) throw failAt(scope, expr, `aggregate function ${expr.name} is not allowed here`);
-      return compileCall(agePart(expr) ?? expr, sub, scope);
+      return compileCall(agePart(expr) ?? differencePart(expr, sub) ?? expr, sub, scope);
     case 'extract': {
-      const age = agePart(expr);
-      return age === undefined ? compileExtract(expr, sub(expr.operand), scope) : compileCall(age, sub, scope);
+      const span = agePart(expr) ?? differencePart(expr, sub);
+      return span === undefined ? compileExtract(expr, sub(expr.operand), scope) : compileCall(span, sub, scope);
     }
     case 'window':
     case 'subquery':
@@ -174,13 +174,38 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
 
 /** A field of AGE, which alone is a text: AGE_PART(field, …). */
 function agePart(expr: Of<'extract'> | Of<'call'>): Of<'call'> | undefined {
-  const isPart = expr.kind === 'call' && expr.name === 'DATE_PART' && expr.args.length === 2;
-  if (expr.kind === 'call' && !isPart) return undefined;
-  const age = expr.kind === 'extract' ? expr.operand : expr.args[1]!;
-  if (age.kind !== 'call' || age.name !== 'AGE') return undefined;
+  const {field, operand: age} = fieldOf(expr) ?? {};
+  if (field === undefined || age?.kind !== 'call' || age.name !== 'AGE') return undefined;
   const {start, end} = expr;
-  const field: Expr = expr.kind === 'extract' ? {kind: 'string', start, end, value: expr.field} : expr.args[0]!;
   return {...age, start, end, name: 'AGE_PART', args: [field, ...age.args]};
+}
+
+/** A field of the time between two moments, which alone has no type: SPAN_PART(field, a, b). That between dates is a number of days. */
+function differencePart(expr: Of<'extract'> | Of<'call'>, sub: (part: Expr) => TypedExpr): Of<'call'> | undefined {
+  const {field, operand} = fieldOf(expr) ?? {};
+  if (field === undefined || operand?.kind !== 'binary' || operand.op !== '-' || isInterval(operand.right))
+    return undefined;
+  const {left, right} = operand;
+  // Both are compiled here to know their types, and then again: what holds no field of a difference is so twice, and no more often.
+  if (someExpr([left, right], isNotTwice)) return undefined;
+  const types = [sub(left), sub(right)].map(({open, type}) => (open === undefined && isMoment(type) ? type.name : ''));
+  if (types.includes('') || types.every(name => name === 'date')) return undefined;
+  const {start, end} = expr;
+  return {...NO_CLAUSES, kind: 'call', start, end, name: 'SPAN_PART', args: [field, left, right]};
+}
+
+function isNotTwice({kind, ...expr}: Expr): boolean {
+  if (kind === 'extract' || kind === 'subquery' || kind === 'exists') return true;
+  return kind === 'inQuery' || kind === 'quantified' || ('name' in expr && expr.name === 'DATE_PART');
+}
+
+const NO_CLAUSES = {isStar: false, isDistinct: false, orderBy: [], filter: undefined} as const;
+
+function fieldOf(expr: Of<'extract'> | Of<'call'>): {field: Expr; operand: Expr} | undefined {
+  const {start, end} = expr;
+  if (expr.kind === 'extract') return {field: {kind: 'string', start, end, value: expr.field}, operand: expr.operand};
+  if (expr.name !== 'DATE_PART' || expr.args.length !== 2) return undefined;
+  return {field: expr.args[0]!, operand: expr.args[1]!};
 }
 
 /** A column that is cast to its own type is no column: its answer has no flags. */

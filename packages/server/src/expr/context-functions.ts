@@ -34,6 +34,16 @@ export const CONTEXT_FUNCTIONS: readonly FunctionFacts[] = [
     example: ['UUID_V7()'],
   },
   {
+    name: 'GEN_RANDOM_UUID',
+    args: [],
+    result: {name: 'uuid'},
+    changes: 'row',
+    duck: () => () => 'uuid()',
+    eval: (_, env) => env.uuidV4(),
+    doc: 'A new random UUID (version 4) per row.',
+    example: ['GEN_RANDOM_UUID()'],
+  },
+  {
     name: 'ULID',
     args: [],
     result: TEXT,
@@ -69,6 +79,15 @@ export const CONTEXT_FUNCTIONS: readonly FunctionFacts[] = [
     eval: () => 'KalamDB',
     doc: 'Name of the server software.',
     example: ['VERSION()', 'KalamDB'],
+  },
+  {
+    name: 'CURRENT_DATABASE',
+    aliases: ['CURRENT_CATALOG'],
+    args: [],
+    result: TEXT,
+    eval: () => 'kalam',
+    doc: 'Name of the catalog: there is one.',
+    example: ['CURRENT_DATABASE()', 'kalam'],
   },
   {
     name: 'RANDOM',

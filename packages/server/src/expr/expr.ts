@@ -28,6 +28,7 @@ export interface Env {
   /** One new value per call. */
   nextSnowflake(): bigint;
   uuidV7(): string;
+  uuidV4(): string;
   ulid(): string;
   random(): number;
 }

@@ -397,7 +397,7 @@ function objectText(members: Iterable<readonly [key: string, json: string]>): st
 }
 
 /** A value inside of JSON. */
-function valueJson(type: DataType, value: Value): string {
+export function valueJson(type: DataType, value: Value): string {
   if (value === null) return 'null';
   switch (type.name) {
     case 'json':

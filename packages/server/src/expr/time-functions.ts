@@ -4,6 +4,7 @@
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {Value} from '../model/datatype.ts';
 import {parseDate} from '../model/moments.ts';
+import {castValue} from '../model/values.ts';
 import type {Form} from './duck-forms.ts';
 import type {TypedExpr} from './expr.ts';
 import {formattedNumber} from './formatted-number.ts';
@@ -82,21 +83,27 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     forText: {
       name: 'TO_TIMESTAMP',
       args: ['text', 'text'],
+      optional: 1,
       result: TIMESTAMP,
-      eval: ([value, format]) => readMoment(value as string, format as string),
-      doc: 'A text read by a format.',
+      eval: ([value, format]) =>
+        format === undefined ? momentOf(value as string) : readMoment(value as string, format as string),
+      doc: 'A text read by a format; without one as CAST reads it, or as seconds since the epoch.',
       example: ["TO_TIMESTAMP('29.2.2024 07:05 PM', 'DD.MM.YYYY HH12:MI AM')", '2024-02-29 19:05:00'],
     },
-    eval: ([seconds]) => checkedMoment(BigInt(Math.round((seconds as number) * 1e6))),
+    eval: ([seconds]) => momentAt(seconds as number),
     doc: 'Seconds since the epoch as a timestamp.',
     example: ['TO_TIMESTAMP(1.5)', '1970-01-01 00:00:01.5'],
   },
   {
     name: 'TO_DATE',
     args: ['text', 'text'],
+    optional: 1,
     result: {name: 'date'},
-    eval: ([value, format]) => Number(floorDivide(readMoment(value as string, format as string), DAY)),
-    doc: 'A text read by a format, as a date.',
+    eval: ([value, format]) =>
+      format === undefined
+        ? castValue(value!, TEXT, {name: 'date'})
+        : Number(floorDivide(readMoment(value as string, format as string), DAY)),
+    doc: 'A text read by a format, as a date; without one as CAST reads it.',
     example: ["TO_DATE('29 Feb 2024', 'DD Mon YYYY')", '2024-02-29'],
   },
   {
@@ -180,6 +187,14 @@ function fieldForm(
 ): Form | undefined {
   const text = name.constant === undefined ? undefined : String(name.constant.value).toLowerCase();
   return text !== undefined && known.has(text) ? form(text) : undefined;
+}
+
+function momentAt(seconds: number): bigint {
+  return checkedMoment(BigInt(Math.round(seconds * 1e6)));
+}
+
+function momentOf(text: string): Value {
+  return /^\s*[-+]?\d+(?:\.\d*)?\s*$/.test(text) ? momentAt(Number(text)) : castValue(text, TEXT, TIMESTAMP);
 }
 
 export function checkedMoment(micros: bigint): bigint {

@@ -55,6 +55,9 @@ export class CallerEnv implements Env {
   uuidV7(): string {
     throw unsteady();
   }
+  uuidV4(): string {
+    throw unsteady();
+  }
   ulid(): string {
     throw unsteady();
   }

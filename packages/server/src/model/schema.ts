@@ -29,7 +29,14 @@ export type ColumnDefault =
   | {readonly kind: 'literal'; readonly value: Value}
   | {
       readonly kind: 'function';
-      readonly name: 'NOW' | 'CURRENT_TIMESTAMP' | 'SNOWFLAKE_ID' | 'UUID_V7' | 'ULID' | 'CURRENT_USER';
+      readonly name:
+        | 'NOW'
+        | 'CURRENT_TIMESTAMP'
+        | 'SNOWFLAKE_ID'
+        | 'UUID_V7'
+        | 'GEN_RANDOM_UUID'
+        | 'ULID'
+        | 'CURRENT_USER';
     };
 
 export interface Column {

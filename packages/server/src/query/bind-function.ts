@@ -13,8 +13,9 @@ import {FUNCTIONS} from '../expr/functions.ts';
 import {JSON_TYPE} from '../expr/json.ts';
 import {BIGINT, INT, isInteger, TEXT} from '../expr/numbers.ts';
 import {isSteady} from '../expr/steady.ts';
+import {isInterval} from '../expr/steps.ts';
 import type {DataType} from '../model/datatype.ts';
-import type {Call, Expr, FromFunction, Node} from '../parser/ast.ts';
+import type {Call, Expr, FromFunction, Node, TypeRef} from '../parser/ast.ts';
 import {type BoundFrom, columnsSource} from './bind-from.ts';
 import {type Binder, quoted} from './bound.ts';
 
@@ -47,6 +48,9 @@ interface Rows {
 
 function rowsOf(binder: Binder, item: FromFunction, name: string, scope: ColumnScope): Rows {
   const {call} = item;
+  const step = call.args[2];
+  if (call.name === 'GENERATE_SERIES' && step !== undefined && isInterval(step))
+    return made(MOMENTS, call, name, scope);
   if (call.name === 'GENERATE_SERIES') return series(binder, item, name, scope);
   const maker = ROW_MAKERS.get(call.name);
   if (maker !== undefined) return made(maker, call, name, scope);
@@ -96,6 +100,19 @@ export const ROW_MAKERS: ReadonlyMap<string, RowMaker> = new Map([
     unnamed(maker('REGEXP_SPLIT_TO_ARRAY', {value: textOf}, 'The parts of a text between matches.')),
   ],
 ]);
+
+/** `generate_series(from, to, INTERVAL '1 day')` */
+const MOMENTS = unnamed(
+  maker(
+    'MOMENT_SERIES',
+    {value: e => ({...e, kind: 'cast', operand: textOf(e), type: timestampType(e), isTry: false})},
+    '',
+  ),
+);
+
+function timestampType({start, end}: Node): TypeRef {
+  return {start, end, name: 'TIMESTAMP', args: []};
+}
 
 function maker(array: string | undefined, values: Readonly<Record<string, (e: Expr) => Expr>>, doc: string): RowMaker {
   return {
@@ -166,7 +183,7 @@ function series(binder: Binder, {call}: FromFunction, name: string, scope: Colum
   const type = wide ? BIGINT : INT;
   const bounds = given.map((arg, i) => {
     if (arg.open === undefined && !isInteger(arg.type))
-      throw notSupportedAt(binder, call.args[i]!.start, 'generate_series over anything but integers');
+      throw notSupportedAt(binder, call.args[i]!.start, 'generate_series over anything but integers, and moments with an INTERVAL as their step');
     return implicitly(arg, type)!;
   });
   const isKnown = call.args.every(isSteady);

@@ -17,10 +17,11 @@ import {WIDER_NAMES, walk} from '../expr/walk.ts';
 import type {DataType} from '../model/datatype.ts';
 import {DELETED_INDEX} from '../model/schema.ts';
 import type {Expr, Name, Node, OrderItem, Select} from '../parser/ast.ts';
-import {type BoundFrom, bindFrom, type FromSource} from './bind-from.ts';
+import type {BoundFrom, FromSource} from './bind-from.ts';
 import {type BoundGroups, bindGroups, hasAggregate, resolvedKey} from './bind-group.ts';
 import {windowLayer} from './bind-window.ts';
 import {type Binder, type BoundQuery, type Output, type Place, quoted, type RowWindow, selectList} from './bound.ts';
+import {bindListedFrom, type MadeRows} from './list-rows.ts';
 import {columnFlags, outputName} from './plan.ts';
 import {type Layer, queryScope} from './query-scope.ts';
 import {boundLimit, directionSql, orderBySql, outputIndex, ownWindow, windowSql, withTies} from './tail.ts';
@@ -28,6 +29,7 @@ import {boundLimit, directionSql, orderBySql, outputIndex, ownWindow, windowSql,
 interface BoundSelect {
   readonly select: Select;
   readonly from: BoundFrom | undefined;
+  readonly made: MadeRows | undefined;
   readonly where: TypedExpr | undefined;
   readonly groups: BoundGroups | undefined;
   readonly having: TypedExpr | undefined;
@@ -66,12 +68,11 @@ export function bindSelect(binder: Binder, select: Select, place: Place): BoundQ
 }
 
 function bindClauses(binder: Binder, select: Select, place: Place): BoundSelect {
-  const from = bindFrom(binder, select.from, place);
-  const sources = from?.sources ?? [];
+  const isGrouped = select.groupBy.length > 0 || select.having !== undefined || hasAggregate(shownExprs(select));
+  const {from, sources, made} = bindListedFrom(binder, select, place, isGrouped);
   const rows = queryScope(binder, sources, place, 'WHERE');
   const where = select.where && compileCondition(select.where, rows, 'WHERE');
   if (select.where !== undefined) noteFacts(select.where, rows, sources);
-  const isGrouped = select.groupBy.length > 0 || select.having !== undefined || hasAggregate(shownExprs(select));
   if (isGrouped && from?.isRecursive)
     throw failAt(binder, select, "aggregate functions are not allowed in a recursive query's recursive term");
   const groups = isGrouped ? bindGroups(binder, select, place, from) : undefined;
@@ -79,7 +80,11 @@ function bindClauses(binder: Binder, select: Select, place: Place): BoundSelect 
   const behind = (clause: string) => queryScope(binder, sources, place, clause, layers);
   const having = select.having && compileCondition(select.having, behind('HAVING'), 'HAVING');
   const windows = windowLayer(binder, select, behind('window functions'));
-  const shown = queryScope(binder, sources, place, 'this place', [windows, ...layers]);
+  const shown = queryScope(binder, sources, place, 'this place', [
+    ...(made === undefined ? [] : [made.layer]),
+    windows,
+    ...layers,
+  ]);
   const table = groups === undefined ? onlyTable(from) : undefined;
   const outputs = select.items.flatMap((item): ShownOutput[] => {
     if (item.kind === 'star') return starOutputs(binder, item.qualifier, item, sources, groups && shown, table);
@@ -93,7 +98,7 @@ function bindClauses(binder: Binder, select: Select, place: Place): BoundSelect 
     throw failAt(binder, select.qualify, 'QUALIFY needs a window function, in it or in the select list');
   const qualify = select.qualify && compileCondition(select.qualify, named, 'QUALIFY');
   const distinctOn = distinctKeys(binder, select, outputs, order, shown);
-  return {select, from, where, groups, having, qualify, outputs, distinctOn, order};
+  return {select, from, made, where, groups, having, qualify, outputs, distinctOn, order};
 }
 
 function hasWindow({items}: Select, qualify: Expr): boolean {
@@ -255,11 +260,13 @@ function orderSql({order}: BoundSelect, out: SqlWriter): string[] {
 }
 
 /** What is cut without an order is cut in key order, as the direct executor does. */
-function keyOrder({select, from, groups}: BoundSelect, out: SqlWriter): string[] {
-  const table =
-    groups === undefined && !select.isDistinct && select.distinctOn.length === 0 ? onlyTable(from) : undefined;
-  const key = table?.schema?.primaryKey ?? -1;
-  return key < 0 ? [] : [table!.at(key).sql!(out)];
+function keyOrder({select, from, made, groups}: BoundSelect, out: SqlWriter): string[] {
+  if (groups !== undefined || select.isDistinct || select.distinctOn.length > 0) return [];
+  const count = (from?.sources.length ?? 0) - (made === undefined ? 0 : 1);
+  const table = count === 1 ? from!.sources[0]! : undefined;
+  const key = (table?.use === undefined ? undefined : table.schema?.primaryKey) ?? -1;
+  const order = key < 0 ? [] : [table!.at(key).sql!(out)];
+  return made === undefined || (order.length === 0 && count > 0) ? order : [...order, made.source.at(1).sql!(out)];
 }
 
 function tiesSql(bound: BoundSelect, types: readonly DataType[], rows: RowWindow, out: SqlWriter): string {

@@ -170,6 +170,8 @@ export function defaultOf(column: Column): Eval {
       return (_row, env) => env.nextSnowflake();
     case 'UUID_V7':
       return (_row, env) => env.uuidV7();
+    case 'GEN_RANDOM_UUID':
+      return (_row, env) => env.uuidV4();
     case 'ULID':
       return (_row, env) => env.ulid();
     case 'CURRENT_USER':

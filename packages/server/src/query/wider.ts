@@ -3,6 +3,7 @@
  *
  * The direct executor takes one SELECT over one table of the catalog or none. Everything else is named by its first place in the text.
  */
+import {isRowMaker} from '../expr/calls.ts';
 import {notSupportedAt} from '../expr/coerce.ts';
 import {expressionsOf, WIDER_NAMES, walk} from '../expr/walk.ts';
 import type {Expr, FromItem, FromTable, Query, Select} from '../parser/ast.ts';
@@ -69,9 +70,11 @@ function widerExpression(select: Select): Wider | undefined {
     const what =
       expr.kind === 'call' && expr.orderBy.length > 0
         ? 'ORDER BY inside a call'
-        : expr.kind === 'call' && expr.name === 'GROUPING'
-          ? 'GROUPING'
-          : WIDER_NAMES[expr.kind as keyof typeof WIDER_NAMES];
+        : expr.kind === 'call' && isRowMaker(expr.name)
+          ? 'functions that make rows'
+          : expr.kind === 'call' && expr.name === 'GROUPING'
+            ? 'GROUPING'
+            : WIDER_NAMES[expr.kind as keyof typeof WIDER_NAMES];
     if (what === undefined) return undefined;
     if (first === undefined || expr.start < first.start) first = {what, start: expr.start};
     return 'skip';

@@ -22,6 +22,7 @@ const DEFAULT_FUNCTIONS: Readonly<Record<DefaultFunction, readonly DataType['nam
   CURRENT_TIMESTAMP: ['timestamp', 'datetime'],
   SNOWFLAKE_ID: ['bigint'],
   UUID_V7: ['text', 'uuid'],
+  GEN_RANDOM_UUID: ['uuid', 'text'],
   ULID: ['text'],
   CURRENT_USER: ['text'],
 };

@@ -1,6 +1,6 @@
 /**
- * Ids: ULID and UUID v7 texts from a clock and random bytes. Both sort by time to the millisecond.
- * Layouts: ULID spec (48 bits ms, 80 bits random, Crockford base 32); RFC 9562 §5.7.
+ * Ids: ULID and UUID texts from a clock and random bytes. ULIDs and UUIDs of version 7 sort by time to the millisecond.
+ * Layouts: ULID spec (48 bits ms, 80 bits random, Crockford base 32); RFC 9562 §5.4, §5.7.
  */
 import type {Clock, Ids} from './clock.ts';
 
@@ -23,7 +23,16 @@ export function newUlid(clock: Clock, ids: Ids): string {
 export function newUuidV7(clock: Clock, ids: Ids): string {
   const bytes = Buffer.from(ids.bytes(16));
   bytes.writeUIntBE(clock.nowMs(), 0, 6);
-  bytes[6] = (bytes[6]! & 0x0f) | 0x70;
+  return uuidText(bytes, 0x70);
+}
+
+/** The same, of random bits alone. */
+export function newUuidV4(ids: Ids): string {
+  return uuidText(Buffer.from(ids.bytes(16)), 0x40);
+}
+
+function uuidText(bytes: Buffer, version: number): string {
+  bytes[6] = (bytes[6]! & 0x0f) | version;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   const hex = bytes.toString('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
