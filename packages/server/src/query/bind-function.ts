@@ -183,7 +183,11 @@ function series(binder: Binder, {call}: FromFunction, name: string, scope: Colum
   const type = wide ? BIGINT : INT;
   const bounds = given.map((arg, i) => {
     if (arg.open === undefined && !isInteger(arg.type))
-      throw notSupportedAt(binder, call.args[i]!.start, 'generate_series over anything but integers, and moments with an INTERVAL as their step');
+      throw notSupportedAt(
+        binder,
+        call.args[i]!.start,
+        'generate_series over anything but integers, and moments with an INTERVAL as their step',
+      );
     return implicitly(arg, type)!;
   });
   const isKnown = call.args.every(isSteady);
