@@ -55,6 +55,8 @@ export interface DuckRequest {
   readonly programs?: {readonly context: string; readonly list: readonly ProgramSpec[]};
   /** Type of each output column; the SQL casts to them, by `duckType`. */
   readonly outputs: readonly DataType[];
+  /** The query is run, and its profile is the answer: one row of two texts, the second of them JSON. */
+  readonly isProfiled?: true;
   /** Further rows are left out and the answer is marked as truncated. */
   readonly maxRows: number;
   /** More bytes of JSON are LIMIT_EXCEEDED. */

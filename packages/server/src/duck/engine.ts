@@ -23,6 +23,8 @@ import {type CheckedSql, checkTables, checkTree} from './sql-check.ts';
 import {type FunctionSource, type HotRelation, registerFunctions} from './table-functions.ts';
 import {Budget, type FragmentReader, resultReaders} from './vector-reader.ts';
 
+/** Before a SELECT that was checked. */
+const PROFILE = 'EXPLAIN (ANALYZE, FORMAT JSON) ';
 const CANCEL_AGAIN_MS = 20;
 const CHECKED_TEXTS_MAX = 500;
 const NO_PROGRAMS = {context: '', list: []};
@@ -86,8 +88,9 @@ export class Engine {
       });
       await this.#programs.open(connection, programs, paths);
       this.#throwIfCancelled();
-      statement = await duckdb.prepare(connection, sql);
-      bindAll(statement, parameters);
+      const {isProfiled} = job.head;
+      statement = await duckdb.prepare(connection, isProfiled ? `${PROFILE}${sql}` : sql);
+      bindAll(statement, parameters, isProfiled ? duckdb.StatementType.EXPLAIN : duckdb.StatementType.SELECT);
       this.#throwIfCancelled();
       const result = await duckdb.execute_prepared_streaming(statement);
       return await this.#stream(result, job.head, emit);
@@ -244,10 +247,14 @@ function lockingSql({directories}: ChildSettings): string[] {
   ];
 }
 
-function bindAll(statement: PreparedStatement, parameters: readonly {type: DataType; value: Value}[]): void {
+function bindAll(
+  statement: PreparedStatement,
+  parameters: readonly {type: DataType; value: Value}[],
+  kind: duckdb.StatementType,
+): void {
   const count = duckdb.nparams(statement);
   if (count !== parameters.length) throw new RefusedSql(`The SQL has ${count} parameters, not ${parameters.length}.`);
-  if (duckdb.prepared_statement_type(statement) !== duckdb.StatementType.SELECT) throw new RefusedSql('No SELECT.');
+  if (duckdb.prepared_statement_type(statement) !== kind) throw new RefusedSql('No SELECT.');
   for (const [i, {type, value}] of parameters.entries()) bindParameter(statement, i + 1, type, value);
 }
 

@@ -11,8 +11,9 @@
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import type {LocalFile} from '../blob/blob.ts';
-import type {Duck, Relation} from '../duck/duck.ts';
+import type {Duck, DuckRequest, Relation} from '../duck/duck.ts';
 import type {Env} from '../expr/expr.ts';
+import {TEXT} from '../expr/numbers.ts';
 import {programContext} from '../expr/program.ts';
 import type {DataType} from '../model/datatype.ts';
 import type {Schema} from '../model/schema.ts';
@@ -23,6 +24,7 @@ import {bindQuery} from './bind-query.ts';
 import {Binder, type BoundQuery, outputTypes, type TableOf, type TableUse, type ViewUse} from './bound.ts';
 import {type RunOptions, type SelectResult, windowOf} from './direct.ts';
 import type {PlanOptions} from './plan.ts';
+import {operatorsOf, type ProfiledOperator} from './profile.ts';
 import {
   type FileOf,
   type PlannedRelation,
@@ -71,12 +73,49 @@ export interface AnalyticServices {
   readonly fileOf: FileOf;
 }
 
-export async function runAnalytic(
+export function runAnalytic(
   plan: AnalyticPlan,
   env: Env,
   services: AnalyticServices,
   options: RunOptions,
 ): Promise<SelectResult> {
+  return asked(plan, env, services, options, async request => {
+    const answer = await services.duck.query(request, options.signal);
+    const isOverfull = answer.isTruncated && answer.rows.length === ROWS_MAX;
+    if (isOverfull) throw new DbError('LIMIT_EXCEEDED', `The answer has more than ${ROWS_MAX} rows; add a LIMIT.`);
+    return {columns: plan.columns, rows: answer.rows, isTruncated: answer.isTruncated};
+  });
+}
+
+export interface AnalyticProfile {
+  readonly rowCount: number;
+  readonly isTruncated: boolean;
+  readonly operators: readonly ProfiledOperator[];
+}
+
+/** Runs the query as it would run alone, and tells what each operator of DuckDB did. */
+export function profileAnalytic(
+  plan: AnalyticPlan,
+  env: Env,
+  services: AnalyticServices,
+  options: RunOptions,
+): Promise<AnalyticProfile> {
+  return asked(plan, env, services, options, async request => {
+    const profiled = {...request, isProfiled: true, outputs: [TEXT, TEXT], maxRows: 1} as const;
+    const {rows} = await services.duck.query(profiled, options.signal);
+    const operators = operatorsOf((JSON.parse(rows[0]!) as string[])[1]!);
+    const made = operators[0]?.rows ?? 0;
+    return {rowCount: Math.min(made, request.maxRows), isTruncated: made > request.maxRows, operators};
+  });
+}
+
+async function asked<T>(
+  plan: AnalyticPlan,
+  env: Env,
+  services: AnalyticServices,
+  options: RunOptions,
+  ask: (request: DuckRequest) => Promise<T>,
+): Promise<T> {
   const window = windowOf(plan.query, env, options);
   const out = new DuckSqlWriter(env);
   const rows = {skip: window.skip, take: window.isCapped ? window.take + 1 : window.take};
@@ -89,21 +128,15 @@ export async function runAnalytic(
     const {fileOf} = services;
     for (const {relation, reads} of tables)
       relations.push(await relationOf(relation, reads, {fileOf, held, signal: options.signal}));
-    const answer = await services.duck.query(
-      {
-        sql,
-        params: out.params,
-        programs: {context: programContext(env), list: out.programs},
-        relations,
-        outputs: plan.types,
-        maxRows: Math.min(plan.isWithTies ? capOf(options) : window.take, ROWS_MAX),
-        maxBytes: BYTES_MAX,
-      },
-      options.signal,
-    );
-    const isOverfull = answer.isTruncated && answer.rows.length === ROWS_MAX;
-    if (isOverfull) throw new DbError('LIMIT_EXCEEDED', `The answer has more than ${ROWS_MAX} rows; add a LIMIT.`);
-    return {columns: plan.columns, rows: answer.rows, isTruncated: answer.isTruncated};
+    return await ask({
+      sql,
+      params: out.params,
+      programs: {context: programContext(env), list: out.programs},
+      relations,
+      outputs: plan.types,
+      maxRows: Math.min(plan.isWithTies ? capOf(options) : window.take, ROWS_MAX),
+      maxBytes: BYTES_MAX,
+    });
   } finally {
     for (const file of held) file.release();
     close();

@@ -6,10 +6,11 @@
 import type {Env} from '../expr/expr.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Query} from '../parser/ast.ts';
-import {openTables, runAnalytic} from '../query/analytic.ts';
-import {isLargeScan, runSelect, type SelectResult} from '../query/direct.ts';
+import {openTables, profileAnalytic} from '../query/analytic.ts';
+import {isLargeScan, runSelect} from '../query/direct.ts';
 import {type ExplainLine, explainAnalytic, explainText} from '../query/explain.ts';
 import type {SelectPlan} from '../query/plan.ts';
+import {operatorLines} from '../query/profile.ts';
 import {DuckSqlWriter} from '../query/sql-writer.ts';
 import type {DirectSelect} from '../query/wider.ts';
 import type {StatementContext} from './define.ts';
@@ -62,7 +63,8 @@ export async function analyzeQuery(tree: Query, context: StatementContext): Prom
     const steps = snapshot === undefined ? [] : [`rows read: ${counts.read}`, `rows kept by WHERE: ${counts.kept}`];
     if (plan.group !== undefined) steps.push(`groups kept by HAVING: ${counts.groups}`);
     const times = timesText(plannedMs - startMs, clock.monotonicMs() - plannedMs);
-    return [...explainText(plan, snapshot, env), analysis([...steps, answerText(result), ...times])];
+    const answer = answerText({...result, rowCount: result.rows.length});
+    return [...explainText(plan, snapshot, env), analysis([...steps, answer, ...times])];
   } finally {
     snapshot?.close();
   }
@@ -83,9 +85,10 @@ async function analyzeWide(
     context,
     plan.uses.map(use => use.schema),
   );
-  const result = await runAnalytic(plan, envOf(context), {duck, fileOf, open}, options);
+  const profile = await profileAnalytic(plan, envOf(context), {duck, fileOf, open}, options);
   const times = timesText(plannedMs - startMs, clock.monotonicMs() - plannedMs);
-  return [...lines, analysis([answerText(result), ...times])];
+  const operators = ['operators, with the time of all threads:', ...operatorLines(profile.operators)];
+  return [...lines, analysis([answerText(profile), ...times, ...operators])];
 }
 
 /** The plan with its WHERE and HAVING counting what they see. */
@@ -115,8 +118,8 @@ function envOf({services, session, params}: StatementContext): Env {
   return services.newEnv(session, params);
 }
 
-function answerText({rows, isTruncated}: SelectResult): string {
-  return `rows answered: ${rows.length}${isTruncated ? ', cut by the limit' : ''}`;
+function answerText({rowCount, isTruncated}: {rowCount: number; isTruncated: boolean}): string {
+  return `rows answered: ${rowCount}${isTruncated ? ', cut by the limit' : ''}`;
 }
 
 function timesText(planMs: number, runMs: number): string[] {

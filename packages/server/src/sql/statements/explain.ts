@@ -38,7 +38,7 @@ export const explainAnalyze = defineStatement<Query>({
     topic: 'Queries',
     syntax: 'EXPLAIN ANALYZE query',
     about:
-      'Runs the query, within its limits, and tells what EXPLAIN does and then what happened: rows at each step, rows answered, and times. Statements that change rows are refused.',
+      'Runs the query, within its limits, and tells what EXPLAIN does and then what happened: rows at each step, rows answered, and times; of a query that DuckDB runs, rows and time of each of its operators. Statements that change rows are refused.',
     example: 'EXPLAIN ANALYZE SELECT name FROM shop.items WHERE price > 0.5',
   },
   parse(cursor) {
