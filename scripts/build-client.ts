@@ -80,6 +80,7 @@ async function manifest(): Promise<object> {
     exports: {
       '.': {types: './index.d.ts', default: './index.js'},
       './core': {types: './core.d.ts', default: './core.js'},
+      './msgpack': {types: './msgpack.d.ts', default: './msgpack.js'},
       './react': {types: './react.d.ts', default: './react.js'},
     },
     engines: {node: '>=22'},

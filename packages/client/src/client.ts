@@ -87,7 +87,8 @@ export class KalamDBClient<Schema extends AnySchema = AnySchema> {
 
   constructor(options: ClientOptions) {
     const {wsLazyConnect = true, onConnect, onDisconnect, onError, onReceive, onSend} = options;
-    this.#handlers = {onConnect, onDisconnect, onError, onReceive, onSend};
+    this.#handlers = {onConnect, onDisconnect, onError, onReceive: undefined, onSend};
+    if (onReceive !== undefined) this.onReceive(onReceive);
     this.#isLazy = wsLazyConnect;
     const {provider, http, tokens, subscriptions} = wire(options, this.#events());
     this.#provider = provider;
@@ -159,7 +160,7 @@ export class KalamDBClient<Schema extends AnySchema = AnySchema> {
   }
 
   onReceive(handler: (text: string) => void): void {
-    this.#handlers.onReceive = handler;
+    this.#handlers.onReceive = text => handler(text());
   }
 
   onSend(handler: (text: string) => void): void {

@@ -2,10 +2,13 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {gzipSync} from 'node:zlib';
 import type {ServerMessage} from '@kalamdb/protocol/messages.ts';
+import {Encoder} from '@msgpack/msgpack';
 import {FakeWorld, settle, WELCOME} from '../test/fake-world.ts';
 import {Connection, type ConnectionSettings, type TokenDoor} from './connection.ts';
 import {KalamError} from './error.ts';
+import {msgpack} from './msgpack.ts';
 
+const packer = new Encoder({useBigInt64: true});
 const ERROR = {type: 'error', subscription_id: 'subscribe', code: 'AUTH_REQUIRED', message: ''};
 
 function setUp(changes: Partial<ConnectionSettings> = {}, tokens: Partial<TokenDoor> = {}) {
@@ -236,6 +239,24 @@ test('compressed frames are read, and frames behind them wait their turn', async
   assert.deepEqual(
     messages.map(message => (message as {message: string}).message),
     ['1', '2', '3', '4'],
+  );
+});
+
+test('with MessagePack it is asked for, and read in binary frames, compressed or not; texts stay JSON', async () => {
+  const {world, messages} = await setUpReady({serialization: msgpack});
+  assert.deepEqual(world.socket.sentOf('authenticate')[0]?.protocol, {serialization: 'msgpack', compression: 'gzip'});
+  const batch = (seq: bigint) => {
+    const batch_control = {batch_num: 0, has_more: false, status: 'ready', last_seq_id: seq};
+    return packer.encode({type: 'initial_data_batch', subscription_id: 's', rows: [], batch_control});
+  };
+  const [first, second] = [7_188_000_000_000_000_001n, 7_188_000_000_000_000_002n];
+  world.socket.say(new Uint8Array(gzipSync(batch(first))).buffer);
+  world.socket.say(ERROR);
+  world.socket.say(new Uint8Array(batch(second)).buffer);
+  for (let i = 0; i < 400 && messages.length < 3; i++) await new Promise(resolve => setTimeout(resolve, 5));
+  assert.deepEqual(
+    messages.map(each => (each.type === 'initial_data_batch' ? each.batch_control.last_seq_id : each.type)),
+    [String(first), 'error', String(second)],
   );
 });
 

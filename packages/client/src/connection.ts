@@ -2,15 +2,16 @@
  * Connection: one authenticated socket to the server, made again whenever it is lost.
  *
  * What to do when is decided by the table in `connection-states.ts`; this file carries it out and turns what sockets, timers and tokens do
- * into events. Messages are JSON texts, or gzip of such in binary frames, and are handed on in the order they came.
+ * into events. Messages are JSON texts, or bytes in binary frames, as they are or gzipped: of JSON, or of the serialization that was given. They are
+ * handed on in the order they came.
  *
  * A browser cannot see the pings of the protocol, and a network may vanish without a word. So a connection that is silent for long is
  * probed by authenticating again, which the server always answers; that is also how a fresh token takes the place of an old one.
  *
  * Laws: between `onUp` and `onDown` messages arrive and can be sent, else neither. Nothing of a socket that was dropped is heard any more.
  */
-import {parseServerMessage} from '@kalamdb/protocol/message-reader.ts';
-import type {ClientMessage, ServerMessage} from '@kalamdb/protocol/messages.ts';
+import {parseServerMessage, readServerMessage} from '@kalamdb/protocol/message-reader.ts';
+import type {ClientMessage, Serialization, ServerMessage} from '@kalamdb/protocol/messages.ts';
 import {type Backoff, backoffMs} from './backoff.ts';
 import {
   CONNECTION_STEPS,
@@ -19,13 +20,22 @@ import {
   type ConnectionState,
 } from './connection-states.ts';
 import {KalamError, toKalamError} from './error.ts';
-import {textOfFrame} from './inflate.ts';
+import {bytesOfFrame} from './inflate.ts';
 import type {Environment, SocketLike} from './std/environment.ts';
+
+/** How the server is asked to say what is not about the connection itself, in place of JSON. */
+export interface BinarySerialization {
+  readonly name: Exclude<Serialization, 'json'>;
+  /** Throws at bytes that are no whole value. */
+  decode(bytes: Uint8Array): unknown;
+}
 
 export interface ConnectionSettings {
   /** Address of the endpoint, ws: or wss:. */
   url: string;
   isCompressed: boolean;
+  /** Default: JSON. */
+  serialization?: BinarySerialization | undefined;
   reconnects: boolean;
   backoff: Backoff;
   /** Failures in a row after which no further attempt is made; undefined = never. */
@@ -50,7 +60,8 @@ export interface ConnectionListener {
   onMessage(message: ServerMessage): void;
   /** An attempt failed, or a message could not be read. The connection goes on trying unless `isFinal`. */
   onError(error: KalamError, isFinal: boolean): void;
-  onReceive?(text: string): void;
+  /** `text` makes the JSON of the message, whatever it came as. */
+  onReceive?(text: () => string): void;
   onSend?(text: string): void;
 }
 
@@ -259,14 +270,15 @@ export class Connection {
   #reader(socket: SocketLike): (event: {data: unknown}) => void {
     let inflating = 0;
     let line = Promise.resolve();
-    const take = (text: string) => {
-      if (this.#socket === socket) this.#hear(text);
+    const take = (data: string | Uint8Array) => {
+      if (this.#socket === socket) this.#hear(data);
     };
     return ({data}) => {
-      if (typeof data === 'string' && inflating === 0) return take(data);
+      const content = typeof data === 'string' ? data : bytesOfFrame(data as ArrayBuffer);
+      if (!(content instanceof Promise) && inflating === 0) return take(content);
       inflating++;
       line = line
-        .then(async () => take(typeof data === 'string' ? data : await textOfFrame(data as ArrayBuffer)))
+        .then(async () => take(await content))
         .catch(thrown => {
           if (this.#socket === socket) this.#fail(toKalamError(thrown));
         })
@@ -274,13 +286,12 @@ export class Connection {
     };
   }
 
-  #hear(text: string): void {
+  #hear(data: string | Uint8Array): void {
     this.#heardAtMs = this.#environment.nowMs();
     this.#probedAtMs = undefined;
-    this.#listener.onReceive?.(text);
     let message: ServerMessage;
     try {
-      message = parseServerMessage(text);
+      message = this.#read(data);
     } catch (cause) {
       this.#fail(new KalamError('BAD_RESPONSE', `A message could not be read: ${String(cause)}`, {cause}));
       return;
@@ -292,6 +303,18 @@ export class Connection {
     } else if (this.#state === 'ready') this.#listener.onMessage(message);
   }
 
+  #read(data: string | Uint8Array): ServerMessage {
+    const {serialization} = this.settings;
+    if (typeof data !== 'string' && serialization !== undefined) {
+      const message = readServerMessage(serialization.decode(data));
+      this.#listener.onReceive?.(() => JSON.stringify(message));
+      return message;
+    }
+    const text = typeof data === 'string' ? data : new TextDecoder().decode(data);
+    this.#listener.onReceive?.(() => text);
+    return parseServerMessage(text);
+  }
+
   /** What was lost with the message can only be had again by resuming. */
   #fail(error: KalamError): void {
     this.#lastError = error;
@@ -299,11 +322,12 @@ export class Connection {
   }
 
   #authenticate(): void {
+    const {serialization, isCompressed} = this.settings;
     this.#write({
       type: 'authenticate',
       method: 'jwt',
       token: this.#token,
-      protocol: {serialization: 'json', compression: this.settings.isCompressed ? 'gzip' : 'none'},
+      protocol: {serialization: serialization?.name ?? 'json', compression: isCompressed ? 'gzip' : 'none'},
     });
   }
 

@@ -139,7 +139,7 @@ export class KalamClient {
   }
 
   onReceive(handler: TextCallback): void {
-    this.#handlers.onReceive = handler;
+    this.#handlers.onReceive = (text: () => string) => handler(text());
   }
 
   onSend(handler: TextCallback): void {

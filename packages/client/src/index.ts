@@ -22,6 +22,7 @@ export {
   type SubscriptionOptions,
   type Unsubscribe,
 } from './client.ts';
+export type {BinarySerialization} from './connection.ts';
 export {CLIENT_ERRORS, type ClientErrorCode, KalamError} from './error.ts';
 export type {LoginResponse, Param, QueryResponse, QueryResult, UploadFile} from './http.ts';
 export type {LiveQuery, LiveState, LiveStatus} from './live-query.ts';

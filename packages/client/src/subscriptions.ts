@@ -23,7 +23,8 @@ export interface ConnectionEvents {
   onConnect(): void;
   onDisconnect(error: KalamError | undefined): void;
   onError(error: KalamError): void;
-  onReceive(text: string): void;
+  /** `text` makes the JSON of a message. */
+  onReceive(text: () => string): void;
   onSend(text: string): void;
 }
 

@@ -2,6 +2,7 @@
  * Wiring: the parts of a client, put together.
  */
 import {Auth, type AuthProvider, type Credentials, Tokens} from './auth.ts';
+import type {BinarySerialization} from './connection.ts';
 import {KalamError} from './error.ts';
 import {Http} from './http.ts';
 import {type Environment, systemEnvironment} from './std/environment.ts';
@@ -21,6 +22,8 @@ export interface ClientOptions {
   namespace?: string;
   requestTimeoutMs?: number;
   disableCompression?: boolean;
+  /** Of what the server says on the socket: `msgpack` of `@kalamdb/client/msgpack`. Default: JSON. */
+  serialization?: BinarySerialization;
   /** False: `initialize` connects. Default: the first subscription does. */
   wsLazyConnect?: boolean;
   /** 0 = none; the server ends connections that say nothing for longer than its setting allows. */
@@ -66,6 +69,7 @@ export function wire(options: ClientOptions, events: ConnectionEvents): Parts {
   const settings = {
     url: `${url.replace(/^http/, 'ws')}/v1/ws${isCompressed ? '' : '?compress=false'}`,
     isCompressed,
+    serialization: options.serialization,
     reconnects: true,
     backoff: {initialMs: 1000, maxMs: 30_000},
     attemptsMax: undefined,

@@ -56,6 +56,8 @@ describe('the package', () => {
     assert.ok(whole < WHOLE_BYTES_MAX, `${whole} bytes`);
     const part = await bundledBytes(`export {KalamCellValue} from './dist/index.js';`);
     assert.ok(part < PART_BYTES_MAX, `${part} bytes`);
+    const apart = await bundledBytes(`export {msgpack} from './dist/msgpack.js';`);
+    assert.ok(apart < PART_BYTES_MAX, `${apart} bytes`);
   });
 
   test('imports nothing but itself; its hooks import react', async () => {

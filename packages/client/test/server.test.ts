@@ -6,6 +6,7 @@ import {afterEach, beforeEach, describe, test} from 'node:test';
 import fc from 'fast-check';
 import {startServer, type TestServer} from '../../server/test/http/server.ts';
 import {createClient, type KalamDBClient, type LiveQuery, type LiveRow} from '../src/index.ts';
+import {msgpack} from '../src/msgpack.ts';
 import {layCable} from './cable.ts';
 
 interface Schema {
@@ -68,6 +69,29 @@ describe('on a real server', {timeout: 60_000}, () => {
     await until(query, ({length}) => length === 5000);
     const small = client.liveQuery('SELECT id FROM app.notes', {limit: 3});
     await holds(small, ['4997', '4998', '4999']);
+  });
+
+  test('in MessagePack the same rows come, large snapshots and single changes', async () => {
+    const received: string[] = [];
+    const packed = createClient<Schema>({
+      url: `http://127.0.0.1:${server.port}`,
+      serialization: msgpack,
+      onReceive: text => received.push(text),
+    });
+    try {
+      await client.query("INSERT INTO app.notes VALUES (9007199254740993, 'a', 'ünï'), (2, 'a', NULL)");
+      const [plain, query] = [client, packed].map(one => one.liveQuery('SELECT * FROM app.notes'));
+      await until(query!, ({length}) => length === 2);
+      await client.query("UPDATE app.notes SET body = 'x' WHERE id = 2; DELETE FROM app.notes WHERE id > 2");
+      const values = Array.from({length: 2000}, (_, i) => `(${i + 10}, 'b', '${'x'.repeat(50)}')`);
+      await client.query(`INSERT INTO app.notes VALUES ${values.join(', ')}`);
+      await until(query!, ({length}) => length === 2001);
+      await until(plain!, ({length}) => length === 2001);
+      assert.deepEqual(query!.state.rows, plain!.state.rows);
+      assert.match(received[0]!, /"serialization":"msgpack"/);
+    } finally {
+      await packed.shutdown();
+    }
   });
 
   test('the official forms: live with cells, subscribe with messages', async () => {
