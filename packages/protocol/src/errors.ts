@@ -42,6 +42,11 @@ export const ERRORS = {
   INVALID_CREDENTIALS: {status: 401, retry: false, about: 'The credentials are not valid.'},
   SETUP_REQUIRED: {status: 401, retry: false, about: 'Root has no password yet; the server must be set up first.'},
   ACCOUNT_LOCKED: {status: 401, retry: true, about: 'Too many wrong passwords from this address; wait.'},
+  AUTHENTICATION_ERROR: {
+    status: 500,
+    retry: true,
+    about: 'Who signed the token could not be asked for their keys; try again.',
+  },
   INSUFFICIENT_PERMISSIONS: {status: 403, retry: false, about: 'This account does not sign in from here.'},
   ALREADY_CONFIGURED: {status: 409, retry: false, about: 'The server is set up already.'},
   INVALID_USER: {status: 400, retry: false, about: 'The id cannot be that of the first dba of a new server.'},

@@ -4,7 +4,9 @@
 import {type Config, shownValue} from './config.ts';
 import type {DatabaseOptions} from './database.ts';
 import {isLoopback} from './http/client.ts';
+import {provisionRole, trustedIssuers} from './issuer-options.ts';
 import {OPTIONS, type OptionKey} from './options.ts';
+import {fetchJson} from './std/fetch-json.ts';
 import {realDisk} from './std/real-disk.ts';
 import {systemClock, systemIds} from './std/system-clock.ts';
 
@@ -88,10 +90,12 @@ function settingsOf(config: Config): DatabaseOptions['settings'] {
 }
 
 function authOptions(config: Config): DatabaseOptions['auth'] {
+  const issuers = trustedIssuers(config);
   return {
     secret: config['auth.jwt_secret'] || undefined,
     isLocal: isLoopback(config['server.host']),
     accessTokenMs: config['auth.jwt_expiry_hours'] * 3_600_000,
+    external: {issuers, provisionRole: provisionRole(config, issuers), fetchJson},
     passwords: {
       minLength: config['auth.min_password_length'],
       maxLength: config['auth.max_password_length'],

@@ -285,7 +285,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
   catalog.onSchema = schema => feed.altered(schema);
   catalog.onDrop = incarnation => feed.dropped(incarnation);
   const latches = new Latches();
-  const auth = openAuth(options.auth, {...identities, commit, latches, clock, ids: options.ids});
+  const auth = openAuth(options.auth, {...identities, commit, latches, clock, ids: options.ids, warn});
   return {...state, auth, latches, commit, feed, start, log, files, checkpointer, memory, mirrors};
 }
 

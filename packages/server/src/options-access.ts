@@ -1,7 +1,9 @@
 /** Settings of access: who may ask, how they are known, and how much of the server they get. */
 import {DAY_S, KIB, MIB, type OptionFacts} from './option-facts.ts';
+import {OAUTH_OPTIONS} from './options-oauth.ts';
 
 export const ACCESS_OPTIONS = {
+  ...OAUTH_OPTIONS,
   'execution.handler_timeout_seconds': {
     default: 30,
     unit: 's',
@@ -46,6 +48,16 @@ export const ACCESS_OPTIONS = {
     unit: 'h',
     range: [1, 8760],
     about: 'Life of an access token; a refresh token lives 7 times as long.',
+  },
+  'auth.jwt_trusted_issuers': {
+    env: 'KALAMDB_JWT_TRUSTED_ISSUERS',
+    default: [],
+    about: 'Issuers of OpenID Connect whose tokens are taken, each by its whole URL, as in the claim `iss`.',
+  },
+  'auth.jwt_audiences': {
+    default: [],
+    about:
+      'What tokens of those issuers must be for (claim `aud`), where no provider says it; empty = they may be for any application.',
   },
   'auth.root_password': {
     env: 'KALAMDB_ROOT_PASSWORD',

@@ -12,7 +12,7 @@ import {databaseOptions} from './database-options.ts';
 import {createHttpServer, type HttpServer, type HttpServerOptions} from './http/server.ts';
 import {httpOptions} from './http-options.ts';
 import {openServerLog} from './server-log.ts';
-import {checkChosenSecret, describeAccounts, startAccounts} from './start-accounts.ts';
+import {checkSigners, describeAccounts, startAccounts} from './start-accounts.ts';
 import {systemClock} from './std/system-clock.ts';
 
 const DEFAULT_FILE = 'server.toml';
@@ -50,7 +50,7 @@ async function start(): Promise<Running> {
   const {config, warnings} = await loadConfig(process.argv[2]);
   const log = openServerLog(config);
   const {logger} = log;
-  checkChosenSecret(config, logger);
+  checkSigners(config, logger);
   for (const text of warnings) logger.warn(text);
   process.on('uncaughtException', error => {
     logger.fatal({err: error}, 'A bug escaped; what was acknowledged is in the log on disk.');

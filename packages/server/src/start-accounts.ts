@@ -10,14 +10,16 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import {type Auth, checkSecret, isWeakSecret} from './auth/auth.ts';
 import type {Config} from './config.ts';
 import {isLoopback} from './http/client.ts';
+import {issuerWarnings, trustedIssuers} from './issuer-options.ts';
 
 interface Logger {
   info(text: string): void;
   warn(text: string): void;
 }
 
-/** Before the database is opened. Throws INVALID_INPUT. */
-export function checkChosenSecret(config: Config, logger: Logger): void {
+/** Of what signs tokens, before the database is opened. Throws INVALID_INPUT. */
+export function checkSigners(config: Config, logger: Logger): void {
+  for (const text of issuerWarnings(trustedIssuers(config))) logger.warn(text);
   const secret = config['auth.jwt_secret'];
   if (secret === '') return;
   checkSecret(secret, isLoopback(config['server.host']));

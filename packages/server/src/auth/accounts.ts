@@ -21,6 +21,8 @@ export class Accounts {
   readonly #records = new Map<string, UserRecord>();
   /** Ids of dropped accounts. */
   readonly #dropped = new Set<string>();
+  /** Ids of accounts by who issuers of tokens say they are. */
+  readonly #byIdentity = new Map<string, Set<string>>();
   readonly #view = new RowView(USERS.schema, () => USERS.schema);
 
   /** Folds a record of the log. Returns the user whose right to be here it may have changed. */
@@ -30,6 +32,7 @@ export class Accounts {
     if (record.kind === 'remove') return this.#remove(Buffer.from(record.key).toString());
     const account = USERS.fromRow(this.#view.at(record.row));
     const before = this.#records.get(account.user_id);
+    if (before === undefined) this.#know(account);
     this.#records.set(account.user_id, account);
     if (account.deleted_at !== null) this.#dropped.add(account.user_id);
     const isSame = before?.role === account.role && before.deleted_at === account.deleted_at;
@@ -38,10 +41,34 @@ export class Accounts {
     return isSame && !isRootsFirst ? undefined : (account.user_id as UserId);
   }
 
+  #know(account: UserRecord): void {
+    const identity = identityOf(account);
+    if (identity === undefined) return;
+    const ids = this.#byIdentity.get(identity) ?? new Set();
+    this.#byIdentity.set(identity, ids.add(account.user_id));
+  }
+
   #remove(userId: string): UserId {
+    const identity = this.#records.has(userId) ? identityOf(this.#records.get(userId)!) : undefined;
+    if (identity !== undefined) {
+      const ids = this.#byIdentity.get(identity)!;
+      ids.delete(userId);
+      if (ids.size === 0) this.#byIdentity.delete(identity);
+    }
     this.#records.delete(userId);
     this.#dropped.delete(userId);
     return userId as UserId;
+  }
+
+  /** Dropped ones included. More than one only if they came from elsewhere: none of them is meant then. */
+  idsOf(identity: string): readonly string[] {
+    return [...(this.#byIdentity.get(identity) ?? [])];
+  }
+
+  /** Whether that is who the account is of, and of no other. */
+  isOf(identity: string, userId: string): boolean {
+    const ids = this.#byIdentity.get(identity);
+    return ids?.size === 1 && ids.has(userId);
   }
 
   /** Those that were dropped and are still there. */
@@ -74,6 +101,18 @@ export class Accounts {
   get needsSetup(): boolean {
     return (this.#records.get(ROOT_ID)?.password_hash ?? '') === '';
   }
+}
+
+/** What issuers and subjects are called together, such that no two pairs are the same text. */
+export function identityKey(provider: string, subject: string): string {
+  return JSON.stringify([provider, subject]);
+}
+
+/** Of an account that signs in elsewhere; such an account does so for ever, under the same name. */
+function identityOf({auth_type, auth_data}: UserRecord): string | undefined {
+  if (auth_type !== 'OAuth' || auth_data === null) return undefined;
+  const {provider, subject} = JSON.parse(auth_data) as {provider?: unknown; subject?: unknown};
+  return typeof provider === 'string' && typeof subject === 'string' ? identityKey(provider, subject) : undefined;
 }
 
 export function userRow(record: UserRecord): WriteRow {

@@ -4,6 +4,7 @@
  *     every request           Authorization ─ sessions.ts ─ Session
  *     every statement         Session ─ roles.ts, the matrix as data
  *     every table access      Session + Schema + read|write ─ scope.ts ─ Scope
+ *     tokens of others        external-tokens.ts
  *     sign in, refresh, out   sign-in-desk.ts, which makes the tokens that the first line reads
  *     accounts                users.ts
  *     what was done           audit.ts
@@ -18,6 +19,7 @@ import type {Clock, Ids} from '../std/clock.ts';
 import type {Commit} from '../table/commit.ts';
 import type {Latches} from '../table/latches.ts';
 import {Audit} from './audit.ts';
+import {type ExternalOptions, ExternalTokens} from './external-tokens.ts';
 import {type PasswordCost, Passwords} from './password.ts';
 import type {PasswordPolicy} from './password-policy.ts';
 import {Sessions} from './sessions.ts';
@@ -29,6 +31,7 @@ export interface AuthOptions {
   /** The server can be reached from this machine alone. */
   readonly isLocal: boolean;
   readonly accessTokenMs: number;
+  readonly external: ExternalOptions;
   readonly passwords: PasswordPolicy & {readonly cost: PasswordCost; readonly atOnce: number};
 }
 
@@ -54,14 +57,15 @@ export function openIdentities(options: {secret: string; isLocal: boolean; clock
 }
 
 export function openAuth(
-  {isLocal, accessTokenMs, passwords: asked}: AuthOptions,
-  below: Identities & {commit: Commit; latches: Latches; clock: Clock; ids: Ids},
+  {isLocal, accessTokenMs, external, passwords: asked}: AuthOptions,
+  below: Identities & {commit: Commit; latches: Latches; clock: Clock; ids: Ids; warn: (text: string) => void},
 ): Auth {
   const {sessions} = below;
   const passwords = new Passwords({cost: asked.cost, atOnce: asked.atOnce});
   const audit = new Audit(below);
   const desk = new SignInDesk({...below, passwords, audit, isLocal, accessTokenMs});
   const users = new Users({...below, passwords, policy: asked, audit});
+  sessions.external = new ExternalTokens(external, {...below, accounts: sessions.accounts, users});
   return {sessions, desk, users, audit, passwords};
 }
 

@@ -4,6 +4,7 @@
  *     Authorization: Bearer … ─ known text? ─ yes: the same Session again, if it is still valid
  *                                           └ no: verify the token, look at the account and the family ─ Session
  *     development sign-in     ─ X-USER-ID ─ Session (role dba; without a name: root, role system)
+ *     a token of a trusted issuer   ─ external-tokens.ts ─ Session
  *
  * Laws: every use of a token asks the accounts and families of this moment, so a dropped user or an ended family is refused at once; what is
  * remembered is only that the signature was right. Development sign-in ends for good when root has a password.
@@ -16,6 +17,7 @@ import {Lru} from '../std/lru.ts';
 import type {UserRecord} from '../system/users.ts';
 import type {LogRecord} from '../table/record.ts';
 import {Accounts, ROOT_ID} from './accounts.ts';
+import type {ExternalTokens} from './external-tokens.ts';
 import {SignIns} from './sign-ins.ts';
 import {endOf, invalidCredentials, LEEWAY_SECONDS, type TokenSigner} from './token.ts';
 
@@ -46,6 +48,8 @@ export class Sessions implements SessionWatch {
   /** By the whole header: what is asked of it in every request is one look. */
   readonly #known = new Lru<string, Session>(CACHE_BYTES);
   readonly #listeners = new Set<Listener>();
+  /** Judges tokens of others; undefined: nobody else is trusted. */
+  external: ExternalTokens | undefined;
 
   constructor({signer, clock, isLocal}: SessionsOptions) {
     this.#signer = signer;
@@ -68,10 +72,11 @@ export class Sessions implements SessionWatch {
   }
 
   /**
-   * The caller by the `Authorization` header. Undefined: it shows nothing that needs to be proved, which is only so in development. Throws
-   * INVALID_CREDENTIALS, TOKEN_EXPIRED, MISSING_AUTHORIZATION, or SETUP_REQUIRED.
+   * The caller by the `Authorization` header; a promise if a trusted issuer has to be asked first. Undefined: it shows nothing that needs to be proved,
+   * which is only so in development. Throws or rejects with INVALID_CREDENTIALS, TOKEN_EXPIRED, MISSING_AUTHORIZATION, SETUP_REQUIRED or
+   * AUTHENTICATION_ERROR.
    */
-  authenticate(authorization: string | undefined): Session | undefined {
+  authenticate(authorization: string | undefined): Session | Promise<Session> | undefined {
     if (authorization === undefined) {
       if (this.isDevelopment) return undefined;
       if (this.accounts.needsSetup) throw setupRequired();
@@ -83,12 +88,27 @@ export class Sessions implements SessionWatch {
     if (token === null) throw invalidCredentials();
     const text = token[1] ?? '';
     if (this.isDevelopment && !LOOKS_LIKE_TOKEN.test(text)) return undefined;
-    const session = this.authenticateBearer(text);
+    const session = this.external?.takes(text) ? this.#authenticateExternal(text) : this.authenticateBearer(text);
+    if (session instanceof Promise) return session.then(found => this.#remember(authorization, found));
+    return this.#remember(authorization, session);
+  }
+
+  #remember(authorization: string, session: Session): Session {
     this.#known.set(authorization, session, authorization.length + SESSION_BYTES);
     return session;
   }
 
-  /** The caller by an access token alone. Throws like `authenticate`. */
+  #authenticateExternal(token: string): Session | Promise<Session> {
+    if (!this.#isLocal && this.accounts.needsSetup) throw setupRequired();
+    const admit = (session: Session) => {
+      if (!this.isStillValid(session)) throw invalidCredentials();
+      return session;
+    };
+    const session = this.external!.authenticate(token);
+    return session instanceof Promise ? session.then(admit) : admit(session);
+  }
+
+  /** The caller by an access token of this server alone. Throws like `authenticate`. */
   authenticateBearer(token: string): Session {
     if (!this.#isLocal && this.accounts.needsSetup) throw setupRequired();
     const claims = this.#signer.verify(token, this.#clock.nowMs());
@@ -111,7 +131,9 @@ export class Sessions implements SessionWatch {
       case 'token': {
         if (this.#clock.nowMs() >= proof.expiresAtMs || this.accounts.living(userId)?.role !== role) return false;
         if (proof.signInId !== undefined) return this.signIns.family(proof.signInId)?.user_id === userId;
-        if (isOlder(proof, this.accounts.living(userId)!)) return false;
+        const {identity} = proof;
+        if (identity === undefined && isOlder(proof, this.accounts.living(userId)!)) return false;
+        if (identity !== undefined && !this.accounts.isOf(identity, userId)) return false;
         const endedAt = this.signIns.endedAt(userId);
         return endedAt === undefined || BigInt(Math.floor(proof.issuedAtMs)) * 1000n > endedAt;
       }

@@ -11,7 +11,7 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import type {Role} from '../model/session.ts';
 import {ROLES} from './roles.ts';
 
-const ISSUER = 'kalamdb';
+export const TOKEN_ISSUER = 'kalamdb';
 /** Clocks of two machines may differ by this. */
 export const LEEWAY_SECONDS = 60;
 /** Far above any token of ours. */
@@ -40,7 +40,7 @@ export class TokenSigner {
   }
 
   sign({sub, iat, exp, email, role, token_type, sid, jti}: Claims): string {
-    const claims = {sub, iss: ISSUER, iat, exp, email, role, token_type, sid, jti};
+    const claims = {sub, iss: TOKEN_ISSUER, iat, exp, email, role, token_type, sid, jti};
     const signed = `${HEADER}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
     return `${signed}.${this.#signature(signed)}`;
   }
@@ -98,7 +98,8 @@ function jsonPart(part: string): object | undefined {
 function claimsOf(json: object | undefined): Claims | undefined {
   if (json === undefined) return undefined;
   const {sub, iss, iat, exp, email = null, role, token_type, sid, jti} = json as Record<string, unknown>;
-  if (iss !== ISSUER || typeof sub !== 'string' || sub === '' || !isSeconds(iat) || !isSeconds(exp)) return undefined;
+  if (iss !== TOKEN_ISSUER || typeof sub !== 'string' || sub === '' || !isSeconds(iat) || !isSeconds(exp))
+    return undefined;
   if (token_type !== 'access' && token_type !== 'refresh') return undefined;
   const isText = (value: unknown): value is string | undefined => value === undefined || typeof value === 'string';
   if (!isText(sid) || !isText(jti) || (email !== null && typeof email !== 'string')) return undefined;

@@ -2,6 +2,7 @@
  * Users: the only writer of accounts, but for the facts of a sign-in.
  *
  *     create, alter, drop   one batch each: the account, the sessions that end with it, its row in the audit log
+ *     provision             an account for whoever comes with a token of a trusted issuer
  *     purge                 a dropped account goes for good, behind all rows of its own
  *     setUp                 root's password and the first dba, both or neither, once
  *
@@ -9,6 +10,7 @@
  * changes nothing but their own password and address. Root is never dropped and keeps its role. A dropped id is not given to anybody before it is
  * purged.
  */
+import {createHash} from 'node:crypto';
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import {scopeOf, textKey} from '../catalog/ddl.ts';
 import {checkUserId, type UserId} from '../model/names.ts';
@@ -17,21 +19,22 @@ import type {Clock} from '../std/clock.ts';
 import {USERS, type UserRecord} from '../system/users.ts';
 import type {Commit, WriteBatch, WriteRow} from '../table/commit.ts';
 import type {Latches} from '../table/latches.ts';
-import {type Accounts, ROOT_ID, USERS_PLACE, userRow} from './accounts.ts';
+import {type Accounts, identityKey, ROOT_ID, USERS_PLACE, userRow} from './accounts.ts';
 import type {Audit, AuditEntry} from './audit.ts';
 import {isHash, type Passwords} from './password.ts';
 import {type PasswordPolicy, weakness} from './password-policy.ts';
 import {isAdmin, mayGrant} from './roles.ts';
 import type {Sessions} from './sessions.ts';
 import {endedId, removed, signInRow} from './sign-ins.ts';
+import {invalidCredentials} from './token.ts';
 
 /** They are held in memory. */
 const ACCOUNTS_MAX = 1_000_000;
 
 export type Identity =
   | {readonly kind: 'password'; readonly password: string}
-  /** Signs in elsewhere: a JSON object with provider and subject. */
-  | {readonly kind: 'oauth'; readonly data: string}
+  /** Signs in elsewhere; `json` is an object with both and what else was said of it. */
+  | {readonly kind: 'oauth'; readonly provider: string; readonly subject: string; readonly json: string}
   | {readonly kind: 'internal'};
 
 export type Change =
@@ -73,23 +76,56 @@ export class Users {
     if (!mayGrant(doing.session, role)) throw cannotGrant(doing.session, role);
     if (this.#accounts.record(id) !== undefined) throw fail.alreadyExists(`User '${id}' already exists`);
     const password = identity.kind === 'password' ? await this.#hashed(identity.password, id, doing) : '';
-    await this.#alone(id, async () => {
+    const external = identity.kind === 'oauth' ? identityKey(identity.provider, identity.subject) : undefined;
+    await this.#alone(id, external, async () => {
       if (this.#accounts.record(id) !== undefined) throw fail.alreadyExists(`User '${id}' already exists`);
-      if (this.#accounts.count >= ACCOUNTS_MAX)
-        throw new DbError('LIMIT_EXCEEDED', `A server holds at most ${ACCOUNTS_MAX} accounts.`);
+      const [other] = external === undefined ? [] : this.#accounts.idsOf(external);
+      if (other !== undefined) throw fail.alreadyExists(`User '${other}' has this provider and subject`);
+      this.#checkCount();
       const account = newAccount(id, this.#now(), {
         ...{role, email, password_hash: password, auth_type: AUTH_TYPES[identity.kind]},
-        auth_data: identity.kind === 'oauth' ? identity.data : null,
+        auth_data: identity.kind === 'oauth' ? identity.json : null,
       });
       await this.#write({rows: [userRow(account)]}, doing, {action: 'CREATE_USER', target: id, subject: id});
     });
+  }
+
+  /** The account of this provider and subject, made if there is none. Throws INVALID_CREDENTIALS if its id is taken by another. */
+  async provision(user: {provider: string; subject: string; email: string | null; role: Role}): Promise<UserRecord> {
+    const {provider, subject, email, role} = user;
+    const identity = identityKey(provider, subject);
+    const id = provisionedId(provider, subject);
+    return this.#alone(id, identity, async () => {
+      const [made] = this.#accounts.idsOf(identity);
+      const before = made === undefined ? undefined : this.#accounts.living(made);
+      if (before !== undefined) return before;
+      if (made !== undefined || this.#accounts.record(id) !== undefined) throw invalidCredentials();
+      this.#checkCount();
+      const data = {auth_type: 'OAuth', auth_data: JSON.stringify({provider, subject})} as const;
+      const account = newAccount(id, this.#now(), {role, email, password_hash: '', ...data});
+      const told = {
+        actor: id,
+        action: 'PROVISION_USER',
+        target: id,
+        subject: id,
+        address: undefined,
+        result: 'success',
+      };
+      await this.#options.commit.write({rows: [userRow(account), this.#options.audit.row(told)]});
+      return account;
+    });
+  }
+
+  #checkCount(): void {
+    if (this.#accounts.count >= ACCOUNTS_MAX)
+      throw new DbError('LIMIT_EXCEEDED', `A server holds at most ${ACCOUNTS_MAX} accounts.`);
   }
 
   /** Throws Not found, or PERMISSION_DENIED. */
   async alter(id: string, change: Change, doing: Doing): Promise<void> {
     this.#checkAlter(id, change, doing.session);
     const hash = change.kind === 'password' ? await this.#hashed(change.password, id, doing) : '';
-    await this.#alone(id, async () => {
+    await this.#alone(id, undefined, async () => {
       // The role may have changed while the password was hashed.
       const account = this.#checkAlter(id, change, doing.session);
       const batch = this.#altered({...account, updated_at: this.#now()}, change, hash);
@@ -100,7 +136,7 @@ export class Users {
   /** False if there is none. Its rows stay, and so does its id. */
   async drop(id: string, doing: Doing): Promise<boolean> {
     if (!isAdmin(doing.session)) throw fail.unauthorized('DROP USER requires DBA or System role');
-    return this.#alone(id, async () => {
+    return this.#alone(id, undefined, async () => {
       const account = this.#accounts.living(id);
       if (account === undefined) return false;
       this.#checkAbove(account, doing.session, 'drop');
@@ -118,7 +154,7 @@ export class Users {
    */
   async purge(id: string, deletedAt: bigint, removeRows: (session: Session) => Promise<void>): Promise<boolean> {
     const {audit, commit} = this.#options;
-    return this.#alone(id, async () => {
+    return this.#alone(id, undefined, async () => {
       if (this.#accounts.record(id)?.deleted_at !== deletedAt) return false;
       const server: Session = {userId: ROOT_ID, role: 'system', proof: {kind: 'development'}};
       await removeRows({userId: id as UserId, role: 'user', proof: {kind: 'actor', actor: server}});
@@ -252,8 +288,10 @@ export class Users {
     await this.#options.commit.write({...batch, rows: [...(batch.rows ?? []), row]});
   }
 
-  async #alone<T>(id: string, work: () => Promise<T>): Promise<T> {
-    const release = await this.#options.latches.acquire(USERS_PLACE, [id]);
+  /** `identity` is latched by a text that is no id. */
+  async #alone<T>(id: string, identity: string | undefined, work: () => Promise<T>): Promise<T> {
+    const names = identity === undefined ? [id] : [id, `/${identity}`];
+    const release = await this.#options.latches.acquire(USERS_PLACE, names);
     try {
       return await work();
     } finally {
@@ -269,6 +307,17 @@ export class Users {
 /** Who answers for what a session does. */
 export function actorOf({userId, proof}: Session): string {
   return proof.kind === 'actor' ? proof.actor.userId : userId;
+}
+
+/** What an account is called that nobody named: `oidc:google:1234`; by a digest where that would be no id. */
+function provisionedId(provider: string, subject: string): string {
+  const id = `oidc:${provider}:${subject}`;
+  try {
+    return checkUserId(id);
+  } catch (error) {
+    if (!(error instanceof DbError)) throw error;
+    return `oidc:${createHash('sha256').update(identityKey(provider, subject)).digest('hex')}`;
+  }
 }
 
 const AUTH_TYPES = {password: 'Password', oauth: 'OAuth', internal: 'Internal'} as const;

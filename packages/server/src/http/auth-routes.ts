@@ -67,8 +67,8 @@ export const logout = route(async call => {
   return {message: 'Logged out successfully'};
 });
 
-export const me = route(call => {
-  const session = sessionOf(call);
+export const me = route(async call => {
+  const session = await sessionOf(call);
   return {user: userJson(session, call), admin_ui_access: isAdmin(session)};
 });
 
@@ -116,6 +116,7 @@ const WORDS: Partial<Record<ErrorCode, readonly [word: string, status?: number]>
   TOKEN_EXPIRED: ['unauthorized'],
   INSUFFICIENT_PERMISSIONS: ['forbidden'],
   REMOTE_ACCESS_DENIED: ['forbidden'],
+  AUTHENTICATION_ERROR: ['internal_error'],
   SETUP_REQUIRED: ['setup_required', 428],
   RATE_LIMIT_EXCEEDED: ['rate_limited'],
   PERMISSION_DENIED: ['forbidden'],
@@ -205,7 +206,7 @@ function bearer(authorization: string | undefined): string | undefined {
 }
 
 /** By header, else by cookie, else by development sign-in. */
-function sessionOf({exchange, context: {options}}: Call): Session {
+function sessionOf({exchange, context: {options}}: Call): Session | Promise<Session> {
   const {sessions} = options;
   const cookie = readCookie(exchange.headers.cookie, ACCESS_COOKIE);
   const {authorization} = exchange.headers;

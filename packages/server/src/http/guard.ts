@@ -54,10 +54,13 @@ function isLocalHost(host: string): boolean {
 }
 
 /**
- * The caller by `Authorization`; in development by `X-USER-ID`. Throws what `Sessions.authenticate` throws, REMOTE_ACCESS_DENIED, or what a bad
- * user id throws.
+ * The caller by `Authorization`; in development by `X-USER-ID`. A promise if the issuer of the token has to be asked first. Throws what
+ * `Sessions.authenticate` throws, REMOTE_ACCESS_DENIED, or what a bad user id throws.
  */
-export function signIn(request: RequestHead, {sessions, cors}: {sessions: Sessions; cors: Cors}): Session {
+export function signIn(
+  request: RequestHead,
+  {sessions, cors}: {sessions: Sessions; cors: Cors},
+): Session | Promise<Session> {
   if (sessions.isDevelopment) checkLocal(request);
   else checkOrigin(request, cors);
   const session = sessions.authenticate(request.headers.authorization);
@@ -72,7 +75,7 @@ export function userIdOf(request: RequestHead): string | undefined {
 }
 
 /** The caller by the token of an authenticate message. Throws what `Sessions.authenticate` throws. */
-export function signInByToken(token: string, sessions: Sessions): Session {
+export function signInByToken(token: string, sessions: Sessions): Session | Promise<Session> {
   return sessions.authenticate(`Bearer ${token}`) ?? developmentSession(undefined);
 }
 

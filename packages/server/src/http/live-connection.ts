@@ -69,8 +69,8 @@ export interface LiveConnectionOptions {
   readonly encoding: Encoding;
   /** The upgrade request names the caller; else an authenticate message will. */
   readonly isNamed: boolean;
-  /** The caller by the token of an authenticate message, or by the upgrade request. Throws DbError. */
-  signIn(token: string | undefined): Session;
+  /** The caller by the token of an authenticate message, or by the upgrade request. Throws or rejects with DbError. */
+  signIn(token: string | undefined): Session | Promise<Session>;
   /** Told when it is over. */
   onGone(connection: LiveConnection): void;
 }
@@ -96,6 +96,8 @@ export class LiveConnection {
   #held: ClientMessage[] = [];
   #pausedSinceMs: number | undefined;
   #isContinuing = false;
+  /** Somebody else is asked whose its token is. */
+  #isSigningIn = false;
   #heardMs: number;
   #takenBytes = 0;
 
@@ -192,7 +194,7 @@ export class LiveConnection {
 
   get #mustWait(): boolean {
     if (this.#state === 'closing' || this.#state === 'closed') return false;
-    return this.#feeds?.isFull === true || this.#timers.flood !== undefined;
+    return this.#isSigningIn || this.#feeds?.isFull === true || this.#timers.flood !== undefined;
   }
 
   #continueLater(): void {
@@ -243,17 +245,31 @@ export class LiveConnection {
   }
 
   #signIn(token: string | undefined, encoding: Encoding): void {
-    let session: Session;
     try {
-      session = this.#options.signIn(token);
-      const before = this.#session;
-      if (before !== undefined && (before.userId !== session.userId || before.role !== session.role))
-        throw new DbError('INVALID_CREDENTIALS', 'This connection belongs to another user or role; open a new one.');
+      const session = this.#options.signIn(token);
+      if (session instanceof Promise) void this.#signInLater(session, encoding);
+      else this.#admit(session, encoding);
     } catch (thrown) {
       this.#on('refused', {error: this.#edge.expected(thrown, this.id)});
-      return;
     }
-    if (this.#session === undefined) this.#encoding = encoding;
+  }
+
+  async #signInLater(session: Promise<Session>, encoding: Encoding): Promise<void> {
+    this.#isSigningIn = true;
+    try {
+      this.#admit(await session, encoding);
+    } catch (thrown) {
+      this.#on('refused', {error: this.#edge.expected(thrown, this.id)});
+    }
+    this.#isSigningIn = false;
+    this.#continue();
+  }
+
+  #admit(session: Session, encoding: Encoding): void {
+    const before = this.#session;
+    if (before !== undefined && (before.userId !== session.userId || before.role !== session.role))
+      throw new DbError('INVALID_CREDENTIALS', 'This connection belongs to another user or role; open a new one.');
+    if (before === undefined) this.#encoding = encoding;
     this.#on('signedIn', {session});
   }
 

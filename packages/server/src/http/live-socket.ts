@@ -136,7 +136,7 @@ export class LiveSocket {
     this.#connections.add(connection);
   }
 
-  #signIn(head: RequestHead, token: string | undefined): Session {
+  #signIn(head: RequestHead, token: string | undefined): Session | Promise<Session> {
     const {rates, traffic, options} = this.#state;
     const limited = rates.of(head.client)?.takeSignIn(options.clock.monotonicMs());
     if (limited !== undefined) {

@@ -52,8 +52,13 @@ class SqlCall {
   }
 
   open(): string | Promise<string> {
-    this.#session = signIn(this.#exchange, this.#state.options);
-    if (!this.#state.rates.takeQuery(this.#session.userId, this.#exchange.client)) {
+    const session = signIn(this.#exchange, this.#state.options);
+    return session instanceof Promise ? session.then(found => this.#admit(found)) : this.#admit(session);
+  }
+
+  #admit(session: Session): string | Promise<string> {
+    this.#session = session;
+    if (!this.#state.rates.takeQuery(session.userId, this.#exchange.client)) {
       this.#state.traffic.usersRefused++;
       throw new DbError('RATE_LIMIT_EXCEEDED', 'Too many queries per second. Please slow down.');
     }

@@ -25,6 +25,8 @@ export type Proof =
       readonly kind: 'token';
       /** Undefined: a token made elsewhere with the server's secret. */
       readonly signInId: string | undefined;
+      /** Who a trusted issuer says it is; undefined: the token was signed with the server's secret. */
+      readonly identity?: string;
       readonly issuedAtMs: number;
       /** Wall clock. */
       readonly expiresAtMs: number;

@@ -94,7 +94,7 @@ describe('a dropped account', () => {
       await database.auth.users.giveRootPassword('R00t-pass!');
       const {sessions} = database.auth;
       assert.throws(() => sessions.authenticate(oldToken), {code: 'INVALID_CREDENTIALS'});
-      assert.equal(sessions.authenticate(tokenOf('ana'))?.userId, 'ana');
+      assert.equal((await sessions.authenticate(tokenOf('ana')))?.userId, 'ana');
     }
   });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {readFile, stat, writeFile} from 'node:fs/promises';
 import {afterEach, beforeEach, describe, test} from 'node:test';
 import {readConfig} from '../../src/config.ts';
-import {checkChosenSecret, describeAccounts, startAccounts} from '../../src/start-accounts.ts';
+import {checkSigners, describeAccounts, startAccounts} from '../../src/start-accounts.ts';
 import {openTestDatabase, TEST_OPTIONS, type TestDatabase} from '../test-database.ts';
 
 const PASSWORD = 'R00t-pass!';
@@ -14,7 +14,7 @@ describe('a server that others can reach', () => {
   const logger = {info: (text: string) => void said.push(text), warn: (text: string) => void said.push(text)};
   const start = (env: Record<string, string> = {}) => {
     const {config} = readConfig({env: {KALAMDB_SERVER_HOST: '203.0.113.1', ...env}});
-    checkChosenSecret(config, logger);
+    checkSigners(config, logger);
     return startAccounts(config, database.auth, logger);
   };
   beforeEach(async () => {
@@ -71,7 +71,7 @@ describe('a server that others can reach', () => {
 test('a server of this machine starts with any secret, and warns of a weak one', async () => {
   const texts: string[] = [];
   const logger = {info() {}, warn: (text: string) => void texts.push(text)};
-  checkChosenSecret(readConfig({env: {KALAMDB_JWT_SECRET: 'test'}}).config, logger);
+  checkSigners(readConfig({env: {KALAMDB_JWT_SECRET: 'test'}}).config, logger);
   assert.match(texts.join(), /auth\.jwt_secret is short/);
 });
 

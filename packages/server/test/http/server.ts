@@ -3,6 +3,7 @@
  */
 import {request as httpRequest, type IncomingHttpHeaders, type OutgoingHttpHeaders} from 'node:http';
 import {readConfig} from '../../src/config.ts';
+import type {DatabaseOptions} from '../../src/database.ts';
 import {createHttpServer, type HttpLimits, type HttpServerOptions} from '../../src/http/server.ts';
 import {httpOptions} from '../../src/http-options.ts';
 import {systemClock} from '../../src/std/system-clock.ts';
@@ -23,8 +24,9 @@ export interface TestServer {
 export async function startServer(
   limits: Partial<HttpLimits> = {},
   changes: Partial<HttpServerOptions> = {},
+  databaseChanges: Partial<DatabaseOptions> = {},
 ): Promise<TestServer> {
-  const database = await openTestDatabase({defaultRows: 50, maxRows: 1000});
+  const database = await openTestDatabase({defaultRows: 50, maxRows: 1000, ...databaseChanges});
   const bugs: string[] = [];
   const quiet = () => {};
   const logger = {

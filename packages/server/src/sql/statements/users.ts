@@ -98,7 +98,8 @@ export const dropUser = defineStatement<{id: string; ifExists: boolean}>({
   doc: {
     topic: 'Accounts',
     syntax: "DROP USER [IF EXISTS] {name | 'id'}",
-    about: 'Ends an account and all its sessions at once. Its rows stay, and its id is not given to anybody again.',
+    about:
+      'Ends an account and all its sessions at once. Its rows stay and its id is taken, until a job removes both: see `user_management.deletion_grace_period_days`.',
     example: ["CREATE USER 'cleo' WITH PASSWORD 'correct horse' ROLE user", "DROP USER 'cleo'"],
   },
   parse(cursor) {
@@ -126,18 +127,19 @@ function parseIdentity(cursor: TokenCursor): Identity {
   }
   if (!cursor.acceptKeyword('OAUTH')) throw cursor.expected('PASSWORD, OAUTH or INTERNAL');
   if (!cursor.isString()) throw cursor.fail('OAuth user requires JSON payload with provider and subject');
-  return {kind: 'oauth', data: oauthData(cursor)};
+  return oauthIdentity(cursor);
 }
 
-function oauthData(cursor: TokenCursor): string {
+function oauthIdentity(cursor: TokenCursor): Identity {
   const {start} = cursor;
   const json = jsonObject(cursor.string());
   if (json === undefined) throw cursor.fail('OAuth user requires JSON payload with provider and subject', start);
-  for (const field of ['provider', 'subject']) {
+  const text = (field: string) => {
     const value = json[field];
     if (typeof value !== 'string' || value === '') throw cursor.fail(`OAuth user requires '${field}' field`, start);
-  }
-  return JSON.stringify(json);
+    return value;
+  };
+  return {kind: 'oauth', provider: text('provider'), subject: text('subject'), json: JSON.stringify(json)};
 }
 
 function jsonObject(text: string): Record<string, unknown> | undefined {
