@@ -39,9 +39,17 @@ export function castSql(sql: string, type: DataType): string {
 }
 
 /** The value, or an error when a test of `v`, which stands for it, is true. The value is computed once. */
-export function checked(sql: string, test: string, message: string, instead = 'v'): string {
+export function checked(sql: string, test: string, message: string): string {
   const error = `error('${raisedText(fail.execution(message))}')`;
-  return `list_transform([${sql}], lambda v: CASE WHEN ${test} THEN ${error} ELSE ${instead} END)[1]`;
+  return `list_transform([${sql}], lambda v: CASE WHEN ${test} THEN ${error} ELSE v END)[1]`;
+}
+
+/** Both sides are evaluated once. As in PostgreSQL what is unknown stays so, divided by zero too. */
+function dividedSql(a: string, b: string, divide: (a: string, b: string) => string): string {
+  const error = `error('${raisedText(fail.execution('division by zero'))}')`;
+  const [x, y] = ["struct_extract(v, 'a')", "struct_extract(v, 'b')"] as const;
+  const divided = `CASE WHEN ${y} = 0 AND ${x} IS NOT NULL THEN ${error} ELSE ${divide(x, y)} END`;
+  return `list_transform([struct_pack(a := ${a}, b := ${b})], lambda v: ${divided})[1]`;
 }
 
 export function finiteSql(sql: string, type: DataType): string {
@@ -162,19 +170,21 @@ export function arithmeticForm(
 
 function integerForm(op: ArithmeticOperator, type: DataType, divisor: Value | undefined): Form {
   if (op === '+' || op === '-' || op === '*') return (a, b) => `(${castSql(a!, type)} ${op} ${castSql(b!, type)})`;
-  // The smallest integer % −1 is an overflow for DuckDB, though it is 0; so is every other integer % −1, and % 1.
-  const instead = op === '%' ? 'CASE v WHEN -1 THEN 1 ELSE v END' : 'v';
   const isKnown = divisor !== undefined && divisor !== null && BigInt(divisor as bigint) > 0n;
-  const by: Form = sql => (isKnown ? sql! : checked(sql!, 'v = 0', 'division by zero', instead));
-  return (a, b) => `(${castSql(a!, type)} ${op === '/' ? '//' : op} ${by(castSql(b!, type))})`;
+  if (isKnown) return (a, b) => `(${castSql(a!, type)} ${op === '/' ? '//' : op} ${castSql(b!, type)})`;
+  // The smallest integer % −1 is an overflow for DuckDB, though it is 0; so is every other integer % −1, and % 1.
+  const divide = (a: string, b: string) =>
+    op === '/' ? `${a} // ${b}` : `${a} % (CASE ${b} WHEN -1 THEN ${castSql('1', type)} ELSE ${b} END)`;
+  return (a, b) => dividedSql(castSql(a!, type), castSql(b!, type), divide);
 }
 
 function floatForm(op: ArithmeticOperator, left: DataType, right: DataType, type: DataType): Form | undefined {
   const [a, b] = [castForm(left, {name: 'double'}), castForm(right, {name: 'double'})];
   if (a === undefined || b === undefined) return undefined;
-  const by: Form = sql => (op === '/' || op === '%' ? checked(sql!, 'v = 0', 'division by zero') : sql!);
+  const apply = (x: string, y: string) => `${x} ${op} ${y}`;
   return (x, y) => {
-    const sql = `${castSql(a(x!), {name: 'double'})} ${op} ${by(castSql(b(y!), {name: 'double'}))}`;
+    const sides = [castSql(a(x!), {name: 'double'}), castSql(b(y!), {name: 'double'})] as const;
+    const sql = op === '/' || op === '%' ? dividedSql(...sides, apply) : apply(...sides);
     const wide = finiteSql(sql, type);
     return type.name === 'float' ? castSql(wide, type) : wide;
   };
@@ -183,12 +193,12 @@ function floatForm(op: ArithmeticOperator, left: DataType, right: DataType, type
 function decimalForm(op: ArithmeticOperator, left: DataType, right: DataType, type: DataType): Form | undefined {
   const [wholeLeft, wholeRight] = [wholeDigits(left), wholeDigits(right)];
   if (op === '*') {
-    const [a, b] = [
-      decimal(wholeLeft + scaleOf(left), scaleOf(left)),
-      decimal(wholeRight + scaleOf(right), scaleOf(right)),
-    ];
-    if (wholeLeft + scaleOf(left) + wholeRight + scaleOf(right) > 38) return undefined;
-    return (x, y) => castSql(`${castSql(x!, a)} * ${castSql(y!, b)}`, type);
+    const [a, b] = [wholeLeft + scaleOf(left), wholeRight + scaleOf(right)];
+    if (a + b > 38) return undefined;
+    // A product of two that fit into 64 bits DuckDB keeps in 64 bits, where it may overflow.
+    const wide = decimal(a + b > 18 ? Math.max(19, a) : a, scaleOf(left));
+    const other = decimal(b, scaleOf(right));
+    return (x, y) => castSql(`${castSql(x!, wide)} * ${castSql(y!, other)}`, type);
   }
   if ((op !== '+' && op !== '-') || Math.max(wholeLeft, wholeRight) + scaleOf(type) > 38) return undefined;
   return (x, y) => `(${castSql(x!, type)} ${op} ${castSql(y!, type)})`;

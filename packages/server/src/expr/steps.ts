@@ -63,6 +63,8 @@ export function moveStep(node: Of<'binary'>, left: TypedExpr, by: IntervalLitera
   if (interval === undefined) throw failAt(scope, by, `invalid input syntax for type interval: "${clip(by.value)}"`);
   const moment = left.open === undefined ? left : openAs(left.open, TIMESTAMP);
   const type = movedType(moment.type);
+  if (type === undefined && (node.op === '+' || node.op === '-'))
+    throw failAt(scope, node, `operator does not exist: ${sqlName(moment.type)} ${node.op} INTERVAL`);
   if (type === undefined || (node.op !== '+' && node.op !== '-'))
     throw notSupportedAt(scope, by.start, 'INTERVAL other than as a literal behind the + or - of a moment');
   const side = node.op === '+' ? 1 : -1;

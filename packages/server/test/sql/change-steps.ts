@@ -91,7 +91,7 @@ export function wholeTable(random: Random, {name, columns}: ChangeTable): Said {
 type Alter = readonly [text: string, done: () => void, theirs?: string];
 
 function altered(random: Random, table: ChangeTable): NextStep {
-  const forms = [added, added, dropped, renamed, retyped, retyped, nullable, preset];
+  const forms = [added, added, dropped, renamed, renamedTable, retyped, retyped, nullable, preset];
   const [text, done, theirs] = random.pick(forms)(random, table);
   const ours = `ALTER TABLE ${table.name} ${text}`;
   const said: Said = {ours, theirs: `ALTER TABLE ${table.name} ${theirs ?? text}`, answer: 'none'};
@@ -131,6 +131,14 @@ function renamed(random: Random, {columns}: ChangeTable): Alter {
   return [`RENAME COLUMN ${column.name} TO ${to}`, done];
 }
 
+function renamedTable(random: Random, table: ChangeTable): Alter {
+  const to = random.pick(['a', 'b', 'c', 'd'].filter(name => table.name !== `w.${name}`));
+  const done = () => {
+    table.name = `w.${to}`;
+  };
+  return [`RENAME TO ${to}`, done];
+}
+
 function retyped(random: Random, table: ChangeTable): Alter {
   const column = random.pick(table.columns);
   const wider = WIDER_TYPES[column.type] ?? [];
@@ -143,8 +151,9 @@ function retyped(random: Random, table: ChangeTable): Alter {
   const done = () => {
     column.type = type;
   };
-  const ours = `MODIFY COLUMN ${column.name} ${CHANGE_TYPES[type]}`;
-  return [ours, done, `ALTER COLUMN ${column.name} TYPE ${CHANGE_TYPES[type]}`];
+  const theirs = `ALTER COLUMN ${column.name} TYPE ${CHANGE_TYPES[type]}`;
+  const ours = random.chance(0.5) ? theirs : `MODIFY COLUMN ${column.name} ${CHANGE_TYPES[type]}`;
+  return [ours, done, theirs];
 }
 
 function nullable(random: Random, table: ChangeTable): Alter {
@@ -237,9 +246,17 @@ function insertedQuery(random: Random, table: ChangeTable, tables: readonly Chan
       : `${fromKey} + ${random.below(9)}`;
   const values = [key, ...others.map(({type}) => expression(random, type, scope, 1))];
   const list = [table.key, ...others].map(column => column.name).join(', ');
-  const query = `SELECT ${values.join(', ')} FROM ${from.name} AS s WHERE ${condition(random, scope)}`;
+  const {source, clause} = named(random, from);
+  const query = `SELECT ${values.join(', ')} FROM ${source} AS s WHERE ${condition(random, scope)}`;
   const conflict = onConflict(random, table, 't');
-  return written(random, `INSERT INTO ${table.name} AS t (${list}) ${query}${conflict}`, scopeOf(table, 't'));
+  return written(random, `${clause}INSERT INTO ${table.name} AS t (${list}) ${query}${conflict}`, scopeOf(table, 't'));
+}
+
+/** A table, by itself or as a query of a WITH before the statement. */
+function named(random: Random, {name, columns}: ChangeTable): {source: string; clause: string} {
+  if (random.chance(0.6)) return {source: name, clause: ''};
+  const list = columns.map(column => column.name).join(', ');
+  return {source: 'q', clause: `WITH p AS (SELECT 1 AS one), q (${list}) AS (SELECT ${list} FROM ${name}) `};
 }
 
 /** Of the other table at most one row. */
@@ -259,8 +276,9 @@ function updated(random: Random, table: ChangeTable, tables: readonly ChangeTabl
   const sets = assignments(random, table, scope);
   if (sets === '') return inserted(random, table);
   const where = `${join === undefined ? '' : `${join} AND `}${where1(random, table, scope)}`;
-  const from = join === undefined ? '' : ` FROM ${other.name} AS u`;
-  return written(random, `UPDATE ${table.name} AS t SET ${sets}${from} WHERE ${where}`, scope);
+  const {source, clause} = named(random, other);
+  const from = join === undefined ? '' : ` FROM ${source} AS u`;
+  return written(random, `${clause}UPDATE ${table.name} AS t SET ${sets}${from} WHERE ${where}`, scope);
 }
 
 function deleted(random: Random, table: ChangeTable, tables: readonly ChangeTable[]): Said {
@@ -268,9 +286,10 @@ function deleted(random: Random, table: ChangeTable, tables: readonly ChangeTabl
   const join = random.chance(0.3) ? joined(random, table, other) : undefined;
   const mine = scopeOf(table, 't');
   const scope = join === undefined ? mine : [...mine, ...scopeOf(other, 'u')];
-  const using = join === undefined ? '' : ` USING ${other.name} AS u`;
+  const {source, clause} = named(random, other);
+  const using = join === undefined ? '' : ` USING ${source} AS u`;
   const where = `${join === undefined ? '' : `${join} AND `}${where1(random, table, scope)}`;
-  return written(random, `DELETE FROM ${table.name} AS t${using} WHERE ${where}`, scope);
+  return written(random, `${clause}DELETE FROM ${table.name} AS t${using} WHERE ${where}`, scope);
 }
 
 function where1(random: Random, {key}: ChangeTable, scope: readonly Scoped[]): string {

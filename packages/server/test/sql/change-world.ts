@@ -38,7 +38,8 @@ export interface ChangeColumn {
 }
 
 export interface ChangeTable {
-  readonly name: string;
+  /** `RENAME TO` changes it. */
+  name: string;
   /** The first is the key at first; it stays what it is when it is renamed. */
   readonly columns: ChangeColumn[];
   readonly key: ChangeColumn;

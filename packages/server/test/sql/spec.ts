@@ -38,8 +38,15 @@ export function isEager(spec: Spec): boolean {
     spec.limit === '' && spec.having === undefined && spec.where === undefined && spec.groupBy.length === 0;
   return (
     isPlain &&
-    !allNodes(spec).some(one => some(one, ({form}) => /CASE|COALESCE|AND|OR|IN \(|BETWEEN|FILTER|COUNT/.test(form)))
+    !allNodes(spec).some(one => some(one, ({form}) => /CASE|COALESCE|AND|OR|IN \(|BETWEEN|FILTER|COUNT/.test(form))) &&
+    !allNodes(spec).some(one => some(one, isKnownNull))
   );
+}
+
+/** What is NULL without a row makes all of a call NULL: what stands beside it may be left out. */
+function isKnownNull(one: Node): boolean {
+  if (one.parts.length === 0) return one.form === 'NULL' || one.param === null;
+  return !some(one, ({parts, form}) => parts.length === 0 && /^(?:k$|[cd]_)/.test(form));
 }
 
 export function approximateItems(spec: Spec): boolean[] {
