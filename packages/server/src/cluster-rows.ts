@@ -7,7 +7,7 @@ import type {Commit} from './table/commit.ts';
 
 /** One server is one node. */
 export const NODE_ID = 1n;
-export const CLUSTER_ID = 'standalone';
+export const CLUSTER_ID = 'cluster';
 
 export interface NodeOptions {
   readonly version: string;
@@ -27,9 +27,9 @@ export function clusterRow({version, apiAddress, machine, uptimeMs, ...state}: N
     ...{cluster_id: CLUSTER_ID, node_id: NODE_ID, role: 'leader'},
     status: state.log.stats().state === 'open' ? 'active' : 'read_only',
     ...{rpc_addr: '', api_addr: apiAddress},
-    ...{is_self: true, is_leader: true, groups_leading: 1, total_groups: 1, current_term: null},
+    ...{is_self: true, is_leader: true, groups_leading: 1, total_groups: 1, current_term: 1n},
     ...{last_applied_log: newestSeq, leader_last_log_index: newestSeq, snapshot_index: checkpointSeq},
-    ...{catchup_progress_pct: null, replication_lag: null},
+    ...{catchup_progress_pct: null, replication_lag: 0n},
     ...{hostname, version, memory_mb: megabytes(totalBytes), memory_usage_mb: megabytes(rss)},
     cpu_usage_percent: Math.fround(cpuPercent),
     uptime_seconds: BigInt(Math.floor(uptimeMs() / 1000)),
@@ -40,7 +40,7 @@ export function clusterRow({version, apiAddress, machine, uptimeMs, ...state}: N
 export function clusterGroupRow(state: Pick<NodeOptions, 'commit' | 'checkpointer'>): readonly Value[] {
   const {newestSeq, checkpointSeq} = seqsOf(state);
   return CLUSTER_GROUPS.toValues({
-    ...{group_id: 1n, cluster_id: CLUSTER_ID, node_id: NODE_ID, group_type: 'log', current_term: null, vote: null},
+    ...{group_id: 1n, cluster_id: CLUSTER_ID, node_id: NODE_ID, group_type: 'log', current_term: 1n, vote: null},
     ...{
       last_log_index: newestSeq,
       last_applied: newestSeq,

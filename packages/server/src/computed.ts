@@ -255,7 +255,7 @@ export function stats(options: StatsOptions): Record<string, string | number | b
     server_uptime_seconds: Math.floor(uptimeMs / 1000),
     server_uptime_human: uptimeText(uptimeMs),
     node_id: NODE_ID,
-    cluster_mode: CLUSTER_ID,
+    cluster_mode: 'standalone',
     cluster_id: CLUSTER_ID,
     pid: machine.pid,
     memory_usage_bytes: machine.rss,

@@ -189,7 +189,13 @@ const REFUSED: [sql: string, parse: (cursor: TokenCursor) => unknown, code: stri
     'INVALID_SQL',
     'Invalid SQL: Expected an expression, found the end of the statement',
   ],
-  ['UPDATE t SET (a, b) = (1, 2)', parseUpdate, 'NOT_SUPPORTED', 'Not supported: SET (a, b) = …'],
+  ['UPDATE t SET (a, b) = (SELECT 1, 2)', parseUpdate, 'NOT_SUPPORTED', 'Not supported: SET (a, b) = (query)'],
+  [
+    'UPDATE t SET (a, b) = (1)',
+    parseUpdate,
+    'INVALID_SQL',
+    'Invalid SQL: number of columns does not match number of values',
+  ],
   ['UPDATE t WHERE a', parseUpdate, 'INVALID_SQL', "Invalid SQL: Expected SET, found 'WHERE'"],
   ['INSERT INTO t VALUES (1,)', parseInsert, 'INVALID_SQL', "Invalid SQL: Expected an expression, found ')'"],
   [

@@ -70,15 +70,19 @@ function insertQuery(cursor: TokenCursor): Query {
 function valueRows(cursor: TokenCursor): (Expr | 'default')[][] {
   const rows: (Expr | 'default')[][] = [];
   cursor.expectKeyword('VALUES');
-  do {
-    const row: (Expr | 'default')[] = [];
-    cursor.expectSymbol('(');
-    do row.push(value(cursor));
-    while (cursor.acceptSymbol(','));
-    cursor.expectSymbol(')');
-    rows.push(row);
-  } while (cursor.acceptSymbol(','));
+  do rows.push(parseValues(cursor));
+  while (cursor.acceptSymbol(','));
   return rows;
+}
+
+/** In brackets. */
+function parseValues(cursor: TokenCursor): (Expr | 'default')[] {
+  const row: (Expr | 'default')[] = [];
+  cursor.expectSymbol('(');
+  do row.push(value(cursor));
+  while (cursor.acceptSymbol(','));
+  cursor.expectSymbol(')');
+  return row;
 }
 
 /** `DEFAULT.t.c` would be a column of the namespace `default`, so the word stands alone. */
@@ -136,13 +140,27 @@ export function parseUpdate(cursor: TokenCursor): Update {
 function setClause(cursor: TokenCursor): Assignment[] {
   cursor.expectKeyword('SET');
   const set: Assignment[] = [];
-  do set.push(assignment(cursor));
-  while (cursor.acceptSymbol(','));
+  do {
+    if (cursor.isSymbol('(')) set.push(...assignments(cursor));
+    else set.push(assignment(cursor));
+  } while (cursor.acceptSymbol(','));
   return set;
 }
 
+/** `(a, b) = (x, y)` or `= ROW (x, y)`: column by column. */
+function assignments(cursor: TokenCursor): Assignment[] {
+  const {start} = cursor;
+  const columns = columnNames(cursor);
+  cursor.expectSymbol('=');
+  const isRow = cursor.isKeyword('ROW') && cursor.isSymbol('(', 1);
+  if (isRow) cursor.next();
+  if (beginsQuery(cursor, 0)) throw cursor.notSupported('SET (a, b) = (query)');
+  const list = parseValues(cursor);
+  if (list.length !== columns.length) throw cursor.fail('number of columns does not match number of values', start);
+  return columns.map((column, i) => ({column, value: list[i]!}));
+}
+
 function assignment(cursor: TokenCursor): Assignment {
-  if (cursor.isSymbol('(')) throw cursor.notSupported('SET (a, b) = …');
   const column = cursor.columnName();
   if (cursor.isSymbol('.')) throw cursor.fail('SET names a column of the table without the table');
   cursor.expectSymbol('=');

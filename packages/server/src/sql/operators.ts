@@ -6,13 +6,20 @@ import type {TokenCursor} from '../parser/cursor.ts';
 import type {StatementContext} from './define.ts';
 
 const CREATIONS_AT_ONCE = 16;
+const FOUND_MAX = 60;
 
 export function qualifiedTable(cursor: TokenCursor, statement: string): TableRef {
   const ref = cursor.tableRef();
   if (ref.namespace === undefined) {
     throw new DbError('INVALID_SQL', `Invalid SQL: Table name must be qualified (namespace.table) for ${statement}`);
   }
+  if (!cursor.atEnd()) throw cursor.fail(`Unexpected tokens after ${statement}. Found: ${restOf(cursor)}`);
   return ref;
+}
+
+/** What is left of the statement, as far as an error shows it. */
+function restOf(cursor: TokenCursor): string {
+  return cursor.statement.text.slice(cursor.start, cursor.start + FOUND_MAX);
 }
 
 export function inNamespace(cursor: TokenCursor): string | undefined {

@@ -28,6 +28,7 @@ export const STATEMENT_TOPICS = [
   'Flush and compaction',
   'Storages',
   'Jobs',
+  'Cluster',
 ] as const;
 export type StatementTopic = (typeof STATEMENT_TOPICS)[number];
 

@@ -59,6 +59,13 @@ const served: [sql: string, name: string][] = [
   ["KILL JOB 'FL-0123456789ab'", 'KILL JOB'],
   ['KILL JOB FL-75d969d09604', 'KILL JOB'],
   ['KILL JOB "FL-75d969d09604"', 'KILL JOB'],
+  ['CLUSTER SNAPSHOT', 'CLUSTER'],
+  ['CLUSTER TRIGGER ELECTION', 'CLUSTER'],
+  ['cluster trigger-election', 'CLUSTER'],
+  ['CLUSTER STEP-DOWN', 'CLUSTER'],
+  ['CLUSTER TRANSFER-LEADER 2', 'CLUSTER'],
+  ['CLUSTER PURGE UPTO 100', 'CLUSTER'],
+  ["CLUSTER JOIN 2 RPC 'a:1' API 'http://a:2'", 'CLUSTER'],
 ];
 
 for (const [sql, name] of served) {
@@ -70,7 +77,7 @@ for (const [sql, name] of served) {
 }
 
 const later: [sql: string, named: string][] = [
-  ['CREATE MATERIALIZED VIEW a.v AS SELECT 1', 'MATERIALIZED VIEWS'],
+  ['CREATE MATERIALIZED VIEW a.v AS SELECT 1', 'MATERIALIZED VIEWS are not supported yet'],
   ["BACKUP DATABASE TO '/b'", 'BACKUP DATABASE'],
   ["BACKUP DATABASE IF EXISTS app TO '/b'", 'BACKUP DATABASE'],
   ["RESTORE DATABASE FROM '/b'", 'RESTORE DATABASE'],
@@ -83,7 +90,7 @@ const later: [sql: string, named: string][] = [
   ['CLEAR TOPIC a.t', 'CLEAR TOPIC'],
   ["CONSUME FROM a.t GROUP 'g'", 'CONSUME FROM'],
   ["ACK a.t GROUP 'g' UPTO OFFSET 5", 'ACK'],
-  ['CLUSTER TRIGGER ELECTION', 'CLUSTER'],
+  ['CLUSTER LEAVE', 'CLUSTER LEAVE is not supported yet'],
   ['ALTER TABLE a.b CREATE VECTOR INDEX x', 'ALTER TABLE CREATE INDEX'],
   ['ALTER TABLE a.b DROP INDEX x', 'ALTER TABLE DROP INDEX'],
   ['ALTER TABLE a.b ADD CONSTRAINT c CHECK (x > 1)', 'ALTER TABLE ADD CONSTRAINT'],

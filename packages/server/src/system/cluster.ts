@@ -14,7 +14,7 @@ export const CLUSTER = defineSystemTable({
   doc: 'Nodes: this server.',
   primaryKey: 'node_id',
   columns: [
-    {id: 1, name: 'cluster_id', type: 'text', isNullable: false, doc: 'standalone.'},
+    {id: 1, name: 'cluster_id', type: 'text', isNullable: false, doc: 'cluster.'},
     {id: 2, name: 'node_id', type: 'bigint', isNullable: false, doc: '1.'},
     {id: 3, name: 'role', type: 'text', isNullable: false, doc: 'leader.'},
     {
@@ -41,7 +41,7 @@ export const CLUSTER = defineSystemTable({
     {id: 13, name: 'leader_last_log_index', type: 'bigint', isNullable: true, doc: 'The same.'},
     {id: 14, name: 'snapshot_index', type: 'bigint', isNullable: true, doc: 'Seq of the newest checkpoint.'},
     {id: 15, name: 'catchup_progress_pct', type: 'smallint', isNullable: true, doc: 'There are no followers.'},
-    {id: 16, name: 'replication_lag', type: 'bigint', isNullable: true, doc: 'There are no followers.'},
+    {id: 16, name: 'replication_lag', type: 'bigint', isNullable: true, doc: '0.'},
     {id: 17, name: 'hostname', type: 'text', isNullable: true, doc: 'Name of the machine.'},
     {id: 18, name: 'version', type: 'text', isNullable: true, doc: 'Version of the server.'},
     {id: 19, name: 'memory_mb', type: 'bigint', isNullable: true, doc: 'Memory of the machine.'},
@@ -64,10 +64,10 @@ export const CLUSTER_GROUPS = defineSystemTable({
   primaryKey: 'group_id',
   columns: [
     {id: 1, name: 'group_id', type: 'bigint', isNullable: false, doc: '1.'},
-    {id: 2, name: 'cluster_id', type: 'text', isNullable: false, doc: 'standalone.'},
+    {id: 2, name: 'cluster_id', type: 'text', isNullable: false, doc: 'cluster.'},
     {id: 3, name: 'node_id', type: 'bigint', isNullable: false, doc: '1.'},
     {id: 4, name: 'group_type', type: 'text', isNullable: false, doc: 'log: of all tables, users and system tables.'},
-    {id: 5, name: 'current_term', type: 'bigint', isNullable: true, doc: 'Nobody votes.'},
+    {id: 5, name: 'current_term', type: 'bigint', isNullable: true, doc: '1: nobody votes.'},
     {id: 6, name: 'vote', type: 'json', isNullable: true, doc: 'Nobody votes.'},
     {id: 7, name: 'last_log_index', type: 'bigint', isNullable: true, doc: 'Seq of the newest commit.'},
     {id: 8, name: 'last_applied', type: 'bigint', isNullable: true, doc: 'Seq of the newest commit that is visible.'},

@@ -85,9 +85,9 @@ export const STATEMENTS: readonly Scenario[] = [
   {name: 'so the row is not there', sql: 'SELECT count(*) FROM app.t WHERE id = 50', rows: [['0']]},
   {
     name: 'nor unless every statement is known',
-    sql: 'INSERT INTO app.t VALUES (50, NULL); CLUSTER CLEAR',
+    sql: 'INSERT INTO app.t VALUES (50, NULL); SHOW EXPORT',
     code: 'NOT_SUPPORTED',
-    message: 'Not supported: CLUSTER at line 1, column 38.',
+    message: 'Not supported: SHOW EXPORT at line 1, column 38.',
   },
   {name: 'and again not', sql: 'SELECT count(*) FROM app.t WHERE id = 50', rows: [['0']]},
   {

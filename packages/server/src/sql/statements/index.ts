@@ -1,6 +1,7 @@
 /** The statements this server runs. Order does not matter: the longest matching head wins. */
 import type {StatementKind} from '../define.ts';
 import {alterTable} from './alter-table.ts';
+import {cluster} from './cluster.ts';
 import {storageCompactAll, storageCompactTable} from './compact.ts';
 import {createTable} from './create-table.ts';
 import {describe, describeTable, showColumns} from './describe-table.ts';
@@ -63,6 +64,7 @@ export const STATEMENTS: readonly StatementKind[] = [
   storageCompactTable,
   storageCompactAll,
   killJob,
+  cluster,
   subscribeTo,
   killLiveQuery,
   setOption,

@@ -44,15 +44,19 @@ export const alterNamespace = defineStatement<{name: string; options: Record<str
   takesParams: false,
   doc: {
     topic: 'Namespaces',
-    syntax: "ALTER NAMESPACE name SET OPTIONS (key = {'text' | number | TRUE | FALSE | NULL}, …)",
+    syntax: [
+      "ALTER NAMESPACE name SET OPTIONS (key = {'text' | number | TRUE | FALSE | NULL}, …)",
+      "ALTER NAMESPACE name SET DESCRIPTION 'text'",
+    ],
     about:
-      'Puts options beside those the namespace has; one of the same key takes its place. They are notes: nothing in the server reads them.',
+      'Puts options beside those the namespace has; one of the same key takes its place. They are notes: nothing in the server reads them. A description is the option `description`.',
     example: "ALTER NAMESPACE shop SET OPTIONS (owner = 'ana', level = 3, open = TRUE)",
   },
   parse(cursor) {
     cursor.expectKeywords('ALTER', 'NAMESPACE');
     if (cursor.atEnd() || cursor.isKeyword('SET')) throw cursor.fail('Namespace name is required');
     const {name} = cursor.name('a namespace name');
+    if (cursor.keywords('SET', 'DESCRIPTION')) return {name, options: {description: cursor.string()}};
     if (!cursor.keywords('SET', 'OPTIONS')) throw cursor.fail('Expected SET OPTIONS clause');
     return {name, options: parseOptions(cursor)};
   },
