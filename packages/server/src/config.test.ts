@@ -11,6 +11,11 @@ test('without file and environment every option has its default, which is itself
   for (const [key, facts] of Object.entries(OPTIONS)) assert.equal(config[key as keyof typeof OPTIONS], facts.default);
 });
 
+test('the section of accounts may have its other name', () => {
+  const {config, warnings} = read('[authentication]\njwt_expiry_hours = 5\n');
+  assert.deepEqual([config['auth.jwt_expiry_hours'], warnings], [5, []]);
+});
+
 test('the file wins over the default, the environment over the file', () => {
   const file = '[server]\nport = 9000\nhost = "::1"\n[storage]\ndata_path = "/var/k"\n';
   const {config} = read(file, {KALAMDB_SERVER_PORT: '9001', KALAMDB_LOG_LEVEL: 'debug'});

@@ -58,7 +58,9 @@ function optionRows(): [OptionKey, OptionFacts][] {
 
 function applyFile(config: Record<string, OptionValue>, {name, text}: {name: string; text: string}): string[] {
   const warnings: string[] = [];
-  for (const [key, value] of flatten(parseToml(name, text), '')) {
+  for (const [written, value] of flatten(parseToml(name, text), '')) {
+    // Another name of the section, as in server.toml of KalamDB.
+    const key = written.replace(/^authentication\./, 'auth.');
     if (Object.hasOwn(OPTIONS, key)) config[key] = checkValue(OPTIONS[key as OptionKey], value, `${key} in ${name}`);
     else warnings.push(`Unknown key ${key} in ${name} is ignored.${nearest(key)}`);
   }

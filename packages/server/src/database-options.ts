@@ -51,6 +51,7 @@ export function databaseOptions(config: Config, {logger, recent}: Log): Database
       retryBackoffMs: config['jobs.retry_backoff_ms'],
       keepFinishedDays: config['jobs.keep_finished_days'],
     },
+    stopJobsMs: config['shutdown.flush.timeout'] * 1000,
     streams: {
       scopeRowsMax: config['stream.default_max_buffer'],
       tableBytesMax: config['stream.max_table_bytes'],

@@ -109,6 +109,8 @@ export interface DatabaseOptions {
   /** Of compaction by itself; `checkMs` 0 = never. */
   readonly compaction: {checkMs: number; minSegments: number; deadPercent: number};
   readonly jobs: {maxConcurrent: number; maxRetries: number; retryBackoffMs: number; keepFinishedDays: number};
+  /** For jobs that run, when the database is closed. */
+  readonly stopJobsMs: number;
   readonly streams: {scopeRowsMax: number; tableBytesMax: number; evictMs: number};
   readonly live: LiveLimits;
   /** Bytes of local copies of one remote storage. */
@@ -143,7 +145,6 @@ export interface Database {
 
 /** Of the product, as clients and people see it. */
 export const VERSION = '0.1.0';
-const CLOSE_JOBS_MS = 30_000;
 const PRUNE_EVERY_MS = 3_600_000;
 const MIRROR_CHECK_MS = 1000;
 /** From the end of a statement's time to the end of the process that still runs it. */
@@ -371,7 +372,7 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
       const filesStopped = files.stop();
       await stopSchedules();
       await duck.close();
-      await work.jobs.stop(CLOSE_JOBS_MS);
+      await work.jobs.stop(options.stopJobsMs);
       await filesStopped;
       await core.mirrors.close();
       await core.checkpointer.settle();

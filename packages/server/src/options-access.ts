@@ -152,7 +152,7 @@ export const ACCESS_OPTIONS = {
     about: 'Time for the headers of a request to come, from their first byte; of a new connection from its start.',
   },
   'performance.request_timeout': {
-    default: 60,
+    default: 30,
     unit: 's',
     range: [1, 3600],
     about: 'Time for a whole request to come, its body included.',

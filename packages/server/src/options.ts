@@ -194,6 +194,12 @@ export const OPTIONS = {
     range: [0, 3650],
     about: 'How long finished jobs stay in system.jobs.',
   },
+  'shutdown.flush.timeout': {
+    default: 30,
+    unit: 's',
+    range: [0, 3600],
+    about: 'How long a server that stops waits for jobs that run; those that are not done go on at the next start.',
+  },
   'retention.default_deleted_retention_hours': {
     default: 168,
     unit: 'h',

@@ -159,6 +159,7 @@ export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
   userTemplate: '{namespace}/{tableName}/{userId}',
   audit: {retentionDays: 90, rowsMax: 100_000},
   grace: {days: 30},
+  stopJobsMs: 30_000,
   auth: {
     secret: 'a secret that only tests know, long enough',
     isLocal: true,

@@ -20,6 +20,8 @@ export interface BodyLimits {
 export interface SqlBody {
   readonly sql: string;
   readonly params: readonly Param[];
+  /** What is wrong with them: told when the statements are known and allowed. */
+  readonly badParams: DbError | undefined;
   readonly namespace: string | undefined;
 }
 
@@ -114,7 +116,7 @@ export function decodeBody(bytes: Buffer): string {
   }
 }
 
-/** Throws INVALID_INPUT, INVALID_SQL or INVALID_PARAMETER. */
+/** Throws INVALID_INPUT or INVALID_SQL. */
 export function parseSqlBody(text: string, limits: BodyLimits): SqlBody {
   const body = parseJson(text);
   if (typeof body !== 'object' || body === null || Array.isArray(body)) throw invalid('an object was expected');
@@ -128,11 +130,15 @@ export function parseSqlBody(text: string, limits: BodyLimits): SqlBody {
   }
   if (params !== undefined && params !== null && !Array.isArray(params))
     throw invalid('field `params` must be an array');
-  return {
-    sql,
-    params: params?.length ? toParams(params, text, limits) : [],
-    namespace: namespace ?? undefined,
-  };
+  const named = namespace ?? undefined;
+  if (params === undefined || params === null || params.length === 0)
+    return {sql, params: [], badParams: undefined, namespace: named};
+  try {
+    return {sql, params: toParams(params, text, limits), badParams: undefined, namespace: named};
+  } catch (error) {
+    if (error instanceof DbError) return {sql, params: [], badParams: error, namespace: named};
+    throw error;
+  }
 }
 
 function checkSqlLength(sql: string): void {

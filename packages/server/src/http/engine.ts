@@ -24,6 +24,8 @@ export interface StatementResult {
 export interface SqlRequest {
   readonly sql: string;
   readonly params: readonly Param[];
+  /** Why there are no parameters: to be thrown when all statements are known and allowed. */
+  readonly badParams?: Error | undefined;
   /** For unqualified names; undefined = the server's default. */
   readonly namespace: string | undefined;
   readonly session: Session;

@@ -66,6 +66,7 @@ const ENGINE: Record<string, RunSql> = {
 };
 
 const runSql: RunSql = request => {
+  if (request.badParams !== undefined) throw request.badParams;
   seen = request;
   const answer = ENGINE[request.sql];
   return answer === undefined ? [{rowCount: 0, asUser: request.session.userId}] : answer(request);

@@ -34,6 +34,8 @@ const STATEMENTS_PER_BREATH = 64;
 export interface SqlRequest {
   readonly sql: string;
   readonly params: readonly Param[];
+  /** Why there are none: told when all statements are known and allowed. */
+  readonly badParams?: Error | undefined;
   readonly namespace: string | undefined;
   readonly session: Session;
   readonly signal: AbortSignal;
@@ -71,7 +73,7 @@ export function createRunSql(services: Services): RunSql {
     }
     const refused = refuseUnlessAllowed(services, request, statements);
     if (refused !== undefined) return refused;
-    checkParams(statements, request.params);
+    checkParams(statements, request);
     if (statements.length > 1 || statements[0]!.kind === begin) return executeAll(services, request, statements);
     throwIfOver(request.signal);
     const result = execute(services, request, statements[0]!, 0, NO_TRANSACTION);
@@ -135,7 +137,8 @@ function parseOne(statement: Statement): Parsed {
   };
 }
 
-function checkParams(statements: readonly Parsed[], params: readonly Param[]): void {
+function checkParams(statements: readonly Parsed[], {params, badParams}: SqlRequest): void {
+  if (badParams !== undefined) throw badParams;
   if (statements.length > 1) {
     if (params.length === 0) return;
     throw new DbError('PARAMS_WITH_BATCH', 'Parameters not supported with multi-statement batches');

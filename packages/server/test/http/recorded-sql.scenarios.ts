@@ -256,6 +256,21 @@ export const SQL_ROUTE: readonly Recorded[] = [
     ...failed(400, 'INVALID_SQL', 'SQL statement is invalid or not allowed', {position: {line: 1, column: 23}}),
   },
   {
+    name: 'checks: statements are read before parameters are',
+    ...asUser('SELEC 1', {params: ['x'.repeat(512 * 1024 + 1)]}),
+    ...failed(400, 'INVALID_SQL', 'SQL statement is invalid or not allowed', {position: {line: 1, column: 1}}),
+  },
+  {
+    name: 'checks: and rights are asked for before parameters are read',
+    ...asUser('DROP NAMESPACE app', {params: ['x'.repeat(512 * 1024 + 1)]}),
+    ...failed(403, 'PERMISSION_DENIED', '<text>'),
+  },
+  {
+    name: 'checks: parameters are read before they are counted',
+    ...asUser('SELECT 1; SELECT 2', {params: ['x'.repeat(512 * 1024 + 1)]}),
+    ...failed(400, 'INVALID_PARAMETER', '<text>'),
+  },
+  {
     name: 'checks: and nothing was deleted',
     ...asUser('SELECT count(*) AS n FROM app.todo'),
     ...success({schema: [{name: 'n', data_type: 'BigInt', index: 0}], rows: [['1']], row_count: 1, as_user: 'ana'}),
