@@ -18,7 +18,7 @@ import {encodeKey} from '../model/key-codec.ts';
 import type {Row} from '../model/row.ts';
 import {type Schema, SEQ_COLUMN} from '../model/schema.ts';
 import {compareValues} from '../model/values.ts';
-import type {Delete, Expr, Insert, Name, Node, Query, Select, Update} from '../parser/ast.ts';
+import type {Delete, Expr, Insert, Name, Node, Query, Select, Update, With} from '../parser/ast.ts';
 import type {Change} from '../table/table.ts';
 import {hasAggregate} from './bind-group.ts';
 import {completion, defaultOf, insertTargets, updated, updateTarget} from './dml.ts';
@@ -52,7 +52,7 @@ export function planInsertQuery(insert: Insert, schema: Schema, {text = ''}: Pla
   const targets = insertTargets(insert, schema, {text});
   const complete = completion(schema, targets);
   return {
-    query: behindWith(insert, insert.query ?? valuesQuery(insert, text)),
+    query: behindWith(insert.with, insert.query ?? valuesQuery(insert, text)),
     types: columnCount => {
       if (columnCount === targets.length) return targets.map(index => schema.columns[index]!.type);
       const hint = columnCount > targets.length ? '; * has the system columns too, so name those that are meant' : '';
@@ -68,7 +68,7 @@ export function planInsertQuery(insert: Insert, schema: Schema, {text = ''}: Pla
 }
 
 /** A query that has a WITH of its own sees that of the statement around it. */
-function behindWith({with: clause}: Insert, query: Query): Query {
+export function behindWith(clause: With | undefined, query: Query): Query {
   if (clause === undefined) return query;
   if (query.with === undefined) return {...query, with: clause};
   const {start, end} = query;

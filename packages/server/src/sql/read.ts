@@ -140,6 +140,15 @@ export async function readValues(
   wanted: (columnCount: number) => readonly DataType[],
   context: StatementContext,
 ): Promise<Value[][]> {
+  return (await readRows(tree, context, wanted)).rows;
+}
+
+/** The same with the types, which are those of the query where none are wanted. */
+export async function readRows(
+  tree: Query,
+  context: StatementContext,
+  wanted?: (columnCount: number) => readonly DataType[],
+): Promise<{types: readonly DataType[]; rows: Value[][]}> {
   const {duck, fileOf, newEnv} = context.services;
   const options = {text: context.text, paramTypes: paramTypes(context.params)};
   const plan = planAnalytic(tree, options, tableFor(context), wanted);
@@ -149,7 +158,8 @@ export async function readValues(
     {duck, fileOf, open: schema => openTable(context, schema)},
     {...optionsOf(context, []), defaultLimit: 0, maxLimit: 0},
   );
-  return rows.map(row => jsonFragments(row).map((fragment, i) => fromJson(plan.types[i]!, fragment)));
+  const {types} = plan;
+  return {types, rows: rows.map(row => jsonFragments(row).map((fragment, i) => fromJson(types[i]!, fragment)))};
 }
 
 export function widePlan(tree: Query, context: StatementContext): AnalyticPlan {

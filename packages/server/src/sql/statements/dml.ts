@@ -14,6 +14,7 @@ import {planOnConflict} from '../../query/on-conflict.ts';
 import type {PlanOptions} from '../../query/plan.ts';
 import {planReturning} from '../../query/returning.ts';
 import type {WriteOptions} from '../../table/table.ts';
+import {closeQueries, hasClosedQueries} from '../closed-queries.ts';
 import {defineStatement, type StatementContext, type StatementResult} from '../define.ts';
 import {planOnce} from '../plan-memo.ts';
 import {findTable, readValues, tableFor} from '../read.ts';
@@ -39,7 +40,8 @@ export const insertRows = defineStatement<Insert>({
   async run(tree, context) {
     const {schema, scope} = target(context, tree.table, 'insert');
     const {services, session, params, signal} = context;
-    const {source, onConflict, returning} = planOnce(tree, schema, context, planInsertion);
+    const closed = hasClosedQueries(tree) ? await closeQueries(tree, context) : tree;
+    const {source, onConflict, returning} = planOnce(closed, schema, context, planInsertion);
     const env = services.newEnv(session, params);
     const rows =
       'query' in source ? source.rows(await readValues(source.query, source.types, context), env) : source.rows(env);
@@ -124,7 +126,8 @@ async function change(
 ): Promise<StatementResult> {
   const {schema, scope} = target(context, tree.table, tree.kind);
   const {services, session, params, signal} = context;
-  const {how, returning} = changePlan(context, tree, schema);
+  const closed = hasClosedQueries(tree) ? await closeQueries(tree, context) : tree;
+  const {how, returning} = changePlan(context, closed, schema);
   const env = services.newEnv(session, params);
   const returned = returning?.collect(env);
   const options = {signal, returning: returned?.add};
