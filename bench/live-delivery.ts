@@ -7,7 +7,7 @@
 import {join} from 'node:path';
 import {fileURLToPath} from 'node:url';
 import {type Bench, type BenchContext, type Findings, Rounds} from './kit/bench.ts';
-import {type Child, freePort, output, startChild} from './kit/child.ts';
+import {freePort, output, startChild} from './kit/child.ts';
 import {type Kalamdb, QUIET, startKalamdb} from './kit/kalamdb.ts';
 import type {DeliveryFigures, DeliveryJob} from './kit/live-client-main.ts';
 import {NotifyClient} from './kit/notify.ts';
@@ -21,7 +21,7 @@ const SOCKETS = 1000;
 const ONE_SAMPLES = 1000;
 const FAN_SAMPLES = 60;
 const MANY = 100;
-const MANY_SAMPLES = 8;
+const MANY_SAMPLES = 20;
 const SNAPSHOT_ROWS = 1000;
 const SNAPSHOTS = 100;
 
@@ -45,10 +45,22 @@ async function run(context: BenchContext): Promise<Findings> {
         {name: 'many', sockets: SOCKETS, changes: MANY, samples: MANY_SAMPLES},
       ];
       for (const {name, ...shape} of shapes) {
-        const ours = await delivered(server, {...shape, side: 'KalamDB', port: server.port, firstId});
-        const raw = await delivered(peer, {...shape, side: 'ws', port, firstId});
+        const ours = await delivered({...shape, side: 'KalamDB', port: server.port, pid: server.pid, firstId});
         firstId += (shape.samples + 1) * shape.changes;
+        const raw = await delivered({...shape, side: 'ws', port, pid: peer.pid, firstId});
         context.say(`${name}: ${JSON.stringify({ours, raw})}`);
+        if (name === 'many') {
+          const apart = {
+            ...shape,
+            side: 'KalamDB',
+            hasOwnIds: true,
+            port: server.port,
+            pid: server.pid,
+            firstId,
+          } as const;
+          rounds.add('many apart', (await delivered(apart)).cpuMicros);
+          firstId += (shape.samples + 1) * shape.changes;
+        }
         for (const [figure, value] of Object.entries(ours)) rounds.add(`${name} ${figure}`, value);
         for (const [figure, value] of Object.entries(raw)) rounds.add(`${name} raw ${figure}`, value);
       }
@@ -75,11 +87,8 @@ async function prepare(server: Kalamdb, postgres: Postgres | undefined): Promise
   await postgres?.sql('CREATE TABLE events (id BIGINT PRIMARY KEY, room TEXT, body TEXT)');
 }
 
-/** Milliseconds, and the CPU of the server for one frame. */
-async function delivered(server: Child, job: DeliveryJob): Promise<DeliveryFigures & {cpuMicros: number}> {
-  const before = server.cpuSeconds();
-  const figures: DeliveryFigures = JSON.parse(await output(process.execPath, [CLIENT, JSON.stringify(job)]));
-  return {...figures, cpuMicros: ((server.cpuSeconds() - before) * 1e6) / figures.frames};
+async function delivered(job: DeliveryJob): Promise<DeliveryFigures> {
+  return JSON.parse(await output(process.execPath, [CLIENT, JSON.stringify(job)]));
 }
 
 async function snapshotMillis(port: number, query: string): Promise<number> {
@@ -165,6 +174,7 @@ function findings(rounds: Rounds): Findings {
       ours: series('KalamDB', 'many cpuMicros'),
       peer: series('ws.send', 'many raw cpuMicros'),
       facts: {
+        'with ids of subscriptions that all differ': median(rounds.of('many apart')),
         'frames/s': median(rounds.of('many frames')) / median(rounds.of('many seconds')),
         'frames/s of ws.send': median(rounds.of('many raw frames')) / median(rounds.of('many raw seconds')),
       },

@@ -19,6 +19,7 @@ import {type Bench, runBench} from './kit/bench.ts';
 import {textOf} from './kit/report.ts';
 import {liveDelivery} from './live-delivery.ts';
 import {liveIdle} from './live-idle.ts';
+import {liveSockets} from './live-sockets.ts';
 import {many} from './many.ts';
 import {memoryCosts} from './memory-costs.ts';
 import {mixCold} from './mix-cold.ts';
@@ -43,6 +44,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   'idle-memory': idleMemory,
   'live-idle': liveIdle,
   'live-delivery': liveDelivery,
+  'live-sockets': liveSockets,
   many,
   'memory-costs': memoryCosts,
 };

@@ -14,6 +14,7 @@ interface Slice {
   readonly file: string;
   /** Names of the environment with their value for each change; sizes grow with the given number. */
   readonly size: Readonly<Record<string, number>>;
+  /** The first seed, and what else does not grow. */
   readonly seed: Readonly<Record<string, number>>;
 }
 
@@ -49,6 +50,12 @@ const slices: readonly Slice[] = [
     file: 'packages/server/test/live/checker.test.ts',
     size: {KALAMDB_LIVE_STEPS: 10_000},
     seed: {KALAMDB_LIVE_FIRST: 1001},
+  },
+  {
+    name: 'many sockets',
+    file: 'packages/server/test/socket/many.test.ts',
+    size: {},
+    seed: {KALAMDB_SOCKETS: 1000, KALAMDB_SUBSCRIPTIONS: 100},
   },
   {
     name: 'client histories',

@@ -72,7 +72,8 @@ export function endedChildrenSeconds(): number {
   return ticksOf(process.pid).ended / TICKS_PER_SECOND;
 }
 
-function cpuSeconds(pid: number): number {
+/** Of a process and of all it started, those that ended included. */
+export function cpuSeconds(pid: number): number {
   const own = ticksOf(pid);
   const running = childrenOf(pid).reduce((sum, child) => sum + ticksOf(child).self, 0);
   return (own.self + own.ended + running) / TICKS_PER_SECOND;

@@ -41,14 +41,14 @@ export async function startKalamdb(directory: string, settings: Settings): Promi
   await writeFile(file, toToml({...settings, 'server.port': port, 'storage.data_path': join(directory, 'data')}));
   const args = [...extraArguments(), MAIN, file];
   const child = await startChild(process.execPath, args, {cwd: directory, ready: 'listens on'});
-  const sql: Kalamdb['sql'] = (text, options = {}) => query(port, text, options);
+  const ask: Kalamdb['sql'] = (text, options = {}) => sql(port, text, options);
   return {
     ...child,
     port,
-    sql,
+    sql: ask,
     async stat(name) {
       const text = `SELECT metric_value FROM system.stats WHERE metric_name = '${name}'`;
-      return Number((await sql(text))[0]!.rows![0]![0]);
+      return Number((await ask(text))[0]!.rows![0]![0]);
     },
   };
 }
@@ -64,18 +64,18 @@ function toToml(settings: Settings): string {
     .join('');
 }
 
-async function query(
+export async function sql(
   port: number,
-  sql: string,
+  text: string,
   {user, params = []}: {user?: string; params?: readonly unknown[]},
 ): Promise<Result[]> {
   const response = await fetch(`http://127.0.0.1:${port}/v1/api/sql`, {
     method: 'POST',
     headers: {'content-type': 'application/json', ...(user === undefined ? {} : {'x-user-id': user})},
-    body: JSON.stringify({sql, params}),
+    body: JSON.stringify({sql: text, params}),
   });
   const body = (await response.json()) as {status: string; results: Result[]; error?: {message: string}};
-  if (body.status !== 'success') throw new Error(`${body.error?.message} (${sql.slice(0, 200)})`);
+  if (body.status !== 'success') throw new Error(`${body.error?.message} (${text.slice(0, 200)})`);
   return body.results;
 }
 

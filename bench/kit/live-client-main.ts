@@ -7,13 +7,18 @@
 import {once} from 'node:events';
 import {connect, type Socket} from 'node:net';
 import {setTimeout as sleep} from 'node:timers/promises';
+import {cpuSeconds} from './child.ts';
 import {sqlRequest} from './kalamdb.ts';
 import {WireSocket} from './wire.ts';
 
 export interface DeliveryJob {
   readonly side: 'KalamDB' | 'ws';
   readonly port: number;
+  /** Of the server. */
+  readonly pid: number;
   readonly sockets: number;
+  /** The subscription of each socket has an id of its own; else all have the same, as clients that count them have. */
+  readonly hasOwnIds?: boolean;
   readonly samples: number;
   /** Changes asked for at once. */
   readonly changes: number;
@@ -27,6 +32,8 @@ export interface DeliveryFigures {
   /** From the first ask to the last frame of all samples together. */
   readonly seconds: number;
   readonly frames: number;
+  /** Of the server, for one frame; without what it took to open the sockets. */
+  readonly cpuMicros: number;
 }
 
 const PAUSE_MS = 5;
@@ -49,8 +56,9 @@ const job = JSON.parse(process.argv[2]!) as DeliveryJob;
 console.log(JSON.stringify(await measure(job)));
 process.exit(0);
 
-async function measure({side, port, sockets, samples, changes, firstId}: DeliveryJob): Promise<DeliveryFigures> {
-  const all = await Promise.all(Array.from({length: sockets}, (_, i) => openSocket(side, port, i)));
+async function measure(job: DeliveryJob): Promise<DeliveryFigures> {
+  const {side, port, pid, sockets, samples, changes, firstId} = job;
+  const all = await Promise.all(Array.from({length: sockets}, (_, i) => openSocket(job, i)));
   const ask = side === 'ws' ? await asksOfPeer(port, changes) : await asksOfServer(port, changes, firstId);
   const millis: number[] = [];
   let [left, startedMs, done] = [0, 0, () => {}];
@@ -62,6 +70,7 @@ async function measure({side, port, sockets, samples, changes, firstId}: Deliver
     };
   }
   let seconds = 0;
+  let cpuBefore = 0;
   // One more than counts: code gets warm.
   for (let sample = 0; sample <= samples; sample++) {
     left = sockets * changes;
@@ -72,19 +81,23 @@ async function measure({side, port, sockets, samples, changes, firstId}: Deliver
     ask(sample);
     await promise;
     clearTimeout(timer);
-    if (sample === 0) millis.length = 0;
-    else seconds += (performance.now() - startedMs) / 1000;
+    if (sample > 0) seconds += (performance.now() - startedMs) / 1000;
     await sleep(PAUSE_MS);
+    if (sample > 0) continue;
+    millis.length = 0;
+    cpuBefore = cpuSeconds(pid);
   }
+  const cpuMicros = ((cpuSeconds(pid) - cpuBefore) * 1e6) / millis.length;
   millis.sort((a, b) => a - b);
   const at = (share: number) => millis[Math.floor(millis.length * share)]!;
-  return {p50: at(0.5), p99: at(0.99), seconds, frames: millis.length};
+  return {p50: at(0.5), p99: at(0.99), seconds, frames: millis.length, cpuMicros};
 }
 
-async function openSocket(side: DeliveryJob['side'], port: number, index: number): Promise<WireSocket> {
+async function openSocket({side, port, hasOwnIds = false}: DeliveryJob, index: number): Promise<WireSocket> {
   if (side === 'ws') return await WireSocket.open(port, '/');
   const socket = await WireSocket.open(port, '/v1/ws?compress=false', {'X-USER-ID': `user${index}`});
-  socket.send(JSON.stringify({type: 'subscribe', subscription: {id: 's', sql: 'SELECT * FROM bench.events'}}));
+  const id = hasOwnIds ? `s${index}` : 's';
+  socket.send(JSON.stringify({type: 'subscribe', subscription: {id, sql: 'SELECT * FROM bench.events'}}));
   await socket.next('{"type":"subscription_ack"');
   return socket;
 }

@@ -31,7 +31,7 @@ export function messagesOf(event: SharedEvent, serialization: Serialization): Me
     case 'changes':
       return changeTails(event.group, serialization).map(({tail, fieldCount}) => ({
         isText: serialization === 'json',
-        head: headOf('change', id, fieldCount, serialization),
+        head: changeHead(id, fieldCount, serialization),
         tail,
       }));
     default:
@@ -194,6 +194,22 @@ function headOf(type: string, id: string, fieldCount: number, serialization: Ser
   if (members > FIXMAP_MEMBERS_MAX) throw new RangeError(`a message of ${members} members`);
   const parts = ['type', type, 'subscription_id', id].map(text => packer.encodeSharedRef(text).slice());
   return Buffer.concat([Buffer.from([FIXMAP | members]), ...parts]);
+}
+
+/** Heads of changes, by number of members and id, kept: they come again with every change. Of JSON the number does not matter. */
+const changeHeads: Map<string, Buffer>[] = [];
+const HEADS_KEPT_MAX = 10_000;
+
+function changeHead(id: string, fieldCount: number, serialization: Serialization): Buffer {
+  const at = serialization === 'json' ? 0 : fieldCount;
+  changeHeads[at] ??= new Map();
+  const heads = changeHeads[at];
+  const kept = heads.get(id);
+  if (kept !== undefined) return kept;
+  if (heads.size >= HEADS_KEPT_MAX) heads.clear();
+  const head = headOf('change', id, fieldCount, serialization);
+  heads.set(id, head);
+  return head;
 }
 
 function tailOf(fields: readonly Field[], serialization: Serialization): Buffer {

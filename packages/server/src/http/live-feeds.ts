@@ -22,6 +22,7 @@ import {liveCode} from '../live/live.ts';
 import type {Seq} from '../model/names.ts';
 import {emptyBatch, errorText, messagesOf} from './live-encoder.ts';
 import {frameOf, type Message, textFrame} from './live-frames.ts';
+import {sharedRun, shareRun} from './live-runs.ts';
 import {FEED_TABLE, type FeedAction, type FeedEvent, type FeedState} from './live-states.ts';
 import type {Frame, LiveWriter} from './live-writer.ts';
 
@@ -110,19 +111,40 @@ export class Feeds {
 
   /** Throws if the room breaks its contract. */
   deliver(events: readonly LiveEvent[]): void {
+    const {encoding, writer} = this.#options;
+    const shared = this.#areAllLive(events) ? sharedRun(events, encoding) : undefined;
+    if (shared !== undefined) writer.send([[shared]], 0);
+    else this.#deliverEach(events);
+  }
+
+  #deliverEach(events: readonly LiveEvent[]): void {
+    const {encoding, writer} = this.#options;
     const frames: Frame[] = [];
     let bytes = 0;
     const add = (message: Message) => {
-      frames.push(frameOf(message, this.#options.encoding.compression === 'gzip'));
+      frames.push(frameOf(message, encoding.compression === 'gzip'));
       bytes += message.head.length + message.tail.bytes.length;
     };
+    let sentCount = 0;
     for (const event of events) {
       const feed = this.#feeds.get(event.subscription.id);
       if (feed?.subscription !== event.subscription || this.#move(feed, feedEvent(event)) !== 'send') continue;
+      sentCount++;
       if (event.kind === 'end') frames.push(textFrame(errorText(endError(event))));
       else for (const message of this.#messages(feed, event)) add(message);
     }
-    this.#options.writer.send(frames, bytes);
+    const sent = writer.send(frames, bytes);
+    if (sent !== undefined && sentCount === events.length) shareRun(events, encoding, sent);
+  }
+
+  /** The feeds of all these events would send them, and stay as they are. */
+  #areAllLive(events: readonly LiveEvent[]): boolean {
+    for (const {kind, subscription} of events) {
+      if (kind !== 'changes') return false;
+      const feed = this.#feeds.get(subscription.id);
+      if (feed?.subscription !== subscription || feed.state !== 'live') return false;
+    }
+    return true;
   }
 
   sendError(error: Omit<ErrorMessage, 'type'>): void {

@@ -42,12 +42,10 @@ export class LiveWriter {
     return this.#waitingBytes + this.#socket.writableLength;
   }
 
-  /** `bytes`: how much they are about, as long as they are not ready. */
-  send(frames: readonly Frame[], bytes: number): void {
-    if (!this.#isWaiting && frames.every(frame => !(frame instanceof Promise))) {
-      this.#write(frames.flat() as Buffer[]);
-      return;
-    }
+  /** `bytes`: how much they are about, as long as they are not ready. Returns what was written, if that was one buffer. */
+  send(frames: readonly Frame[], bytes: number): Buffer | undefined {
+    if (!this.#isWaiting && frames.every(frame => !(frame instanceof Promise)))
+      return this.#write(frames.length === 1 ? (frames[0] as Buffer[]) : (frames.flat() as Buffer[]));
     for (const frame of frames) {
       // That it failed is told when its turn comes.
       if (frame instanceof Promise) frame.catch(() => undefined);
@@ -55,6 +53,7 @@ export class LiveWriter {
       this.#waitingBytes += bytes / frames.length;
     }
     if (!this.#isWaiting) void this.#drainWaiting();
+    return undefined;
   }
 
   /** Calls back when everything was given to the socket, at once if nothing waits. */
@@ -82,17 +81,19 @@ export class LiveWriter {
     if (!this.#socket.writableNeedDrain) this.#events.onDrained();
   }
 
-  #write(chunks: Buffer[]): void {
+  #write(chunks: Buffer[]): Buffer | undefined {
     const socket = this.#socket;
-    if (!socket.writable || chunks.length === 0) return;
+    if (!socket.writable || chunks.length === 0) return undefined;
     let bytes = 0;
     for (const chunk of chunks) bytes += chunk.length;
     if (bytes <= COPIED_BYTES_MAX) {
-      socket.write(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes));
-      return;
+      const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes);
+      socket.write(whole);
+      return whole;
     }
     socket.cork();
     for (const chunk of chunks) socket.write(chunk);
     socket.uncork();
+    return undefined;
   }
 }

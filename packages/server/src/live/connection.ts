@@ -24,6 +24,8 @@ export class Connection implements LiveConnection {
   readonly #sink: LiveSink;
   #outbox: LiveEvent[] = [];
   #outboxBytes = 0;
+  /** What the socket had queued when the outbox was empty last. */
+  #queuedBytes = 0;
   #held: Timer | undefined;
   sessionEnd: Timer | undefined;
   progress: Timer | undefined;
@@ -55,7 +57,9 @@ export class Connection implements LiveConnection {
 
   /** May so many bytes more be handed to the socket? */
   hasRoom(bytes: number): boolean {
-    return this.#outboxBytes + this.#sink.queuedBytes + bytes <= this.room.limits.queuedBytesMax;
+    // Asked once a turn: while it lasts, the socket is given nothing.
+    if (this.#outbox.length === 0) this.#queuedBytes = this.#sink.queuedBytes;
+    return this.#outboxBytes + this.#queuedBytes + bytes <= this.room.limits.queuedBytesMax;
   }
 
   push(event: LiveEvent, bytes: number): void {

@@ -41,7 +41,7 @@ import {Watches} from './watches.ts';
 export interface LiveOptions extends ResumeFacts {
   readonly feed: ChangeFeed;
   readonly tables: Pick<Tables, 'snapshot'>;
-  readonly catalog: Pick<Catalog, 'find' | 'current' | 'version'>;
+  readonly catalog: Pick<Catalog, 'find' | 'view' | 'current' | 'version'>;
   readonly sessions: SessionWatch;
   readonly scopeFor: (session: Session, schema: Schema, what: 'read') => Scope;
   readonly streams: Evictions;
@@ -314,6 +314,8 @@ export class LiveRoom implements Live, ChangeListener {
 
   #find(name: {namespace: string; table: string}): Schema {
     const schema = this.#options.catalog.find(name);
+    if (this.#options.catalog.view(name) !== undefined)
+      throw fail.notSupported(`a live query on the view '${tableText(name)}'; name the table behind it`);
     if (schema === undefined) throw new DbError('NOT_FOUND', `Table '${tableText(name)}' does not exist.`);
     if (schema.kind !== 'system') return schema;
     const isStored = systemTable(schema.incarnation)?.kind === 'stored';

@@ -37,6 +37,7 @@ describe('live queries end', () => {
     await sql('CREATE NAMESPACE app');
     await sql('CREATE USER TABLE app.mine (id BIGINT PRIMARY KEY, v TEXT, n INT)');
     await sql("CREATE SHARED TABLE app.board (id BIGINT PRIMARY KEY, v TEXT) WITH (ACCESS_LEVEL = 'PUBLIC')");
+    await sql('CREATE VIEW app.shown AS SELECT id, v FROM app.board');
     await sql('CREATE STREAM TABLE app.pulse (who TEXT PRIMARY KEY, v TEXT) WITH (TTL_SECONDS = 2)');
   });
 
@@ -66,6 +67,7 @@ describe('live queries end', () => {
     ['parameters', 'SELECT * FROM app.mine WHERE id = $1', 'UNSUPPORTED'],
     ['an unknown column', 'SELECT * FROM app.mine WHERE x = 1', 'CONVERSION_ERROR'],
     ['a condition that is none', 'SELECT * FROM app.mine WHERE v', 'CONVERSION_ERROR'],
+    ['a view', 'SELECT * FROM app.shown', 'UNSUPPORTED'],
     ['a computed system table', 'SELECT * FROM system.stats', 'UNSUPPORTED'],
     ['a system table with secrets', 'SELECT * FROM system.users', 'UNSUPPORTED'],
   ];
