@@ -106,11 +106,11 @@ function cutOff(cause?: unknown): DbError {
 
 const strictUtf8 = new TextDecoder('utf-8', {fatal: true});
 
-/** Throws INVALID_INPUT for bytes that are not UTF-8. */
-export function decodeBody(bytes: Buffer): string {
-  if (isAscii(bytes)) return bytes.toString('latin1');
+/** What stands behind the first `from` bytes. Throws INVALID_INPUT for bytes that are not UTF-8. */
+export function decodeBody(bytes: Buffer, from = 0): string {
+  if (isAscii(bytes)) return bytes.toString('latin1', from);
   try {
-    return strictUtf8.decode(bytes);
+    return strictUtf8.decode(bytes.subarray(from));
   } catch (cause) {
     throw invalid('it is not valid UTF-8', cause);
   }

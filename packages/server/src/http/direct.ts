@@ -93,6 +93,9 @@ export class DirectConnections {
   }
 }
 
+/** Texts of ASCII alone are the same bytes in both; the first is copied, the second looked through. */
+type AnswerEncoding = 'latin1' | 'utf8';
+
 class DirectConnection {
   readonly #all: DirectConnections;
   readonly #socket: Socket;
@@ -103,6 +106,7 @@ class DirectConnection {
   #isInTurn = false;
   /** An answer that waits for the end of the turn. */
   #answer: string | undefined;
+  #encoding: AnswerEncoding = 'utf8';
   /** What was read while a request was under way, read by read. */
   #held: Buffer[] = [];
   #heldBytes = 0;
@@ -141,8 +145,9 @@ class DirectConnection {
     this.#socket.destroySoon();
   }
 
-  answer(text: string): void {
+  answer(text: string, encoding: AnswerEncoding): void {
     this.#answer = text;
+    this.#encoding = encoding;
     if (this.#isInTurn) this.#all.sendLater(this);
     else this.send();
   }
@@ -150,7 +155,7 @@ class DirectConnection {
   send(): void {
     const text = this.#answer!;
     this.#answer = undefined;
-    this.#socket.write(text);
+    this.#socket.write(text, this.#encoding);
     this.finish();
   }
 
@@ -263,7 +268,7 @@ class DirectExchange implements Exchange {
   }
 
   body(): string {
-    return decodeBody(this.#bytes.subarray(this.#bodyAt));
+    return decodeBody(this.#bytes, this.#bodyAt);
   }
 
   get isGone(): boolean {
@@ -283,8 +288,10 @@ class DirectExchange implements Exchange {
 
   sendJson(status: number, text: string): void {
     this.#count(status);
-    const length = `content-length: ${Buffer.byteLength(text)}\r\n`;
-    this.#connection.answer(`${this.#head(status, length)}${this.#connection.all.headTail()}\r\n${text}`);
+    const bytes = Buffer.byteLength(text);
+    const head = this.#head(status, `content-length: ${bytes}\r\n`);
+    const encoding = bytes === text.length ? 'latin1' : 'utf8';
+    this.#connection.answer(`${head}${this.#connection.all.headTail()}\r\n${text}`, encoding);
   }
 
   async sendSlices(texts: Iterable<string>): Promise<void> {

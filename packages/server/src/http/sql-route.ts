@@ -29,8 +29,11 @@ export function answerSql(exchange: Exchange, state: ServerState): void | Promis
   try {
     const text = call.open();
     const results = text instanceof Promise ? text.then(whole => call.run(whole)) : call.run(text);
-    const sent = results instanceof Promise ? results.then(all => call.send(all)) : call.send(results);
-    return sent?.catch(error => call.fail(error));
+    if (!(results instanceof Promise)) return call.answer(results);
+    return results.then(
+      all => call.answer(all),
+      error => call.fail(error),
+    );
   } catch (error) {
     call.fail(error);
   }
@@ -87,7 +90,15 @@ class SqlCall {
     return outcome instanceof Promise ? this.#inTime(outcome, abort) : outcome;
   }
 
-  send(results: readonly StatementResult[]): void | Promise<void> {
+  answer(results: readonly StatementResult[]): void | Promise<void> {
+    try {
+      return this.#send(results)?.catch(error => this.fail(error));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #send(results: readonly StatementResult[]): void | Promise<void> {
     const tookMs = this.#tookMs();
     this.#state.traffic.statementSeconds.observe(tookMs / 1000);
     if (tookMs >= this.#state.options.limits.slowQueryMs) this.#logSlow(tookMs);

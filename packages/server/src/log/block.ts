@@ -13,6 +13,7 @@
 
 import type {Seq} from '../model/names.ts';
 import {assert} from '../std/assert.ts';
+import {writeU32, writeWide} from '../std/bytes.ts';
 import {crc32} from '../std/crc32.ts';
 import type {LogBatch} from './log.ts';
 
@@ -82,8 +83,9 @@ export function encodeBlock(
   assert(last !== undefined, 'a block holds at least one batch');
   let at = BLOCK_HEADER_BYTES;
   for (const {bytes, lastSeq} of batches) {
-    at = into.writeUInt32LE(bytes.length, at);
-    at = into.writeBigInt64LE(lastSeq, at);
+    writeU32(into, at, bytes.length);
+    writeWide(into, at + 4, lastSeq);
+    at += BATCH_HEADER_BYTES;
     into.set(bytes, at);
     at += bytes.length;
   }

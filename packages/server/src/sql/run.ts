@@ -181,7 +181,7 @@ function execute(
   // Without rows no id is shown: what was written is then answered as done, whatever the log says next.
   const secure = (result: StatementResult) => {
     times.observe(statement.kind, clock.monotonicMs() - startMs);
-    return (result.rows === undefined ? undefined : services.secureIds()?.then(() => result)) ?? result;
+    return (result.rows === undefined ? undefined : services.secureIds()?.then(() => result, again)) ?? result;
   };
   let attempt = 0;
   const run = (): StatementResult | Promise<StatementResult> => {
@@ -191,8 +191,7 @@ function execute(
       // What stays in an open transaction has changed nothing yet.
       if (!statement.kind.isReadOnly && (!isOpen || statement.kind === commit)) request.onChange?.();
       const result = statement.kind.run(statement.tree, context);
-      const answer = result instanceof Promise ? result.then(secure) : secure(result);
-      return answer instanceof Promise ? answer.catch(again) : answer;
+      return result instanceof Promise ? result.then(secure, again) : secure(result);
     } catch (error) {
       return again(error);
     }

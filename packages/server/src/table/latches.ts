@@ -15,10 +15,13 @@ export type Release = () => void;
 type Queue = (() => void)[];
 
 const NOBODY: Queue = [];
+/** Places come and go with nearly every write; so many maps of places that went are kept for those that come. */
+const SPARES_MAX = 256;
 
 export class Latches {
   /** Place → id. Ids of one place are short and compared often; the place is looked up once. */
   readonly #held = new Map<string, Map<string, Queue>>();
+  readonly #spares: Map<string, Queue>[] = [];
 
   /** Resolves when all ids of the place are held. `ids` must be free of duplicates; they are sorted in place. Synchronous when none is taken. */
   acquire(place: string, ids: string[]): Release | Promise<Release> {
@@ -60,7 +63,7 @@ export class Latches {
   #heldAt(place: string): Map<string, Queue> {
     let held = this.#held.get(place);
     if (held === undefined) {
-      held = new Map();
+      held = this.#spares.pop() ?? new Map();
       this.#held.set(place, held);
     }
     return held;
@@ -75,7 +78,9 @@ export class Latches {
         if (next === undefined) held.delete(id);
         else next();
       }
-      if (held.size === 0) this.#held.delete(place);
+      if (held.size > 0) return;
+      this.#held.delete(place);
+      if (this.#spares.length < SPARES_MAX) this.#spares.push(held);
     };
   }
 }

@@ -33,6 +33,8 @@ const PUBLISH = 6;
 const MANIFEST = 7;
 const NO_KEY = new Uint8Array(0);
 const NO_OWNER = 0xffff;
+/** Of one UTF-16 unit. */
+const UTF8_BYTES_MAX = 3;
 
 /** Appends records to one growing buffer. `bytes()` is a view of it, valid until the next append or `clear`. */
 export class RecordWriter {
@@ -97,14 +99,15 @@ export class RecordWriter {
   }
 
   #header(kind: number, scope: ScopeKey, key: Uint8Array, more: number): void {
-    const owner = scope.owner === null ? undefined : Buffer.from(scope.owner);
-    const ownerLength = owner?.length ?? 0;
-    this.#reserve(9 + ownerLength + key.length + more);
+    const {incarnation, owner} = scope;
+    this.#reserve(9 + (owner?.length ?? 0) * UTF8_BYTES_MAX + key.length + more);
     const buffer = this.#buffer;
     buffer[this.#length] = kind;
-    writeU32(buffer, this.#length + 1, scope.incarnation);
-    let at = buffer.writeUInt16LE(owner === undefined ? NO_OWNER : ownerLength, this.#length + 5);
-    if (owner !== undefined) at += owner.copy(buffer, at);
+    writeU32(buffer, this.#length + 1, incarnation);
+    let at = this.#length + 7;
+    const ownerBytes = owner === null ? NO_OWNER : buffer.write(owner, at);
+    buffer.writeUInt16LE(ownerBytes, at - 2);
+    if (owner !== null) at += ownerBytes;
     at = buffer.writeUInt16LE(key.length, at);
     buffer.set(key, at);
     this.#length = at + key.length;
@@ -125,7 +128,7 @@ export class RecordReader {
   #at = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#buffer = bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   get atEnd(): boolean {

@@ -82,15 +82,15 @@ async function insert(
       manifest.segmentCount === 0
         ? NOTHING_COLD
         : held(options, () => lookUpCold(options, scope, schema, manifest, keys));
-    return await onceSettled(options, scope, lookUp, async cold => {
+    await onceSettled(options, scope, lookUp, cold => {
       throwIfOver(how.signal);
       checkCurrent(options, schema);
       options.memory.check();
       const batch = rows.map((values, i) => newRow(options, scope, schema, values, keys[i]!, cold.get(i)));
       const images = how.returning === undefined ? [] : batch.map(({row}) => whole(row));
-      await options.commit.write({rows: batch, beforeAppend: () => show(options, schema, images, how)});
-      return rows.length;
+      return options.commit.write({rows: batch, beforeAppend: () => show(options, schema, images, how)});
     });
+    return rows.length;
   } finally {
     release();
   }
@@ -186,19 +186,31 @@ function settled(options: RowsOptions, scope: ScopeKey, decided: readonly Decide
   return batch;
 }
 
-/** Calls `append` with what `read` found in segments, in a turn in which that still holds unless the table is gone. */
-async function onceSettled<T>(
+/**
+ * Calls `append` with what `read` found in segments, in a turn in which that still holds unless the table is gone. Where there is nothing to wait
+ * for it is called in this very turn.
+ */
+function onceSettled<Found, Done>(
+  options: RowsOptions,
+  scope: ScopeKey,
+  read: (manifest: Manifest) => Found | Promise<Found>,
+  append: (found: Found) => Promise<Done>,
+): Promise<Done> {
+  const found = read(options.manifests.get(scope));
+  return found instanceof Promise ? onceRead(options, scope, {read, found}, append) : append(found);
+}
+
+async function onceRead<Found, Done>(
   {manifests, latches}: RowsOptions,
   scope: ScopeKey,
-  read: (manifest: Manifest) => T | Promise<T>,
-  append: (found: T) => Promise<number>,
-): Promise<number> {
-  for (let reads = 0; reads < READS_BESIDE_FLUSHES; reads++) {
-    const manifest = manifests.get(scope);
-    const reading = read(manifest);
-    const found = reading instanceof Promise ? await reading : reading;
+  {read, found: first}: {read: (manifest: Manifest) => Found | Promise<Found>; found: Promise<Found>},
+  append: (found: Found) => Promise<Done>,
+): Promise<Done> {
+  for (let reads = 1; reads <= READS_BESIDE_FLUSHES; reads++) {
+    const {flushedThrough} = manifests.get(scope);
+    const found = await (reads === 1 ? first : read(manifests.get(scope)));
     // See the law of `manifests.ts` on `flushedThrough`.
-    if (manifests.get(scope).flushedThrough === manifest.flushedThrough) return append(found);
+    if (manifests.get(scope).flushedThrough === flushedThrough) return append(found);
   }
   const release = await latches.acquireScope(scope);
   try {

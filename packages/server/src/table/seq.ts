@@ -62,10 +62,11 @@ export class SeqSource {
     return this.#ms > this.#ceilingMs;
   }
 
-  /** A new ceiling to log, or undefined while the present one is far enough ahead. */
+  /** A new ceiling to log, or undefined while the present one is far enough ahead. Asked when a value was taken. */
   wantedCeiling(): Seq | undefined {
+    // The newest value is of this moment, unless the ceiling held it back.
+    if (this.#ceilingMs - this.#ms > CEILING_LEAD_MS / 2) return undefined;
     const now = Math.max(this.#clock.nowMs() - EPOCH_MS, this.#ms);
-    if (this.#ceilingMs - now > CEILING_LEAD_MS / 2) return undefined;
     return this.#seq(now + CEILING_LEAD_MS, COUNTER_MAX);
   }
 
