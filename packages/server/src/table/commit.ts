@@ -248,8 +248,9 @@ export class Commit {
 
   /** A new id from the commit counter, for SNOWFLAKE_ID(). */
   nextId(): bigint {
+    const id = this.#seqs.next();
     if (this.#seqs.wantedCeiling() !== undefined) this.#renewCeiling();
-    return this.#seqs.next();
+    return id;
   }
 
   /** Before ids that stand in no batch are shown to anybody: undefined if none of them can come again after a crash. */
