@@ -36,7 +36,7 @@ export function bindListedFrom(binder: Binder, select: Select, place: Place, isG
     const from = bindFrom(binder, select.from, place);
     return {from, sources: from?.sources ?? [], made: undefined};
   }
-  if (isGrouped || hasWindow(select))
+  if (isGrouped || hasOwn(shownBy(select), expr => expr.kind === 'window'))
     throw notSupportedAt(binder, call.start, `${call.name.toLowerCase()} beside groups and windows; put it into FROM`);
   const from = bindFrom(binder, [...select.from, functionItem(call)], place)!;
   const source = from.sources.at(-1)!;
@@ -49,32 +49,47 @@ export function bindListedFrom(binder: Binder, select: Select, place: Place, isG
   return {from, sources: from.sources.slice(0, -1), made: {layer, source}};
 }
 
-/** The one in the select list; those of queries inside are theirs. */
-function rowCall(binder: Binder, {items}: Select): Call | undefined {
+/** The one in the select list. */
+function rowCall(binder: Binder, select: Select): Call | undefined {
   const found: Call[] = [];
-  walk(
-    items.flatMap(item => (item.kind === 'expr' ? [item.expr] : [])),
-    expr => {
-      if (expr.kind === 'call' && isRowMaker(expr.name)) found.push(expr);
-      return 'query' in expr ? 'skip' : undefined;
-    },
-  );
+  eachOwn(shownBy(select), expr => {
+    if (isMaker(expr)) found.push(expr);
+  });
+  if (found.length === 0) return undefined;
+  eachOwn(shownBy(select), expr => {
+    const choice =
+      expr.kind === 'case' ? 'CASE' : expr.kind === 'call' && expr.name === 'COALESCE' ? 'COALESCE' : undefined;
+    if (choice !== undefined && hasOwn([expr], isMaker))
+      throw failAt(binder, expr, `set-returning functions are not allowed in ${choice}`);
+  });
   const [first, second] = found.sort((a, b) => a.start - b.start);
   if (second !== undefined)
     throw failAt(binder, second, 'A select list takes one function that makes rows; put others into FROM');
   return first;
 }
 
-function hasWindow({items}: Select): boolean {
+function shownBy({items}: Select): Expr[] {
+  return items.flatMap(item => (item.kind === 'expr' ? [item.expr] : []));
+}
+
+function isMaker(expr: Expr): expr is Call {
+  return expr.kind === 'call' && isRowMaker(expr.name);
+}
+
+function hasOwn(exprs: readonly Expr[], test: (expr: Expr) => boolean): boolean {
   let isFound = false;
-  walk(
-    items.flatMap(item => (item.kind === 'expr' ? [item.expr] : [])),
-    expr => {
-      isFound ||= expr.kind === 'window';
-      return 'query' in expr ? 'skip' : undefined;
-    },
-  );
+  eachOwn(exprs, expr => {
+    isFound ||= test(expr);
+  });
   return isFound;
+}
+
+/** What stands in queries inside is theirs. */
+function eachOwn(exprs: readonly Expr[], visit: (expr: Expr) => void): void {
+  walk(exprs, expr => {
+    visit(expr);
+    return 'query' in expr ? 'skip' : undefined;
+  });
 }
 
 function functionItem(call: Call): FromFunction {
