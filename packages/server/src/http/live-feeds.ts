@@ -113,7 +113,7 @@ export class Feeds {
   deliver(events: readonly LiveEvent[]): void {
     const {encoding, writer} = this.#options;
     const shared = this.#areAllLive(events) ? sharedRun(events, encoding) : undefined;
-    if (shared !== undefined) writer.send([[shared]], 0);
+    if (shared !== undefined) writer.send([[shared]], shared.length);
     else this.#deliverEach(events);
   }
 

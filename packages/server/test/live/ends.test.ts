@@ -165,6 +165,21 @@ describe('live queries end', () => {
     assert.equal(idle.closed?.code, 'TOKEN_EXPIRED');
   });
 
+  test('LQ-14: a token that ends between two batches ends the snapshot: no row is read for it any more', async () => {
+    await sql('INSERT INTO app.board (id) VALUES (1), (2), (3)');
+    const expiresAtMs = clock.nowMs() + 5000;
+    const proof = {kind: 'token', signInId: undefined, issuedAtMs: clock.nowMs(), expiresAtMs} as const;
+    const client = new Client(database.live, {...sessionOf('root', 'system'), proof});
+    const answer = client.subscribe('SELECT * FROM app.board', {batchSize: 2});
+    await settle();
+    assert.equal(answer.rows.size, 2);
+    clock.jump(5200);
+    answer.subscription.next();
+    await settle();
+    assert.deepEqual([answer.rows.size, client.closed?.code], [2, 'TOKEN_EXPIRED']);
+    assert.equal(database.live.counts.subscriptions, 0);
+  });
+
   test('LQ-14: development sign-in ends with its connections when root gets a password', async () => {
     const client = new Client(database.live, 'ana');
     const answer = client.subscribe('SELECT * FROM app.board', {});
