@@ -46,6 +46,28 @@ const SHAPES: readonly [name: string, sql: string][] = [
     'SELECT q.owner FROM (VALUES (1)) AS v(x) JOIN (SELECT owner FROM TABLE EXCEPT SELECT NULL) q ON TRUE',
   ],
   ['TABLE', 'SELECT owner FROM (TABLE TABLE) q'],
+  ['a function that makes rows', "SELECT string_to_table(owner, ' ') FROM TABLE"],
+];
+
+/** The same of what a write of the caller's own rows reads; each answers one owner. */
+const WRITES: readonly [name: string, sql: string][] = [
+  [
+    'WITH before INSERT',
+    'WITH q AS (SELECT max(owner) AS o FROM TABLE) INSERT INTO app.mine SELECT 2, o FROM q RETURNING owner',
+  ],
+  [
+    'WITH before UPDATE',
+    'WITH q AS (SELECT max(owner) AS o FROM TABLE) UPDATE app.mine SET owner = o FROM q WHERE id = 1 RETURNING owner',
+  ],
+  [
+    'WITH before DELETE',
+    'WITH q AS (SELECT max(owner) AS o FROM TABLE) DELETE FROM app.mine USING q WHERE id = 1 RETURNING o',
+  ],
+  ['RETURNING', "UPDATE app.mine SET owner = 'y' WHERE id = 1 RETURNING (SELECT max(owner) FROM TABLE)"],
+  [
+    'ON CONFLICT DO UPDATE',
+    "INSERT INTO app.mine VALUES (1, 'y') ON CONFLICT (id) DO UPDATE SET owner = (SELECT max(owner) FROM TABLE) RETURNING owner",
+  ],
 ];
 
 before(async () => {
@@ -53,6 +75,7 @@ before(async () => {
   database = await openTestDatabase({settings: [setting]});
   await database.sql('CREATE NAMESPACE app');
   await database.sql('CREATE USER TABLE app.own (id INT PRIMARY KEY, owner TEXT)');
+  await database.sql('CREATE USER TABLE app.mine (id INT PRIMARY KEY, owner TEXT)');
   await database.sql("CREATE SHARED TABLE app.closed (id INT PRIMARY KEY, owner TEXT) WITH (ACCESS_LEVEL = 'private')");
   await database.sql("INSERT INTO app.closed VALUES (1, 'closed')");
   for (const user of ['ana', 'bob']) {
@@ -146,3 +169,28 @@ test('EXPLAIN of a wide query is for admins, and tells no paths', async () => {
   );
   assert.ok(!text.includes(database.directory));
 });
+
+for (const [name, sql] of WRITES) {
+  const asked = (table: string) => sql.replace(/\bTABLE\b/, table);
+  const begin = "DELETE FROM app.mine WHERE id > 0; INSERT INTO app.mine VALUES (1, 'x')";
+
+  test(`a USER table inside ${name} has the rows of the caller alone`, async () => {
+    for (const [user, owner] of [
+      ['ana', 'ana'],
+      ['bob', 'bob'],
+      ['cat', null],
+    ] as const) {
+      await database.sql(begin, {user});
+      const {rows} = await database.sql(asked('app.own'), {user});
+      assert.deepEqual(rows, [[owner]]);
+    }
+  });
+
+  test(`tables that the caller may not read are refused inside ${name}, and nothing is written`, async () => {
+    await database.sql(begin, {user: 'ana'});
+    assert.equal(await ask(asked('app.closed'), 'user'), 'PERMISSION_DENIED');
+    assert.equal(await ask(asked('system.settings').replace('owner)', 'name)'), 'user'), 'PERMISSION_DENIED');
+    assert.deepEqual((await database.sql('SELECT id, owner FROM app.mine', {user: 'ana'})).rows, [[1, 'x']]);
+    assert.equal(await ask(asked('app.closed'), 'service'), '1 rows');
+  });
+}
