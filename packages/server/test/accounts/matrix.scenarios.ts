@@ -5,6 +5,8 @@
  *
  * In a text `$t` is the table of the cell, `$n` a number that no other statement uses, `$me` the caller, `$dir` a directory.
  */
+import {tableText} from '../../src/model/names.ts';
+import {SYSTEM_TABLES} from '../../src/system/index.ts';
 
 export interface Cell {
   readonly what: string;
@@ -151,6 +153,7 @@ const STATEMENTS: readonly Cell[] = [
   cell('FLUSH ALL TABLES', '--yyy', 'FLUSH ALL TABLES'),
   cell('STORAGE FLUSH ALL', '--yyy', 'STORAGE FLUSH ALL'),
   cell('STORAGE COMPACT ALL', '--yyy', 'STORAGE COMPACT ALL IN app'),
+  cell('CLUSTER', '---ee', 'CLUSTER SNAPSHOT'),
   cell('KILL JOB', '---ee', "KILL JOB 'FL-000000000000'"),
   cell('KILL LIVE QUERY', '---ee', "KILL LIVE QUERY 'none'"),
   cell('BEGIN, COMMIT', '-yyyy', 'BEGIN; COMMIT'),
@@ -173,9 +176,11 @@ const STATEMENTS: readonly Cell[] = [
   cell('DROP USER root', '----e', 'DROP USER root'),
 
   cell('system tables by their other name', '---yy', 'SELECT * FROM system.system_jobs'),
-  cell('system.users', '---yy', 'SELECT * FROM system.users'),
-  cell('system.sessions', '---yy', 'SELECT * FROM system.sessions'),
-  cell('system.audit_log', '---yy', 'SELECT * FROM system.audit_log'),
+  ...SYSTEM_TABLES.map(({schema: {name}, isVisible}) => {
+    const isForAll = name.namespace === 'information_schema' && name.table !== 'df_settings';
+    const allowed = isForAll ? 'yyyyy' : isVisible ? '---yy' : 'eeeee';
+    return cell(tableText(name), allowed, `SELECT * FROM ${tableText(name)}`);
+  }),
 
   cell('EXECUTE AS oneself', '-yyyy', "EXECUTE AS USER '$me' (SELECT * FROM app.usr)"),
   cell('EXECUTE AS somebody without account', '--yyy', "EXECUTE AS USER 'stranger' (SELECT * FROM app.usr)"),

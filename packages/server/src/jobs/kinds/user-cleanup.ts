@@ -3,7 +3,7 @@
  *
  *     rows of USER and STREAM tables, table by table ─ then, in one batch: the account, the end of its sessions, the row in the audit log
  *
- * Laws: the id is free only when no row is left that bears it, so it never comes to mean somebody else's rows. What the user wrote into SHARED tables
+ * Laws: the id is free only when its rows were taken away, so it does not come to mean somebody else's. What the user wrote into SHARED tables
  * belongs to those. Stopped half way, the account is still there and the next one goes on.
  */
 
@@ -68,6 +68,7 @@ export async function purgeAccounts(
   {days}: GraceLimits,
   signal: AbortSignal,
 ): Promise<void> {
+  const stopped = new Promise(resolve => signal.addEventListener('abort', resolve, {once: true}));
   const due = BigInt(clock.nowMs()) * 1000n - BigInt(days) * DAY_MICROS;
   for (const {user_id, username, deleted_at} of [...accounts.dropped()]) {
     if (signal.aborted) return;
@@ -80,7 +81,6 @@ export async function purgeAccounts(
       trigger: 'schedule',
     });
     const {job_id} = 'job' in made ? made.job : made.conflict;
-    const stopped = new Promise(resolve => signal.addEventListener('abort', resolve, {once: true}));
     await Promise.race([jobs.whenOver(job_id), stopped]);
   }
 }
