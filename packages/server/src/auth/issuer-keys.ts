@@ -53,9 +53,9 @@ export class IssuerKeys {
     return fitting.length === 1 ? fitting[0] : undefined;
   }
 
-  /** There are keys that may be believed. */
+  /** What the issuer publishes is here: a key that is not is none of its own. */
   get areKnown(): boolean {
-    return this.#options.clock.monotonicMs() - this.#fetchedMs <= LOST_MS;
+    return this.#failures === 0 && this.#options.clock.monotonicMs() - this.#fetchedMs <= LOST_MS;
   }
 
   /** Resolves when the issuer has answered, or failed to. Undefined: it is not asked again yet. */
