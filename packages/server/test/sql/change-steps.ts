@@ -64,8 +64,10 @@ export function firstSteps(random: Random): {tables: ChangeTable[]; steps: Step[
   return {tables, steps};
 }
 
-function definition(random: Random, {name, type}: ChangeColumn, isNotNull: boolean): string {
-  const preset = isNotNull || random.chance(0.4) ? ` DEFAULT ${literal(random, type)}` : '';
+function definition(random: Random, column: ChangeColumn, isNotNull: boolean): string {
+  const {name, type} = column;
+  column.isPreset = isNotNull || random.chance(0.4);
+  const preset = column.isPreset ? ` DEFAULT ${literal(random, type)}` : '';
   return `${name} ${CHANGE_TYPES[type]}${preset}${isNotNull ? ' NOT NULL' : ''}`;
 }
 
@@ -142,7 +144,7 @@ function renamedTable(random: Random, table: ChangeTable): Alter {
 function retyped(random: Random, table: ChangeTable): Alter {
   const column = random.pick(table.columns);
   const wider = WIDER_TYPES[column.type] ?? [];
-  const narrower = NARROWER_TYPES[column.type] ?? [];
+  const narrower = column.isPreset ? [] : (NARROWER_TYPES[column.type] ?? []);
   const all: readonly ChangeType[] = random.chance(0.3) ? [...wider, ...narrower] : wider;
   // Keys keep the form of their kind; PostgreSQL would write all rows again.
   const types = column === table.key ? all.filter(type => type === 'int' || type === 'bigint') : all;
@@ -163,7 +165,9 @@ function nullable(random: Random, table: ChangeTable): Alter {
 }
 
 function preset(random: Random, {columns}: ChangeTable): Alter {
-  const {name, type} = random.pick(columns);
+  const column = random.pick(columns);
+  const {name, type} = column;
+  column.isPreset = true;
   const what = random.chance(0.6) ? `SET DEFAULT ${literal(random, type)}` : 'DROP DEFAULT';
   return [`ALTER COLUMN ${name} ${what}`, nothing];
 }

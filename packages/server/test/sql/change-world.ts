@@ -35,6 +35,8 @@ export const NARROWER_TYPES: Partial<Record<ChangeType, readonly ChangeType[]>> 
 export interface ChangeColumn {
   name: string;
   type: ChangeType;
+  /** It has, or had, a DEFAULT: one that does not fit a narrower type is refused by us at once, by PostgreSQL when it is used. */
+  isPreset?: boolean;
 }
 
 export interface ChangeTable {
