@@ -22,6 +22,7 @@ export function httpOptions(
       slowQueryMs: config['logging.slow_query_threshold_ms'],
       keepAliveMs: config['performance.keepalive_timeout'] * 1000,
       directRequests: config['server.direct_requests'] === 'on',
+      isCompressing: config['server.compress_answers'],
       connectionsMax: config['performance.max_connections'],
       headersMs: config['performance.client_request_timeout'] * 1000,
       requestMs: config['performance.request_timeout'] * 1000,

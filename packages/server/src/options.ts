@@ -25,6 +25,11 @@ export const OPTIONS = {
     about:
       'Reads the usual SQL request straight from its socket; off = every request goes through node:http, which is slower.',
   },
+  'server.compress_answers': {
+    default: true,
+    about:
+      'Whether answers to SQL of more than a kilobyte are sent as gzip to callers that take it; false where a proxy does that.',
+  },
   'storage.data_path': {env: 'KALAMDB_DATA_DIR', default: './data', about: 'Directory of all data.'},
   'storage.durability': {
     default: 'D2',

@@ -104,11 +104,17 @@ export function sendJson(response: ServerResponse, status: number, text: string,
 }
 
 /** Resolves when the last slice was handed to the socket, or the caller is gone. A caller that takes nothing for too long is cut off. */
-export async function sendSlices(response: ServerResponse, texts: Iterable<string>, headers: Headers): Promise<void> {
+export async function sendSlices(
+  response: ServerResponse,
+  slices: Iterable<string> | AsyncIterable<Buffer>,
+  {vary, ...headers}: Headers,
+): Promise<void> {
+  // Beside what it varies by already.
+  if (vary !== undefined) response.appendHeader('vary', vary);
   response.writeHead(200, {'content-type': 'application/json', ...headers});
-  for (const text of texts) {
+  for await (const slice of slices) {
     if (response.destroyed) return;
-    if (!response.write(Buffer.from(text)) && !(await drained(response))) {
+    if (!response.write(typeof slice === 'string' ? Buffer.from(slice) : slice) && !(await drained(response))) {
       response.destroy();
       return;
     }

@@ -9,6 +9,7 @@ import {readConfig} from '../config.ts';
 import {httpOptions} from '../http-options.ts';
 import {systemClock} from '../std/system-clock.ts';
 import {BodyBudget} from './body.ts';
+import {Compression} from './compression.ts';
 import {DirectConnections} from './direct.ts';
 import type {SqlRequest, StatementResult} from './engine.ts';
 import {RateLimits} from './rate-limits.ts';
@@ -112,6 +113,7 @@ class Pair {
         clock: systemClock,
       },
       bodies: new BodyBudget(0),
+      compression: new Compression({isOn: true}),
       traffic: new Traffic(),
       rates: new RateLimits(this.rates, () => performance.now()),
       startMs: 0,

@@ -26,6 +26,7 @@ import {answerSql} from './sql-route.ts';
 /** Of one connection, besides the read that crosses it. */
 const HELD_BYTES_MAX = 64 * 1024;
 const HELD_READS_MAX = 64;
+const CHUNK_END = Buffer.from('\r\n');
 const SAFE_LINES = linesOf(SAFE_HEADERS);
 const RETRY_LINE = linesOf(RETRY_HEADERS);
 
@@ -294,20 +295,23 @@ class DirectExchange implements Exchange {
     this.#connection.answer(`${head}${this.#connection.all.headTail()}\r\n${text}`, encoding);
   }
 
-  async sendSlices(texts: Iterable<string>): Promise<void> {
+  async sendSlices(slices: Iterable<string> | AsyncIterable<Buffer>, headers: Headers = {}): Promise<void> {
     const {socket, all} = this.#connection;
     this.#hasBegun = true;
     this.#count(200);
-    socket.write(`${this.#head(200, '')}${all.headTail()}Transfer-Encoding: chunked\r\n\r\n`);
-    for (const text of texts) {
+    let before = `${this.#head(200, linesOf(headers))}${all.headTail()}Transfer-Encoding: chunked\r\n\r\n`;
+    for await (const slice of slices) {
       if (socket.destroyed) return;
-      const chunk = `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+      before += `${Buffer.byteLength(slice).toString(16)}\r\n`;
+      const isText = typeof slice === 'string';
+      const chunk = isText ? `${before}${slice}\r\n` : Buffer.concat([Buffer.from(before), slice, CHUNK_END]);
+      before = '';
       if (!socket.write(chunk) && !(await drained(socket))) {
         socket.destroy();
         return;
       }
     }
-    socket.write('0\r\n\r\n');
+    socket.write(`${before}0\r\n\r\n`);
     this.#connection.finish();
   }
 

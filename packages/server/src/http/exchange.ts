@@ -7,6 +7,7 @@
  * Law: the route cannot tell them apart, and neither can the caller.
  */
 import type {IncomingHttpHeaders} from 'node:http';
+import type {Headers} from './answer.ts';
 import type {Client} from './client.ts';
 
 /** What is known before the body is read. */
@@ -27,7 +28,7 @@ export interface Exchange extends RequestHead {
   onGone(listener: () => void): () => void;
   sendJson(status: number, text: string): void;
   /** Resolves when the last slice was handed to the socket, or the caller is gone. A caller that takes nothing for too long is cut off. */
-  sendSlices(texts: Iterable<string>): Promise<void>;
+  sendSlices(slices: Iterable<string> | AsyncIterable<Buffer>, headers?: Headers): Promise<void>;
   /** Like `sendJson`, though the body may not have been read; if an answer has begun already it is broken off. */
   sendError(status: number, text: string): void;
 }

@@ -2,7 +2,7 @@
  * Node exchange: a request for the SQL route as node:http read it.
  */
 import type {IncomingHttpHeaders, IncomingMessage, ServerResponse} from 'node:http';
-import {RETRY_HEADERS, sendJson, sendSlices} from './answer.ts';
+import {type Headers, RETRY_HEADERS, sendJson, sendSlices} from './answer.ts';
 import {type BodyBudget, type BodyLimits, discardRest, readBody} from './body.ts';
 import {type Client, clientOf} from './client.ts';
 import type {Exchange, RequestHead} from './exchange.ts';
@@ -61,8 +61,8 @@ export class NodeExchange implements Exchange {
     sendJson(this.#response, status, text, {...retry, ...this.#answerHeaders});
   }
 
-  sendSlices(texts: Iterable<string>): Promise<void> {
-    return sendSlices(this.#response, texts, this.#answerHeaders);
+  sendSlices(slices: Iterable<string> | AsyncIterable<Buffer>, headers?: Headers): Promise<void> {
+    return sendSlices(this.#response, slices, {...headers, ...this.#answerHeaders});
   }
 
   sendError(status: number, text: string): void {

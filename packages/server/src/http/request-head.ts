@@ -18,10 +18,9 @@ const PLAIN_LINES = /^(?:[A-Za-z-]+: (?:[!-~](?:[ -~]*[!-~])?)?\r\n)+$/;
 const LENGTH = /^(?:0|[1-9]\d{0,8})$/;
 
 /** What each header does here: the route reads it, or it changes nothing. */
-const READ = new Set(['host', 'content-type', 'content-length', 'authorization', 'x-user-id']);
+const READ = new Set(['host', 'content-type', 'content-length', 'authorization', 'x-user-id', 'accept-encoding']);
 const IGNORED = new Set([
   'accept',
-  'accept-encoding',
   'accept-language',
   'cache-control',
   'pragma',

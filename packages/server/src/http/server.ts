@@ -21,6 +21,7 @@ import {Admission} from './admission.ts';
 import {SAFE_HEADERS, STALLED_MS} from './answer.ts';
 import {BodyBudget, type BodyLimits} from './body.ts';
 import type {AddressRanges} from './client.ts';
+import {Compression} from './compression.ts';
 import type {Cors} from './cors.ts';
 import {DirectConnections} from './direct.ts';
 import {answer, refuseBroken, requestIdOf} from './dispatch.ts';
@@ -45,6 +46,8 @@ export interface HttpLimits extends BodyLimits {
   readonly headerBytesMax: number;
   /** False: `node:http` reads every request. Default: true. */
   readonly directRequests?: boolean;
+  /** Whether long answers are compressed for callers that take it. */
+  readonly isCompressing: boolean;
 }
 
 export interface HttpServerOptions {
@@ -90,6 +93,7 @@ export interface ServerState {
   readonly options: HttpServerOptions;
   readonly bodies: BodyBudget;
   readonly rates: RateLimits;
+  readonly compression: Compression;
   readonly traffic: Traffic;
   readonly startMs: number;
   isClosing(): boolean;
@@ -112,6 +116,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     options,
     bodies: new BodyBudget(BODIES_BYTES_MAX),
     rates: new RateLimits(options.rates, () => clock.monotonicMs()),
+    compression: new Compression({isOn: limits.isCompressing}),
     traffic: new Traffic(),
     startMs: clock.monotonicMs(),
     isClosing: () => closing,

@@ -14,6 +14,7 @@ import type {Session} from '../model/session.ts';
 import {redactSecrets} from '../sql/redact.ts';
 import {errorJson, statusOf, successJson} from './answer.ts';
 import {parseSqlBody, type SqlBody} from './body.ts';
+import {GZIP_HEADERS} from './compression.ts';
 import type {Logger, RunSql, StatementResult} from './engine.ts';
 import type {Exchange, RequestHead} from './exchange.ts';
 import {checkJson, signIn} from './guard.ts';
@@ -104,6 +105,8 @@ class SqlCall {
     if (tookMs >= this.#state.options.limits.slowQueryMs) this.#logSlow(tookMs);
     const texts = successJson(results, tookMs);
     if (this.#exchange.isGone) return;
+    const gzip = this.#state.compression.tryGzip(texts, this.#exchange.headers['accept-encoding']);
+    if (gzip !== undefined) return this.#exchange.sendSlices(gzip, GZIP_HEADERS);
     if (typeof texts !== 'string') return this.#exchange.sendSlices(texts);
     this.#exchange.sendJson(200, texts);
   }
