@@ -13,6 +13,8 @@ import {inspect} from 'node:util';
 const TEST_TIMEOUT_MS = 120_000;
 /** The runner ends when nothing is left to wait for: a test that waits for what never comes, or leaves a socket open, would keep it for good. */
 const SILENCE_MS = 150_000;
+/** Files that are named may be run at any size: a test in them may take as long as its own limit says, and is silent meanwhile. */
+const SILENCES_OF_A_NAMED_TEST = 24;
 const FAST = ['packages/*/src/**/*.test.ts', 'scripts/*.test.ts'];
 const LONG = ['packages/*/test/**/*.test.ts', 'examples/**/*.test.ts'];
 
@@ -27,18 +29,23 @@ let failed = 0;
 const events = run({globPatterns, isolation: 'none', timeout: TEST_TIMEOUT_MS});
 
 const running = new Set<string>();
+let silences = 0;
 const silence = setTimeout(() => {
+  if (given.length > 0 && running.size > 0 && ++silences < SILENCES_OF_A_NAMED_TEST) {
+    silence.refresh();
+    return;
+  }
   const left = running.size > 0 ? [...running].join('\n') : process.getActiveResourcesInfo().join(', ');
-  console.error(`✖ nothing happened for ${SILENCE_MS / 1000} s; not ended: ${left}`);
+  console.error(`✖ nothing happened for ${(Math.max(silences, 1) * SILENCE_MS) / 1000} s; not ended: ${left}`);
   process.exit(1);
 }, SILENCE_MS).unref();
 
 events.on('test:dequeue', ({name, file, line}) => {
-  silence.refresh();
+  heard();
   running.add(`${name} (${file ?? ''}:${line ?? ''})`);
 });
 events.on('test:complete', ({name, file, line}) => {
-  silence.refresh();
+  heard();
   running.delete(`${name} (${file ?? ''}:${line ?? ''})`);
 });
 events.on('test:fail', ({name, file, line, details}) => {
@@ -60,3 +67,8 @@ events.on('end', () => {
   process.exit(failed > 0 || counts.includes('tests 0') ? 1 : 0);
 });
 events.resume();
+
+function heard(): void {
+  silences = 0;
+  silence.refresh();
+}

@@ -2,7 +2,6 @@
  * Walks over syntax trees by an explicit stack, so that no tree is too deep. Queries inside expressions are walked through.
  */
 import type {
-  Assignment,
   Delete,
   Expr,
   FromItem,
@@ -11,6 +10,7 @@ import type {
   Query,
   Select,
   SelectItem,
+  SetClause,
   TableRef,
   Update,
   WindowSpec,
@@ -126,11 +126,12 @@ export function expressionsOf(statement: Query | Insert | Update | Delete): Expr
       const {query, rows, onConflict, returning} = statement;
       const named = withExpressions(statement.with);
       const values = query === undefined ? rows.flat().filter(value => value !== 'default') : expressionsOf(query);
-      const {set = [], where} = onConflict?.update ?? {};
-      return [...named, ...values, ...present(...assigned(set), where), ...shown(returning)];
+      const update = onConflict?.update;
+      const changes = update === undefined ? [] : [...assigned(update), ...present(update.where)];
+      return [...named, ...values, ...changes, ...shown(returning)];
     }
     case 'update':
-      return [...present(...assigned(statement.set)), ...changeExpressions(statement)];
+      return [...assigned(statement), ...changeExpressions(statement)];
     case 'delete':
       return changeExpressions(statement);
     default:
@@ -138,7 +139,9 @@ export function expressionsOf(statement: Query | Insert | Update | Delete): Expr
   }
 }
 
-const assigned = (set: readonly Assignment[]) => set.map(({value}) => (value === 'default' ? undefined : value));
+/** What a SET says, but for DEFAULT. */
+export const assigned = ({set, setRows}: SetClause): Expr[] =>
+  [...set, ...setRows].map(({value}) => value).filter(value => value !== 'default');
 
 const shown = (items: readonly SelectItem[]): Expr[] =>
   present(...items.map(item => (item.kind === 'expr' ? item.expr : undefined)));

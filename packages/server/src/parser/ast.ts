@@ -280,6 +280,18 @@ export interface Assignment {
   readonly value: Expr | 'default';
 }
 
+/** `(a, b) = (query)`: the columns of the one row that it gives. */
+export interface RowAssignment {
+  readonly columns: readonly Name[];
+  readonly value: Extract<Expr, {kind: 'subquery'}>;
+}
+
+/** What SET says, in two parts: no column stands in both, so their order says nothing. */
+export interface SetClause {
+  readonly set: readonly Assignment[];
+  readonly setRows: readonly RowAssignment[];
+}
+
 export interface Insert extends Node {
   readonly kind: 'insert';
   readonly with: With | undefined;
@@ -299,15 +311,14 @@ export interface OnConflict extends Node {
   /** The columns in brackets; empty: any key. */
   readonly target: readonly Name[];
   /** undefined: DO NOTHING. */
-  readonly update: {readonly set: readonly Assignment[]; readonly where: Expr | undefined} | undefined;
+  readonly update: (SetClause & {readonly where: Expr | undefined}) | undefined;
 }
 
-export interface Update extends Node {
+export interface Update extends Node, SetClause {
   readonly kind: 'update';
   readonly with: With | undefined;
   readonly table: TableRef;
   readonly alias: Name | undefined;
-  readonly set: readonly Assignment[];
   /** Empty without FROM. */
   readonly from: readonly FromItem[];
   readonly where: Expr | undefined;

@@ -7,7 +7,19 @@
  *
  * WHERE is optional here; that a statement must have one is a rule of the statement.
  */
-import type {Assignment, Delete, Expr, Insert, Name, OnConflict, Query, SelectItem, Update} from './ast.ts';
+import type {
+  Assignment,
+  Delete,
+  Expr,
+  Insert,
+  Name,
+  OnConflict,
+  Query,
+  RowAssignment,
+  SelectItem,
+  SetClause,
+  Update,
+} from './ast.ts';
 import {beginsQuery} from './brackets.ts';
 import type {TokenCursor} from './cursor.ts';
 import {parseExpression} from './expression.ts';
@@ -99,7 +111,7 @@ function onConflictClause(cursor: TokenCursor): OnConflict | undefined {
   cursor.expectKeyword('DO');
   const word = cursor.acceptOneOf('NOTHING', 'UPDATE');
   if (word === undefined) throw cursor.expected('NOTHING or UPDATE');
-  const update = word === 'UPDATE' ? {set: setClause(cursor), where: whereClause(cursor)} : undefined;
+  const update = word === 'UPDATE' ? {...setClause(cursor), where: whereClause(cursor)} : undefined;
   return {start, end: cursor.previousEnd, target, update};
 }
 
@@ -134,30 +146,40 @@ export function parseUpdate(cursor: TokenCursor): Update {
   const from = cursor.acceptKeyword('FROM') ? parseFrom(cursor) : [];
   const where = whereClause(cursor);
   const returning = returningClause(cursor);
-  return {kind: 'update', start, end: cursor.previousEnd, with: clause, table, alias, set, from, where, returning};
+  return {kind: 'update', start, end: cursor.previousEnd, with: clause, table, alias, ...set, from, where, returning};
 }
 
-function setClause(cursor: TokenCursor): Assignment[] {
+function setClause(cursor: TokenCursor): SetClause {
   cursor.expectKeyword('SET');
   const set: Assignment[] = [];
+  const setRows: RowAssignment[] = [];
   do {
-    if (cursor.isSymbol('(')) set.push(...assignments(cursor));
-    else set.push(assignment(cursor));
+    if (!cursor.isSymbol('(')) set.push(assignment(cursor));
+    else {
+      const several = assignments(cursor);
+      if ('value' in several) setRows.push(several);
+      else set.push(...several);
+    }
   } while (cursor.acceptSymbol(','));
-  return set;
+  return {set, setRows};
 }
 
-/** `(a, b) = (x, y)` or `= ROW (x, y)`: column by column. */
-function assignments(cursor: TokenCursor): Assignment[] {
+/** `(a, b) = (x, y)` or `= ROW (x, y)`, column by column, or the row that a query gives. */
+function assignments(cursor: TokenCursor): Assignment[] | RowAssignment {
   const {start} = cursor;
   const columns = columnNames(cursor);
   cursor.expectSymbol('=');
-  const isRow = cursor.isKeyword('ROW') && cursor.isSymbol('(', 1);
-  if (isRow) cursor.next();
-  if (beginsQuery(cursor, 0)) throw cursor.notSupported('SET (a, b) = (query)');
-  const list = parseValues(cursor);
+  const list = !cursor.acceptKeyword('ROW') && beginsQuery(cursor, 0) ? queryOrValues(cursor) : parseValues(cursor);
+  if ('kind' in list) return {columns, value: list};
   if (list.length !== columns.length) throw cursor.fail('number of columns does not match number of values', start);
   return columns.map((column, i) => ({column, value: list[i]!}));
+}
+
+/** What begins with a query in brackets: the query, or values the first of which does. */
+function queryOrValues(cursor: TokenCursor): RowAssignment['value'] | readonly Expr[] {
+  const value = parseExpression(cursor);
+  if (value.kind === 'subquery') return value;
+  return value.kind === 'row' ? value.items : [value];
 }
 
 function assignment(cursor: TokenCursor): Assignment {

@@ -12,13 +12,26 @@ import type {DbError} from '@kalamdb/protocol/errors.ts';
 import {fail} from '@kalamdb/protocol/errors.ts';
 import {failAt, NO_ROW, notSupportedAt} from '../expr/coerce.ts';
 import type {Env, Eval} from '../expr/expr.ts';
-import {someExpr, walk} from '../expr/walk.ts';
+import {assigned, someExpr, walk} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {encodeKey} from '../model/key-codec.ts';
 import type {Row} from '../model/row.ts';
 import {type Schema, SEQ_COLUMN} from '../model/schema.ts';
 import {compareValues} from '../model/values.ts';
-import type {Delete, Expr, Insert, Name, Node, Query, Select, Update, With} from '../parser/ast.ts';
+import type {
+  Delete,
+  Expr,
+  FromItem,
+  Insert,
+  Name,
+  Node,
+  Query,
+  RowAssignment,
+  Select,
+  Update,
+  WindowSpec,
+  With,
+} from '../parser/ast.ts';
 import type {Change} from '../table/table.ts';
 import {hasAggregate} from './bind-group.ts';
 import {completion, defaultOf, insertTargets, updated, updateTarget} from './dml.ts';
@@ -30,7 +43,7 @@ import {NO_CLAUSES, selectOf} from './trees.ts';
 export function asksFirst(tree: Insert | Update | Delete): boolean {
   if (tree.with !== undefined) return true;
   if (tree.kind === 'insert') return tree.query !== undefined || hasQuery(given(tree.rows.flat()));
-  const set = tree.kind === 'update' ? given(tree.set.map(({value}) => value)) : [];
+  const set = tree.kind === 'update' ? assigned(tree) : [];
   return tree.from.length > 0 || hasQuery(tree.where === undefined ? set : [...set, tree.where]);
 }
 
@@ -93,7 +106,8 @@ function valuesQuery(insert: Insert, text: string): Query {
 
 export interface ChangeQuery {
   readonly query: Query;
-  readonly types: readonly DataType[];
+  /** Of the columns of the query; it throws if they are not so many. */
+  readonly types: (columnCount: number) => readonly DataType[];
   /** The keys of the rows to change, and the change; it throws `stale` on other versions than were found. */
   decide(found: readonly (readonly Value[])[], env: Env, stale: DbError): Decision;
 }
@@ -120,10 +134,12 @@ export function planChangeQuery(
   if (schema.kind === 'stream')
     throw notSupportedAt({text}, tree.where.start, `subqueries and USING in ${verb} of a STREAM table`);
   const key = schema.columns[schema.primaryKey]!;
-  const sets = tree.kind === 'update' ? setsOf(tree, schema, text) : [];
+  const {sets, rows} = tree.kind === 'update' ? setsOf(tree, schema, text) : {sets: [], rows: []};
   const asked = sets.filter(set => 'expr' in set);
   const beside = joined?.columns ?? [];
-  const askedTypes = [...asked.map(({index}) => schema.columns[index]!.type), ...beside.map(column => column.type)];
+  const typeOf = ({index}: SetValue) => schema.columns[index]!.type;
+  // What may differ for one row of the table: what SET says, what is joined, and behind them the rows that SET asks for.
+  const askedTypes = [...asked.map(typeOf), ...beside.map(column => column.type), ...rowTypes(rows, typeOf)];
   const {type} = key;
   return {
     query: changedRows(
@@ -131,17 +147,23 @@ export function planChangeQuery(
       [key.name, SEQ_COLUMN],
       [...asked, ...beside].map(({expr}) => expr),
     ),
-    types: [type, {name: 'bigint'}, ...askedTypes],
+    types: columnCount => {
+      const types: DataType[] = [type, {name: 'bigint'}, ...askedTypes];
+      if (columnCount === types.length) return types;
+      throw failAt({text}, rows[0]!.value, 'number of columns does not match number of values');
+    },
     decide(found, env, stale) {
+      checkSingle(found, rows, 2 + asked.length + beside.length);
       const bySeq = firstOfEach(found, askedTypes);
       const change: Change = row => {
         if (row.isTombstone) return undefined;
         const values = bySeq.get(row.seq);
         if (values === undefined) throw stale;
         if (tree.kind === 'delete') return 'delete';
-        return updated(row, schema, sets, set =>
-          'expr' in set ? values[2 + asked.indexOf(set)]! : set.eval(NO_ROW, env),
-        );
+        return updated(row, schema, sets, set => {
+          if ('eval' in set) return set.eval(NO_ROW, env);
+          return values[2 + ('expr' in set ? asked.indexOf(set) : asked.length + beside.length + set.at)]!;
+        });
       };
       const keys = [...bySeq.values()].map(row => encodeKey(type, row[0]!));
       if (joined === undefined) return {keys, change, shown: row => row};
@@ -174,17 +196,46 @@ function isBefore(a: readonly Value[], b: readonly Value[], types: readonly Data
   return false;
 }
 
-type SetValue = {readonly index: number} & ({readonly expr: Expr} | {readonly eval: Eval});
+/** `at`: its place in what the queries of `(a, b) = (query)` give, their numbers of rows among them. */
+type SetValue = {readonly index: number} & ({readonly expr: Expr} | {readonly eval: Eval} | {readonly at: number});
 
-function setsOf({set}: Update, schema: Schema, text: string): SetValue[] {
+interface SetRow {
+  readonly value: Expr;
+  readonly sets: readonly SetValue[];
+}
+
+function setsOf({set, setRows}: Update, schema: Schema, text: string): {sets: SetValue[]; rows: SetRow[]} {
   const seen = new Set<number>();
-  return set.map(({column, value}): SetValue => {
+  const sets = set.map(({column, value}): SetValue => {
     const index = updateTarget(column, schema, {text, seen});
     if (value === 'default') return {index, eval: defaultOf(schema.columns[index]!)};
     if (hasAggregate([value])) throw failAt({text}, value, 'aggregate functions are not allowed in UPDATE');
     if (hasWindow(value)) throw failAt({text}, value, 'window functions are not allowed in UPDATE');
     return {index, expr: value};
   });
+  let at = 0;
+  const rows = setRows.map(({columns, value}): SetRow => {
+    at += 1;
+    return {
+      value,
+      sets: columns.map(column => ({index: updateTarget(column, schema, {text, seen}), at: at++})),
+    };
+  });
+  return {sets: [...sets, ...rows.flatMap(row => row.sets)], rows};
+}
+
+function rowTypes(rows: readonly SetRow[], typeOf: (set: SetValue) => DataType): DataType[] {
+  return rows.flatMap(({sets}): DataType[] => [{name: 'bigint'}, ...sets.map(typeOf)]);
+}
+
+/** `first`: where the number stands that the first of the queries gives its row. */
+function checkSingle(found: readonly (readonly Value[])[], rows: readonly SetRow[], first: number): void {
+  for (const {sets} of rows) {
+    const at = first;
+    if (found.some(row => row[at] !== null && row[at] !== 1n))
+      throw fail.execution('more than one row returned by a subquery used as an expression');
+    first += 1 + sets.length;
+  }
 }
 
 function hasWindow(value: Expr): boolean {
@@ -196,17 +247,59 @@ function hasWindow(value: Expr): boolean {
   return isFound;
 }
 
-/** The columns, and what SET says, of the rows that WHERE wants: one for each row of FROM or USING that is joined to them. */
+/**
+ * The columns, and what SET says, of the rows that WHERE wants: one for each row of FROM or USING that is joined to them. Queries of `(a, b) = (query)`
+ * are joined to that, so that all the columns of one come from one row.
+ */
 function changedRows(tree: Update | Delete, columns: readonly string[], sets: readonly Expr[]): Select {
   const {start, end, with: clause, table, alias, from, where} = tree;
   const node: Node = {start, end};
   const named = (name: string): Name => ({...node, name, text: name, isQuoted: true});
   const qualifier = [alias ?? table.table];
   const keys = columns.map((name): Expr => ({...node, kind: 'column', qualifier, column: named(name)}));
+  const own: FromItem[] = [{...node, kind: 'table', table, alias, columnAliases: []}, ...from];
+  const rows = tree.kind === 'update' ? tree.setRows : [];
+  const names = rows.map((_, i) => named(`SET ${i}`));
   const select = selectOf(node, {
-    items: [...keys, ...sets].map(expr => ({...node, kind: 'expr', expr, alias: undefined})),
-    from: [{...node, kind: 'table', table, alias, columnAliases: []}, ...from],
+    items: [
+      ...[...keys, ...sets].map(expr => ({...node, kind: 'expr', expr, alias: undefined}) as const),
+      ...names.map(name => ({...node, kind: 'star', qualifier: [name]}) as const),
+    ],
+    from: rows.length === 0 ? own : [rows.reduce((left, row, i) => withRow(left, row, names[i]!), crossed(own))],
     where,
   });
   return {...select, with: clause};
+}
+
+function crossed(items: readonly FromItem[]): FromItem {
+  const cross = {join: 'cross', isNatural: false, on: undefined, using: []} as const;
+  return items.reduce((left, right) => ({...cross, kind: 'join', start: left.start, end: right.end, left, right}));
+}
+
+/** `left LEFT JOIN LATERAL (SELECT row_number() OVER (), * FROM (query) AS "SET" ("A", …)) ON true`: no statement can say such names. */
+function withRow(left: FromItem, {columns, value}: RowAssignment, alias: Name): FromItem {
+  const {start, end} = value;
+  const node: Node = {start, end};
+  const call = {...node, kind: 'call', name: 'ROW_NUMBER', args: [], isStar: false} as const;
+  const plain = {isDistinct: false, orderBy: [], filter: undefined} as const;
+  const over: WindowSpec = {...node, base: undefined, partitionBy: [], orderBy: [], frame: undefined};
+  const rowNumber = {...node, kind: 'window', call: {...call, ...plain}, over, ignoresNulls: false} as const;
+  const asked: FromItem = {
+    ...node,
+    kind: 'query',
+    query: value.query,
+    alias: {...alias, name: 'SET'},
+    columnAliases: columns.map(({name}) => ({...alias, name: name.toUpperCase(), text: name})),
+    isLateral: false,
+  };
+  const numbered = selectOf(node, {
+    items: [
+      {...node, kind: 'expr', expr: rowNumber, alias: undefined},
+      {...node, kind: 'star', qualifier: []},
+    ],
+    from: [asked],
+  });
+  const right: FromItem = {...node, kind: 'query', query: numbered, alias, columnAliases: [], isLateral: true};
+  const on: Expr = {...node, kind: 'boolean', value: true};
+  return {...node, kind: 'join', join: 'left', isNatural: false, left, right, on, using: []};
 }

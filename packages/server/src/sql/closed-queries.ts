@@ -3,11 +3,12 @@
  *
  *     RETURNING id, (SELECT count(*) FROM log)        → RETURNING id, 7
  *     DO UPDATE SET n = t.n + (SELECT step FROM conf) → DO UPDATE SET n = t.n + 2
+ *     DO UPDATE SET (n, s) = (SELECT a, b FROM conf)  → DO UPDATE SET n = 2, s = 'x'
  *
  * Laws: those of one value are asked at one moment, before the write, and then are values like any others: a row that is decided again under its latch
  * needs no query for it. One that names the row that is written is refused.
  */
-import {DbError} from '@kalamdb/protocol/errors.ts';
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import {failAt, notSupportedAt} from '../expr/coerce.ts';
 import {expressionsOf, tablesOf, walk} from '../expr/walk.ts';
 import type {DataType, Value} from '../model/datatype.ts';
@@ -28,11 +29,13 @@ type Change = Insert | Update | Delete;
 type Closed = Extract<Expr, {kind: 'subquery' | 'exists' | 'inQuery'}>;
 
 export function hasClosedQueries(tree: Change): boolean {
-  return (tree.returning.length > 0 || onConflictOf(tree) !== undefined) && closedOf(tree).length > 0;
+  if (tree.returning.length === 0 && onConflictOf(tree) === undefined) return false;
+  return setsRow(tree) || closedOf(tree).length > 0;
 }
 
 /** The statement with the answers of its queries in their place. */
-export async function closeQueries<Tree extends Change>(tree: Tree, context: StatementContext): Promise<Tree> {
+export async function closeQueries<Tree extends Change>(given: Tree, context: StatementContext): Promise<Tree> {
+  const tree = await closeRows(given, context);
   const queries = closedOf(tree);
   for (const {query} of queries) refuseOwnRow(query, tree, context);
   const answers = new Map<unknown, Expr>();
@@ -54,12 +57,33 @@ export async function closeQueries<Tree extends Change>(tree: Tree, context: Sta
   return replaced({...tree, returning}, answers) as Tree;
 }
 
+/** Each `(a, b) = (query)` of ON CONFLICT as assignments of the values that the query gives. */
+async function closeRows<Tree extends Change>(tree: Tree, context: StatementContext): Promise<Tree> {
+  if (tree.kind !== 'insert' || tree.onConflict?.update === undefined) return tree;
+  const {update} = tree.onConflict;
+  const set = [...update.set];
+  for (const {columns, value} of update.setRows) {
+    refuseOwnRow(value.query, tree, context);
+    const {types, rows} = await readRows(behindWith(tree.with, value.query), context);
+    if (types.length !== columns.length)
+      throw failAt(context, value, 'number of columns does not match number of values');
+    if (rows.length > 1) throw fail.execution('more than one row returned by a subquery used as an expression');
+    for (const [i, column] of columns.entries())
+      set.push({column, value: literalOf(value, types[i]!, rows[0]?.[i] ?? null)});
+  }
+  return {...tree, onConflict: {...tree.onConflict, update: {...update, set, setRows: []}}};
+}
+
 /** A column is called as the query would be that it was. */
 function named(item: SelectItem, answers: ReadonlyMap<unknown, Expr>): SelectItem {
   if (item.kind !== 'expr' || item.alias !== undefined || !answers.has(item.expr)) return item;
   const {start, end} = item;
   const text = outputName(item.expr, undefined);
   return {...item, alias: {start, end, name: text.toLowerCase(), text, isQuoted: true}};
+}
+
+function setsRow(tree: Change): boolean {
+  return (onConflictOf(tree)?.setRows.length ?? 0) > 0;
 }
 
 function onConflictOf(tree: Change) {

@@ -4,8 +4,8 @@
  *
  * A query that fails is made smaller, first itself, then the rows, and printed with the command that runs it again:
  *
- *     KALAMDB_DIFF_QUERIES=100000 node --test packages/server/test/sql/differential.test.ts     more queries
- *     KALAMDB_DIFF_SEED=7 node --test packages/server/test/sql/differential.test.ts             those of one world; with both: from it on
+ *     KALAMDB_DIFF_QUERIES=100000 node scripts/test.ts packages/server/test/sql/differential.test.ts     more queries
+ *     KALAMDB_DIFF_SEED=7 node scripts/test.ts packages/server/test/sql/differential.test.ts             those of one world; with both: from it on
  */
 import assert from 'node:assert/strict';
 import {after, before, test} from 'node:test';
@@ -145,7 +145,7 @@ async function reported(seed: number, world: World, given: Spec): Promise<Error>
   const table = world.columns.map(({name, sqlType}) => `${name} ${sqlType}`).join(', ');
   return new Error(
     `World ${seed}: ${specText(given).sql}\nSmallest: ${sql} ${JSON.stringify(params)}\n${difference}\nTABLE (${table})\n${rows.history.join('\n')}\n` +
-      `Replay: KALAMDB_DIFF_SEED=${seed} node --test ${FILE}`,
+      `Replay: KALAMDB_DIFF_SEED=${seed} node scripts/test.ts ${FILE}`,
   );
 }
 

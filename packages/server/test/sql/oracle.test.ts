@@ -1,8 +1,8 @@
 /**
  * Oracle: random queries of every wide shape answer as PostgreSQL answers them, on the same rows, hot and flushed.
  *
- *     KALAMDB_ORACLE_QUERIES=100000 node --test packages/server/test/sql/oracle.test.ts     more queries
- *     KALAMDB_ORACLE_SEED=7 node --test packages/server/test/sql/oracle.test.ts             those of one seed
+ *     KALAMDB_ORACLE_QUERIES=100000 node scripts/test.ts packages/server/test/sql/oracle.test.ts     more queries
+ *     KALAMDB_ORACLE_SEED=7 node scripts/test.ts packages/server/test/sql/oracle.test.ts             those of one seed; with both: from it on
  */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
@@ -14,20 +14,19 @@ import {Random} from './random.ts';
 import {WIDE_DDL, WIDE_TABLES, WideQueries, type WideType, wideRow} from './wide.ts';
 
 const QUERIES_PER_SEED = 50;
-const QUERIES = Number(process.env['KALAMDB_ORACLE_QUERIES'] ?? 150);
-const only = process.env['KALAMDB_ORACLE_SEED'];
+const firstSeed = process.env['KALAMDB_ORACLE_SEED'];
+const QUERIES = Number(process.env['KALAMDB_ORACLE_QUERIES'] ?? (firstSeed === undefined ? 150 : QUERIES_PER_SEED));
 const FILE = 'packages/server/test/sql/oracle.test.ts';
+const TIMEOUT_MS = 120_000 + QUERIES * 300;
 
 const programs = postgresPrograms();
 const skip = programs === undefined ? 'PostgreSQL is not installed' : false;
 
-test(`${QUERIES} random wide queries answer as PostgreSQL does`, {skip}, async () => {
+test(`${QUERIES} random wide queries answer as PostgreSQL does`, {skip, timeout: TIMEOUT_MS}, async () => {
   const [database, postgres] = await Promise.all([openTestDatabase(), openPostgres(programs!)]);
   try {
-    const seeds =
-      only === undefined
-        ? Array.from({length: Math.ceil(QUERIES / QUERIES_PER_SEED)}, (_, i) => i + 1)
-        : [Number(only)];
+    const first = Number(firstSeed ?? 1);
+    const seeds = Array.from({length: Math.ceil(QUERIES / QUERIES_PER_SEED)}, (_, i) => first + i);
     const count = {errors: 0, refused: 0};
     for (const seed of seeds) await compareSeed(seed, database, postgres, count);
     const most = (seeds.length * QUERIES_PER_SEED) / 5;
@@ -60,7 +59,7 @@ async function compareSeed(
       continue;
     }
     throw new Error(
-      `Seed ${seed}: ${sql}\nPostgreSQL: ${wanted}\nours: ${got}\nReplay: KALAMDB_ORACLE_SEED=${seed} node --test ${FILE}`,
+      `Seed ${seed}: ${sql}\nPostgreSQL: ${wanted}\nours: ${got}\nReplay: KALAMDB_ORACLE_SEED=${seed} node scripts/test.ts ${FILE}`,
     );
   }
 }

@@ -37,8 +37,7 @@ export async function openPostgres(programs: string): Promise<Postgres> {
   const options = {...user, cwd: directory, stdio: 'ignore' as const};
   const initial = ['-D', data, '-A', 'trust', '-U', 'test', '--no-sync', '--locale=C', '-E', 'UTF8'];
   execFileSync(join(programs, 'initdb'), initial, options);
-  const settings = ['listen_addresses=', `unix_socket_directories=${directory}`, 'fsync=off'];
-  const server = spawn(join(programs, 'postgres'), ['-D', data, ...settings.flatMap(one => ['-c', one])], options);
+  const server = startServer(programs, directory, data, user);
   const psql = await openPsql(programs, directory);
   const ask = psqlAsker(psql);
   const errorOf = async (sql: string) => /^ERROR: .*$/m.exec(await ask(`${sql};`))?.[0];
@@ -56,11 +55,27 @@ export async function openPostgres(programs: string): Promise<Postgres> {
     async stop() {
       psql.stdin!.end();
       const ended = new Promise(resolve => server.once('exit', resolve));
-      server.kill('SIGINT');
+      server.stdin!.end();
       await ended;
       rmSync(directory, {recursive: true, force: true});
     },
   };
+}
+
+/** However this process ends, its pipe closes, and with that the server ends and its files go. */
+const UNTIL_END_OF_INPUT =
+  'directory=$1; shift; "$@" & server=$!; cat; kill -INT $server; wait $server; rm -rf "$directory"';
+
+function startServer(
+  programs: string,
+  directory: string,
+  data: string,
+  user: {uid?: number; gid?: number},
+): ChildProcess {
+  const settings = ['listen_addresses=', `unix_socket_directories=${directory}`, 'fsync=off'];
+  const command = [join(programs, 'postgres'), '-D', data, ...settings.flatMap(one => ['-c', one])];
+  const shell = ['-c', UNTIL_END_OF_INPUT, 'sh', directory, ...command];
+  return spawn('/bin/sh', shell, {...user, cwd: tmpdir(), stdio: ['pipe', 'ignore', 'ignore'], detached: true});
 }
 
 async function openPsql(programs: string, directory: string): Promise<ChildProcess> {

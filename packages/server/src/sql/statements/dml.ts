@@ -153,7 +153,7 @@ async function changeByQuery(
     `Rows of '${tableText(schema.name)}' kept changing between the queries of the statement and its writing; try again.`,
   );
   for (let decisions = 1; ; decisions++) {
-    const found = await readValues(query, () => types, context);
+    const found = await readValues(query, types, context);
     const {keys: points, change: decided, shown} = decide(found, services.newEnv(session, params), stale);
     const request = {keys: {}, isReverse: false, bounds: [], columns: undefined, includeTombstones: false, points};
     try {
