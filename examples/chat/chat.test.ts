@@ -48,8 +48,10 @@ describe('the chat', {skip, timeout: 120_000}, () => {
     await ben.locator('#status[data-status=stale]').waitFor();
     await say(ana, 'are you there?');
     await say(ana, 'it is raining');
-    await say(ben, 'written without a network');
     await shows(ana, ['hello ben', 'hi', 'are you there?', 'it is raining']);
+    // Messages are in the order in which they came to the server.
+    await ana.locator('.unsent').first().waitFor({state: 'detached'});
+    await say(ben, 'written without a network');
     await shows(ben, ['hello ben', 'hi', 'written without a network']);
     cable.plug();
     const all = ['hello ben', 'hi', 'are you there?', 'it is raining', 'written without a network'];

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {readConfig, shownValue} from './config.ts';
 import {OPTIONS} from './options.ts';
+import {whyUnread} from './unread-options.ts';
 
 const read = (text: string, env: Record<string, string> = {}) => readConfig({file: {name: 'server.toml', text}, env});
 
@@ -100,4 +101,45 @@ test('an unknown key is a warning that names the nearest known one', () => {
     'Unknown key server.prot in server.toml is ignored. Did you mean server.port?',
     'Unknown key zzz.yyy.far_away_from_everything_known in server.toml is ignored.',
   ]);
+});
+
+const UNREAD: [text: string, env: Record<string, string>, warning: string][] = [
+  [
+    '[user_management]\ncleanup_job_schedule = "0 2 * * *"',
+    {},
+    'The key user_management.cleanup_job_schedule in server.toml has no effect: every hour the accounts are removed whose time of grace is over; see user_management.deletion_grace_period_days.',
+  ],
+  [
+    '[oauth.providers.google]\nclient_secret = "s3cret"',
+    {},
+    'The key oauth.providers.google.client_secret in server.toml has no effect: tokens are verified by the public keys of their issuer; no secret is needed, so better take it out.',
+  ],
+  ['[[cluster.peers]]\nnode_id = 2', {}, 'The key cluster.peers in server.toml has no effect: a server stands alone.'],
+  [
+    'transaction_timeout_secs = 300',
+    {},
+    'The key transaction_timeout_secs in server.toml has no effect: a transaction lives within one request; see execution.handler_timeout_seconds.',
+  ],
+  [
+    '',
+    {KALAMDB_PG_AUTH_TOKEN: 's3cret'},
+    'The environment variable KALAMDB_PG_AUTH_TOKEN has no effect: a server stands alone.',
+  ],
+  [
+    '',
+    {KALAMDB_SERVER_PROT: '1', HOME: '/root'},
+    'Unknown environment variable KALAMDB_SERVER_PROT is ignored. Did you mean KALAMDB_SERVER_PORT?',
+  ],
+];
+for (const [text, env, warning] of UNREAD) {
+  test(`what has no effect is told: ${text || Object.keys(env)[0]}`, () => {
+    assert.deepEqual(read(text, env).warnings, [warning]);
+  });
+}
+
+test('a key that is read is not told to be without effect', () => {
+  assert.deepEqual(
+    Object.keys(OPTIONS).filter(key => whyUnread(key) !== undefined),
+    [],
+  );
 });

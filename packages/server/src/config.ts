@@ -3,13 +3,14 @@
  *
  *     default  <  server.toml  <  environment          the right one wins
  *
- * Laws: a value that cannot be used stops the start with an error that names its key and where it came from. An unknown key is a warning
- * that names the nearest known one. Nothing below `database.ts` sees this file: rooms get plain options.
+ * Laws: a value that cannot be used stops the start with an error that names its key and where it came from. An unknown key or variable is a
+ * warning that names the nearest known one, and one that has no effect here a warning that says why. Nothing below `database.ts` sees this file: rooms get plain options.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {parse, TomlError} from 'smol-toml';
 import type {OptionFacts, OptionValue} from './option-facts.ts';
 import {OPTIONS, type OptionKey} from './options.ts';
+import {whyUnread} from './unread-options.ts';
 
 type Choice<Facts> = Facts extends {oneOf: readonly (infer Word)[]}
   ? Word
@@ -33,7 +34,7 @@ export interface ConfigSources {
 export function readConfig({file, env}: ConfigSources): {config: Config; warnings: string[]} {
   const config: Record<string, OptionValue> = {};
   for (const [key, facts] of optionRows()) config[key] = facts.default;
-  const warnings = file === undefined ? [] : applyFile(config, file);
+  const warnings = [...(file === undefined ? [] : applyFile(config, file)), ...unreadVariables(env)];
   for (const [key, facts] of optionRows()) {
     const name = [facts.env ?? []].flat().find(one => env[one] !== undefined);
     if (name === undefined) continue;
@@ -62,7 +63,7 @@ function applyFile(config: Record<string, OptionValue>, {name, text}: {name: str
     // Another name of the section, as in server.toml of KalamDB.
     const key = written.replace(/^authentication\./, 'auth.');
     if (Object.hasOwn(OPTIONS, key)) config[key] = checkValue(OPTIONS[key as OptionKey], value, `${key} in ${name}`);
-    else warnings.push(`Unknown key ${key} in ${name} is ignored.${nearest(key)}`);
+    else warnings.push(withoutEffect(key, `key ${key} in ${name}`, Object.keys(OPTIONS)));
   }
   return warnings;
 }
@@ -145,10 +146,26 @@ function checkTogether(config: Config): void {
     );
 }
 
-function nearest(key: string): string {
-  const distances = optionRows().map(([known]): [string, number] => [known, editDistance(key, known)]);
-  const [known, distance] = distances.reduce((best, next) => (next[1] < best[1] ? next : best));
-  return distance <= Math.max(3, key.length / 3) ? ` Did you mean ${known}?` : '';
+/** One of those that are ours by their name. */
+function unreadVariables(env: ConfigSources['env']): string[] {
+  const known = new Set(optionRows().flatMap(([, {env: names}]) => [names ?? []].flat()));
+  return Object.keys(env)
+    .filter(name => name.startsWith('KALAMDB_') && !known.has(name))
+    .map(name => withoutEffect(name, `environment variable ${name}`, [...known]));
+}
+
+/** Values are not told: some are secrets. */
+function withoutEffect(name: string, where: string, known: readonly string[]): string {
+  const why = whyUnread(name);
+  return why === undefined
+    ? `Unknown ${where} is ignored.${nearest(name, known)}`
+    : `The ${where} has no effect: ${why}.`;
+}
+
+function nearest(name: string, known: readonly string[]): string {
+  const distances = known.map((one): [string, number] => [one, editDistance(name, one)]);
+  const [best, distance] = distances.reduce((least, next) => (next[1] < least[1] ? next : least));
+  return distance <= Math.max(3, name.length / 3) ? ` Did you mean ${best}?` : '';
 }
 
 /** Levenshtein's distance: inserted, removed and changed characters. */

@@ -51,9 +51,9 @@ export const LIVE_OPTIONS = {
     about: 'How long a client that asked for progress hears of no cursor, before it is sent one without a change.',
   },
   'rate_limit.max_subscriptions_per_user': {
-    default: 100,
+    default: 10,
     range: [1, 10_000_000],
-    about: 'Live queries of one user, over all connections.',
+    about: 'Live queries of one user, over all connections; pages with many of them, in many tabs, need more.',
   },
   'rate_limit.max_messages_per_sec': {
     default: 50,

@@ -43,10 +43,11 @@ export class Places {
     readonly session: Session;
   }): void {
     const {connectionSubscriptionsMax, userSubscriptionsMax, subscriptionsMax} = this.#limits;
-    if (subscriptions.size >= connectionSubscriptionsMax) throw refused('The connection', connectionSubscriptionsMax);
+    if (subscriptions.size >= connectionSubscriptionsMax)
+      throw refused('The connection', connectionSubscriptionsMax, 'live.max_subscriptions_per_connection');
     if ((this.#ofUsers.get(session.userId) ?? 0) >= userSubscriptionsMax)
-      throw refused(`User '${session.userId}'`, userSubscriptionsMax);
-    if (this.#taken >= subscriptionsMax) throw refused('The server', subscriptionsMax);
+      throw refused(`User '${session.userId}'`, userSubscriptionsMax, 'rate_limit.max_subscriptions_per_user');
+    if (this.#taken >= subscriptionsMax) throw refused('The server', subscriptionsMax, 'live.max_subscriptions');
   }
 
   count({userId}: Session, change: 1 | -1): void {
@@ -57,8 +58,11 @@ export class Places {
   }
 }
 
-function refused(whose: string, max: number): DbError {
-  return new DbError('SUBSCRIPTION_LIMIT_EXCEEDED', `${whose} has as many live queries as it may: ${max}.`);
+function refused(whose: string, max: number, setting: string): DbError {
+  return new DbError(
+    'SUBSCRIPTION_LIMIT_EXCEEDED',
+    `${whose} has as many live queries as it may: ${max}. Close one, or raise ${setting}.`,
+  );
 }
 
 export function checkId(id: string): void {
