@@ -14,22 +14,31 @@ export type Release = () => void;
 /** Resolvers of those who wait for a latch, in order. */
 type Queue = (() => void)[];
 
-const NOBODY: Queue = [];
-/** Places come and go with nearly every write; so many maps of places that went are kept for those that come. */
-const SPARES_MAX = 256;
+/** A latch that is held. */
+interface Held {
+  readonly place: string;
+  readonly id: string;
+  queue: Queue | undefined;
+  /** In the same bucket. */
+  next: Held | undefined;
+}
+
+/** A power of two. */
+const BUCKETS = 4096;
 
 export class Latches {
-  /** Place → id. Ids of one place are short and compared often; the place is looked up once. */
-  readonly #held = new Map<string, Map<string, Queue>>();
-  readonly #spares: Map<string, Queue>[] = [];
+  /** A hash table of our own: a Map would put the text of every key that is written among those the runtime keeps only once, which costs more. */
+  readonly #buckets = new Array<Held | undefined>(BUCKETS).fill(undefined);
+  #heldCount = 0;
 
   /** Resolves when all ids of the place are held. `ids` must be free of duplicates; they are sorted in place. Synchronous when none is taken. */
   acquire(place: string, ids: string[]): Release | Promise<Release> {
     if (ids.length > 1) ids.sort();
-    const held = this.#heldAt(place);
+    const hash = hashOf(place, 0);
     for (let i = 0; i < ids.length; i++) {
-      if (held.has(ids[i]!)) return this.#wait(place, ids, i);
-      held.set(ids[i]!, NOBODY);
+      const bucket = hashOf(ids[i]!, hash) & (BUCKETS - 1);
+      if (this.#find(bucket, place, ids[i]!) !== undefined) return this.#wait(place, ids, i);
+      this.#hold(bucket, place, ids[i]!);
     }
     return this.#releaser(place, ids);
   }
@@ -39,48 +48,65 @@ export class Latches {
   }
 
   get heldCount(): number {
-    let count = 0;
-    for (const held of this.#held.values()) count += held.size;
-    return count;
+    return this.#heldCount;
   }
 
   async #wait(place: string, ids: string[], from: number): Promise<Release> {
+    const hash = hashOf(place, 0);
     for (let i = from; i < ids.length; i++) {
-      // While one waits the place may have become empty and been forgotten.
-      const held = this.#heldAt(place);
-      const queue = held.get(ids[i]!);
-      if (queue === undefined) held.set(ids[i]!, NOBODY);
+      const bucket = hashOf(ids[i]!, hash) & (BUCKETS - 1);
+      const held = this.#find(bucket, place, ids[i]!);
+      if (held === undefined) this.#hold(bucket, place, ids[i]!);
       else {
         await new Promise<void>(resolve => {
-          if (queue === NOBODY) held.set(ids[i]!, [resolve]);
-          else queue.push(resolve);
+          if (held.queue === undefined) held.queue = [resolve];
+          else held.queue.push(resolve);
         });
       }
     }
     return this.#releaser(place, ids);
   }
 
-  #heldAt(place: string): Map<string, Queue> {
-    let held = this.#held.get(place);
-    if (held === undefined) {
-      held = this.#spares.pop() ?? new Map();
-      this.#held.set(place, held);
-    }
+  #find(bucket: number, place: string, id: string): Held | undefined {
+    let held = this.#buckets[bucket];
+    while (held !== undefined && !(held.id === id && held.place === place)) held = held.next;
     return held;
+  }
+
+  #hold(bucket: number, place: string, id: string): void {
+    this.#buckets[bucket] = {place, id, queue: undefined, next: this.#buckets[bucket]};
+    this.#heldCount++;
   }
 
   #releaser(place: string, ids: readonly string[]): Release {
     return () => {
-      const held = this.#held.get(place)!;
+      const hash = hashOf(place, 0);
       for (const id of ids) {
+        const bucket = hashOf(id, hash) & (BUCKETS - 1);
+        const held = this.#find(bucket, place, id)!;
         // The latch passes straight to the next in line and is never seen free in between.
-        const next = held.get(id)!.shift();
-        if (next === undefined) held.delete(id);
+        const next = held.queue?.shift();
+        if (next === undefined) this.#free(bucket, held);
         else next();
       }
-      if (held.size > 0) return;
-      this.#held.delete(place);
-      if (this.#spares.length < SPARES_MAX) this.#spares.push(held);
     };
   }
+
+  #free(bucket: number, held: Held): void {
+    this.#heldCount--;
+    if (this.#buckets[bucket] === held) {
+      this.#buckets[bucket] = held.next;
+      return;
+    }
+    let before = this.#buckets[bucket]!;
+    while (before.next !== held) before = before.next!;
+    before.next = held.next;
+  }
+}
+
+/** FNV-1a over the text, going on from the hash of another. */
+function hashOf(text: string, before: number): number {
+  let hash = before;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash ^ (hash >>> 15);
 }
