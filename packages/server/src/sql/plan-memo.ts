@@ -4,14 +4,15 @@
  * Law: a plan is used again only for the same version of the same table life, and for parameters that say the same of their types.
  */
 import {paramTypes} from '../expr/coerce.ts';
+import type {DataType} from '../model/datatype.ts';
 import type {Schema} from '../model/schema.ts';
-import {sqlName} from '../model/type-table.ts';
+import {sameType} from '../model/type-table.ts';
 import type {PlanOptions} from '../query/plan.ts';
 import type {StatementContext} from './define.ts';
 
 interface Planned {
   readonly schema: Schema | undefined;
-  readonly types: string;
+  readonly types: readonly (DataType | undefined)[];
   readonly plan: unknown;
 }
 
@@ -23,11 +24,19 @@ export function planOnce<Tree extends object, S extends Schema | undefined, Plan
   {params, text}: Pick<StatementContext, 'params' | 'text'>,
   make: (tree: Tree, schema: S, options: PlanOptions) => Plan,
 ): Plan {
-  const said = paramTypes(params);
-  const types = said.map(type => (type === undefined ? '' : sqlName(type))).join();
+  const types = paramTypes(params);
   const known = plans.get(tree);
-  if (known !== undefined && known.schema === schema && known.types === types) return known.plan as Plan;
-  const plan = make(tree, schema, {text, paramTypes: said});
+  if (known !== undefined && known.schema === schema && areSame(known.types, types)) return known.plan as Plan;
+  const plan = make(tree, schema, {text, paramTypes: types});
   plans.set(tree, {schema, types, plan});
   return plan;
+}
+
+function areSame(left: Planned['types'], right: Planned['types']): boolean {
+  if (left.length !== right.length) return false;
+  for (let i = 0; i < left.length; i++) {
+    const [a, b] = [left[i], right[i]];
+    if (a !== b && (a === undefined || b === undefined || !sameType(a, b))) return false;
+  }
+  return true;
 }
