@@ -10,6 +10,7 @@ import {httpOptions} from '../http-options.ts';
 import {systemClock} from '../std/system-clock.ts';
 import {BodyBudget} from './body.ts';
 import {Compression} from './compression.ts';
+import {Deadlines} from './deadlines.ts';
 import {DirectConnections} from './direct.ts';
 import type {SqlRequest, StatementResult} from './engine.ts';
 import {RateLimits} from './rate-limits.ts';
@@ -115,6 +116,7 @@ class Pair {
       bodies: new BodyBudget(0),
       compression: new Compression({isOn: true}),
       traffic: new Traffic(),
+      deadlines: new Deadlines(systemClock, 5000),
       rates: new RateLimits(this.rates, () => performance.now()),
       startMs: 0,
       isClosing: () => this.isClosing,

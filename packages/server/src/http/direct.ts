@@ -199,7 +199,7 @@ class DirectConnection {
     this.#isFirst = false;
     this.#exchange = new DirectExchange(this, request, bytes, state.newRequestId());
     this.#isInTurn = true;
-    void answerSql(this.#exchange, state);
+    answerSql(this.#exchange, state);
     this.#isInTurn = false;
   };
 
@@ -229,7 +229,7 @@ class DirectConnection {
 
   readonly #onClose = () => {
     this.#all.forget(this);
-    this.#exchange?.leave();
+    this.#exchange?.onGone?.();
   };
 
   /** Who takes an answer slowly is not idle, but does not have for ever either. */
@@ -245,11 +245,11 @@ class DirectConnection {
 
 class DirectExchange implements Exchange {
   readonly requestId: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: UsualRequest['headers'];
+  onGone: (() => void) | undefined;
   readonly #connection: DirectConnection;
   readonly #bodyAt: number;
   readonly #bytes: Buffer;
-  #onGone: (() => void) | undefined;
   #hasBegun = false;
 
   constructor(connection: DirectConnection, {headers, bodyAt}: UsualRequest, bytes: Buffer, requestId: string) {
@@ -274,17 +274,6 @@ class DirectExchange implements Exchange {
 
   get isGone(): boolean {
     return this.#connection.socket.destroyed;
-  }
-
-  onGone(listener: () => void): () => void {
-    this.#onGone = listener;
-    return () => {
-      this.#onGone = undefined;
-    };
-  }
-
-  leave(): void {
-    this.#onGone?.();
   }
 
   sendJson(status: number, text: string): void {

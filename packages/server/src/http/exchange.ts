@@ -24,8 +24,8 @@ export interface Exchange extends RequestHead {
   body(): string | Promise<string>;
   /** The caller left; no answer can reach it. */
   readonly isGone: boolean;
-  /** The listener is told when the caller leaves before it was answered; what is given back stops that. */
-  onGone(listener: () => void): () => void;
+  /** Called when the caller leaves. */
+  onGone: (() => void) | undefined;
   sendJson(status: number, text: string): void;
   /** Resolves when the last slice was handed to the socket, or the caller is gone. A caller that takes nothing for too long is cut off. */
   sendSlices(slices: Iterable<string> | AsyncIterable<Buffer>, headers?: Headers): Promise<void>;

@@ -22,6 +22,7 @@ export class NodeExchange implements Exchange {
   readonly requestId: string;
   readonly client: Client;
   readonly headers: IncomingHttpHeaders;
+  onGone: (() => void) | undefined;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #answerHeaders: Readonly<Record<string, string>>;
@@ -37,6 +38,7 @@ export class NodeExchange implements Exchange {
     this.#answerHeaders = context.headers;
     this.#limits = context.options.limits;
     this.#bodies = context.bodies;
+    response.once('close', () => this.onGone?.());
   }
 
   isRepeated(header: string): boolean {
@@ -49,11 +51,6 @@ export class NodeExchange implements Exchange {
 
   get isGone(): boolean {
     return this.#response.destroyed;
-  }
-
-  onGone(listener: () => void): () => void {
-    this.#response.once('close', listener);
-    return () => void this.#response.off('close', listener);
   }
 
   sendJson(status: number, text: string): void {

@@ -93,8 +93,8 @@ function upgradeRequired(_request: IncomingMessage, response: ServerResponse, {h
   sendJson(response, 426, JSON.stringify(body), {upgrade: 'websocket', ...headers, connection: 'upgrade'});
 }
 
-function sql(request: IncomingMessage, response: ServerResponse, context: RouteContext): void | Promise<void> {
-  return answerSql(new NodeExchange(request, response, context), context);
+function sql(request: IncomingMessage, response: ServerResponse, context: RouteContext): Promise<void> {
+  return new Promise(resolve => answerSql(new NodeExchange(request, response, context), context, resolve));
 }
 
 /** A person who opened the address in a browser, or a program that looks around. */

@@ -23,6 +23,7 @@ import {BodyBudget, type BodyLimits} from './body.ts';
 import type {AddressRanges} from './client.ts';
 import {Compression} from './compression.ts';
 import type {Cors} from './cors.ts';
+import {Deadlines} from './deadlines.ts';
 import {DirectConnections} from './direct.ts';
 import {answer, refuseBroken, requestIdOf} from './dispatch.ts';
 import type {Logger, Measures, RunSql} from './engine.ts';
@@ -95,6 +96,8 @@ export interface ServerState {
   readonly rates: RateLimits;
   readonly compression: Compression;
   readonly traffic: Traffic;
+  /** Of statements that are waited for. */
+  readonly deadlines: Deadlines;
   readonly startMs: number;
   isClosing(): boolean;
   newRequestId(): string;
@@ -118,6 +121,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     rates: new RateLimits(options.rates, () => clock.monotonicMs()),
     compression: new Compression({isOn: limits.isCompressing}),
     traffic: new Traffic(),
+    deadlines: new Deadlines(clock, limits.handlerTimeoutMs),
     startMs: clock.monotonicMs(),
     isClosing: () => closing,
     newRequestId: () => idPrefix + ++requestCount,

@@ -15,7 +15,8 @@ import {redactSecrets} from '../sql/redact.ts';
 import {errorJson, statusOf, successJson} from './answer.ts';
 import {parseSqlBody, type SqlBody} from './body.ts';
 import {GZIP_HEADERS} from './compression.ts';
-import type {Logger, RunSql, StatementResult} from './engine.ts';
+import type {Deadline, Due} from './deadlines.ts';
+import type {Logger, StatementResult} from './engine.ts';
 import type {Exchange, RequestHead} from './exchange.ts';
 import {checkJson, signIn} from './guard.ts';
 import type {ServerState} from './server.ts';
@@ -24,38 +25,43 @@ import type {ServerState} from './server.ts';
 export const KILL_MS = 1000;
 const LOGGED_SQL_LENGTH = 1000;
 
-/** Never throws or rejects. Without a promise if the results were there at once. */
-export function answerSql(exchange: Exchange, state: ServerState): void | Promise<void> {
-  const call = new SqlCall(exchange, state);
-  try {
-    const text = call.open();
-    const results = text instanceof Promise ? text.then(whole => call.run(whole)) : call.run(text);
-    if (!(results instanceof Promise)) return call.answer(results);
-    return results.then(
-      all => call.answer(all),
-      error => call.fail(error),
-    );
-  } catch (error) {
-    call.fail(error);
-  }
+/** Never throws. `answered` is called when the answer is with the socket. */
+export function answerSql(exchange: Exchange, state: ServerState, answered: () => void = () => {}): void {
+  new SqlCall(exchange, state, answered).begin();
 }
 
 /** The steps of one request, in order. */
-class SqlCall {
+class SqlCall implements Due {
   readonly #exchange: Exchange;
   readonly #state: ServerState;
+  readonly #answered: () => void;
   readonly #startMs: number;
   #session: Session | undefined;
   #body: SqlBody | undefined;
   #mayHaveChanged = false;
+  #abort: AbortController | undefined;
+  #deadline: Deadline | undefined;
+  /** The outcome is not waited for any more. */
+  #isOver = false;
 
-  constructor(exchange: Exchange, state: ServerState) {
+  constructor(exchange: Exchange, state: ServerState, answered: () => void) {
     this.#exchange = exchange;
     this.#state = state;
+    this.#answered = answered;
     this.#startMs = state.options.clock.monotonicMs();
   }
 
-  open(): string | Promise<string> {
+  begin(): void {
+    try {
+      const text = this.#open();
+      if (text instanceof Promise) text.then(whole => this.#run(whole)).catch(error => this.#fail(error));
+      else this.#run(text);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #open(): string | Promise<string> {
     const session = signIn(this.#exchange, this.#state.options);
     return session instanceof Promise ? session.then(found => this.#admit(found)) : this.#admit(session);
   }
@@ -71,78 +77,91 @@ class SqlCall {
     return this.#exchange.body();
   }
 
-  run(text: string): ReturnType<RunSql> {
+  #run(text: string): void {
     const {limits, runSql} = this.#state.options;
     this.#body = parseSqlBody(text, limits);
     const abort = new AbortController();
-    const onChange = () => {
-      this.#mayHaveChanged = true;
-    };
-    const origin = originOf(this.#exchange, this.#state.options.cors.publicOrigin);
     const outcome = runSql({
       ...this.#body,
       session: this.#session!,
       address: this.#exchange.client.address,
-      origin,
+      origin: originOf(this.#exchange, this.#state.options.cors.publicOrigin),
       signal: abort.signal,
-      onChange,
+      onChange: () => {
+        this.#mayHaveChanged = true;
+      },
     });
-    // Results that are there at once, as of rows in memory, cost no timer.
-    return outcome instanceof Promise ? this.#inTime(outcome, abort) : outcome;
+    // Results that are there at once, as of rows in memory, need no deadline.
+    if (outcome instanceof Promise) this.#wait(outcome, abort);
+    else this.#answer(outcome);
   }
 
-  answer(results: readonly StatementResult[]): void | Promise<void> {
+  #wait(outcome: Promise<readonly StatementResult[]>, abort: AbortController): void {
+    this.#abort = abort;
+    this.#deadline = this.#state.deadlines.add(this);
+    this.#exchange.onGone = () => abort.abort(new DbError('STATEMENT_TIMEOUT', 'The caller closed the connection.'));
+    outcome.then(
+      results => {
+        if (this.#settle()) this.#answer(results);
+      },
+      error => {
+        if (this.#settle()) this.#fail(error);
+      },
+    );
+  }
+
+  /** Once true: whoever calls has the outcome. */
+  #settle(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    this.#deadline?.remove();
+    this.#exchange.onGone = undefined;
+    return true;
+  }
+
+  onDue(): void {
+    const {handlerTimeoutMs} = this.#state.options.limits;
+    this.#deadline = undefined;
+    const {signal} = this.#abort!;
+    this.#abort!.abort(
+      new DbError('STATEMENT_TIMEOUT', `Handler execution timeout: exceeded ${handlerTimeoutMs / 1000}s`),
+    );
+    setTimeout(() => {
+      if (this.#settle()) this.#fail(this.#mayHaveChanged ? unknownOutcome() : signal.reason);
+    }, KILL_MS).unref();
+  }
+
+  #answer(results: readonly StatementResult[]): void {
     try {
-      return this.#send(results)?.catch(error => this.fail(error));
+      const slices = this.#send(results);
+      if (slices === undefined) this.#answered();
+      else slices.then(this.#answered, error => this.#fail(error));
     } catch (error) {
-      this.fail(error);
+      this.#fail(error);
     }
   }
 
-  #send(results: readonly StatementResult[]): void | Promise<void> {
+  #send(results: readonly StatementResult[]): undefined | Promise<void> {
     const tookMs = this.#tookMs();
     this.#state.traffic.statementSeconds.observe(tookMs / 1000);
     if (tookMs >= this.#state.options.limits.slowQueryMs) this.#logSlow(tookMs);
     const texts = successJson(results, tookMs);
-    if (this.#exchange.isGone) return;
+    if (this.#exchange.isGone) return undefined;
     const gzip = this.#state.compression.tryGzip(texts, this.#exchange.headers['accept-encoding']);
     if (gzip !== undefined) return this.#exchange.sendSlices(gzip, GZIP_HEADERS);
     if (typeof texts !== 'string') return this.#exchange.sendSlices(texts);
     this.#exchange.sendJson(200, texts);
+    return undefined;
   }
 
-  fail(thrown: unknown): void {
+  #fail(thrown: unknown): void {
     const error = expected(thrown, this.#exchange.requestId, this.#state.options.logger);
     const isForAdmin = this.#session !== undefined && isAdmin(this.#session);
     if (isForAdmin && this.#body !== undefined) error.details ??= redactSecrets(this.#body.sql);
     const tookMs = this.#tookMs();
     this.#state.traffic.statementSeconds.observe(tookMs / 1000);
     this.#exchange.sendError(statusOf(error), errorJson(error, isForAdmin, tookMs));
-  }
-
-  #inTime<T>(outcome: Promise<T>, abort: AbortController): Promise<T> {
-    const {handlerTimeoutMs} = this.#state.options.limits;
-    return new Promise((resolve, reject) => {
-      const onGone = () => abort.abort(new DbError('STATEMENT_TIMEOUT', 'The caller closed the connection.'));
-      let timer = setTimeout(() => {
-        const seconds = handlerTimeoutMs / 1000;
-        abort.abort(new DbError('STATEMENT_TIMEOUT', `Handler execution timeout: exceeded ${seconds}s`));
-        timer = setTimeout(() => fail(this.#mayHaveChanged ? unknownOutcome() : abort.signal.reason), KILL_MS);
-      }, handlerTimeoutMs);
-      const settle = () => {
-        clearTimeout(timer);
-        stopListening();
-      };
-      const fail = (error: unknown) => {
-        settle();
-        reject(error);
-      };
-      const stopListening = this.#exchange.onGone(onGone);
-      outcome.then(result => {
-        settle();
-        resolve(result);
-      }, fail);
-    });
+    this.#answered();
   }
 
   #tookMs(): number {

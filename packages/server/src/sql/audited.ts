@@ -7,7 +7,7 @@
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {actorOf} from '../auth/users.ts';
 import type {UserId} from '../model/names.ts';
-import type {StatementContext, StatementKind, StatementResult} from './define.ts';
+import type {StatementContext, StatementKind} from './define.ts';
 import {redactSecrets} from './redact.ts';
 
 const REFUSAL_MS = 60_000;
@@ -21,16 +21,24 @@ interface Said {
 }
 
 type About = Pick<StatementContext, 'services' | 'session' | 'address' | 'text' | 'namespace'>;
-type Answer = StatementResult | Promise<StatementResult>;
 
 /** What `run` answers, beside the rows that tell of it. */
-export function audited(said: Said, about: About, run: () => Answer): Answer {
+export function audited<Answer>(
+  said: Said,
+  about: About,
+  run: () => Answer | Promise<Answer>,
+): Answer | Promise<Answer> {
   const acting = said.target && auditActing(about, said.target, 'success');
   if (acting === undefined && said.kind.auditTarget === undefined) return run();
   return runAudited(said, about, run, acting);
 }
 
-async function runAudited(said: Said, about: About, run: () => Answer, acting: Promise<void> | undefined) {
+async function runAudited<Answer>(
+  said: Said,
+  about: About,
+  run: () => Answer | Promise<Answer>,
+  acting: Promise<void> | undefined,
+): Promise<Answer> {
   await acting;
   try {
     const result = await run();

@@ -76,8 +76,7 @@ export function createRunSql(services: Services): RunSql {
     checkParams(statements, request);
     if (statements.length > 1 || statements[0]!.kind === begin) return executeAll(services, request, statements);
     throwIfOver(request.signal);
-    const result = execute(services, request, statements[0]!, 0, NO_TRANSACTION);
-    return result instanceof Promise ? result.then(one => [one]) : [result];
+    return execute(services, request, statements[0]!, 0, NO_TRANSACTION, result => [result]);
   };
 }
 
@@ -94,7 +93,7 @@ async function executeAll(
       // Statements that wait for nothing must not keep everybody else waiting.
       if (i % STATEMENTS_PER_BREATH === STATEMENTS_PER_BREATH - 1) await new Promise(resolve => setImmediate(resolve));
       throwIfOver(request.signal);
-      const result = await execute(services, {...request, namespace}, statement, i, transaction);
+      const result = await execute(services, {...request, namespace}, statement, i, transaction, one => one);
       namespace = result.namespace ?? namespace;
       results.push(result);
     }
@@ -154,13 +153,15 @@ function checkParams(statements: readonly Parsed[], {params, badParams}: SqlRequ
   );
 }
 
-function execute(
+/** `show` makes of the result what the caller wants, without a promise of its own. */
+function execute<Shown>(
   services: Services,
   request: SqlRequest,
   statement: Parsed,
   index: number,
   transaction: RequestTransaction,
-): StatementResult | Promise<StatementResult> {
+  show: (result: StatementResult) => Shown,
+): Shown | Promise<Shown> {
   const {tables = services.tables} = transaction;
   const isOpen = tables !== services.tables;
   const context: StatementContext = {
@@ -181,10 +182,11 @@ function execute(
   // Without rows no id is shown: what was written is then answered as done, whatever the log says next.
   const secure = (result: StatementResult) => {
     times.observe(statement.kind, clock.monotonicMs() - startMs);
-    return (result.rows === undefined ? undefined : services.secureIds()?.then(() => result, again)) ?? result;
+    const secured = result.rows === undefined ? undefined : services.secureIds();
+    return secured === undefined ? show(result) : secured.then(() => show(result), again);
   };
   let attempt = 0;
-  const run = (): StatementResult | Promise<StatementResult> => {
+  const run = (): Shown | Promise<Shown> => {
     attempt++;
     try {
       transaction.enter(index, statement);
@@ -196,7 +198,7 @@ function execute(
       return again(error);
     }
   };
-  const again = (error: unknown) => {
+  const again = (error: unknown): Shown | Promise<Shown> => {
     if (!(error instanceof DbError)) throw error;
     if (error.code === 'WRITE_CONFLICT' && !isOpen && attempt < REPLANS_MAX && !request.signal.aborted) return run();
     times.observe(statement.kind, clock.monotonicMs() - startMs);

@@ -29,6 +29,7 @@ import {
   type Visit,
   whole,
 } from './decide.ts';
+import type {Release} from './latches.ts';
 import {openSnapshot, throwIfOver} from './merge.ts';
 import {candidates, checkCurrent, held, predecessorFlag, type RowsOptions, viewOf, visitNewest} from './newest.ts';
 import type {Change, InsertOptions, ScanRequest, TableSnapshot, Tables, WriteOptions} from './table.ts';
@@ -57,13 +58,14 @@ function snapshot(options: RowsOptions, scope: Scope, schema: Schema): TableSnap
   });
 }
 
-async function insert(
+/** A function with few promises: most requests of an application come through here. */
+function insert(
   options: RowsOptions,
   scope: Scope,
   schema: Schema,
   rows: readonly (readonly Value[])[],
   how: InsertOptions,
-): Promise<number> {
+): number | Promise<number> {
   if (rows.length === 0) return 0;
   if (!TABLE_KINDS[schema.kind].isDurable) {
     checkCurrent(options, schema);
@@ -75,25 +77,47 @@ async function insert(
   const ids = latchIds(keys);
   if (how.onConflict !== undefined) return upsert(options, scope, schema, {rows, keys, ids}, how);
   if (rows.length > 1) checkDistinct(schema, rows, ids);
+  const write = () => insertLatched(options, scope, schema, {rows, keys, ids}, how);
   const acquired = options.latches.acquire(scopeId(scope), ids);
-  const release = typeof acquired === 'function' ? acquired : await acquired;
-  try {
-    const lookUp = (manifest: Manifest) =>
-      manifest.segmentCount === 0
-        ? NOTHING_COLD
-        : held(options, () => lookUpCold(options, scope, schema, manifest, keys));
-    await onceSettled(options, scope, lookUp, cold => {
-      throwIfOver(how.signal);
-      checkCurrent(options, schema);
-      options.memory.check();
-      const batch = rows.map((values, i) => newRow(options, scope, schema, values, keys[i]!, cold.get(i)));
-      const images = how.returning === undefined ? [] : batch.map(({row}) => whole(row));
-      return options.commit.write({rows: batch, beforeAppend: () => show(options, schema, images, how)});
-    });
-    return rows.length;
-  } finally {
+  if (typeof acquired === 'function') return latched(acquired, write, rows.length);
+  return acquired.then(release => latched(release, write, rows.length));
+}
+
+/** Writes under latches and releases them, however the write ends. Resolves to `count`. */
+function latched(release: Release, write: () => Promise<unknown>, count: number): Promise<number> {
+  const fail = (error: unknown): never => {
     release();
+    throw error;
+  };
+  try {
+    return write().then(() => {
+      release();
+      return count;
+    }, fail);
+  } catch (error) {
+    return fail(error);
   }
+}
+
+function insertLatched(
+  options: RowsOptions,
+  scope: Scope,
+  schema: Schema,
+  {rows, keys}: Proposed,
+  how: InsertOptions,
+): Promise<unknown> {
+  const lookUp = (manifest: Manifest) =>
+    manifest.segmentCount === 0
+      ? NOTHING_COLD
+      : held(options, () => lookUpCold(options, scope, schema, manifest, keys));
+  return onceSettled(options, scope, lookUp, cold => {
+    throwIfOver(how.signal);
+    checkCurrent(options, schema);
+    options.memory.check();
+    const batch = rows.map((values, i) => newRow(options, scope, schema, values, keys[i]!, cold.get(i)));
+    const images = how.returning === undefined ? [] : batch.map(({row}) => whole(row));
+    return options.commit.write({rows: batch, beforeAppend: () => show(options, schema, images, how)});
+  });
 }
 
 interface Proposed {

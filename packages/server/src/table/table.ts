@@ -111,8 +111,13 @@ export interface InsertOptions extends WriteOptions {
 export interface Tables {
   /** Throws SQL_EXECUTION_ERROR if the table was dropped meanwhile. */
   snapshot(scope: Scope, schema: Schema): TableSnapshot;
-  /** Values in column order of `schema`, already of the right type. Throws Already exists on a taken key. Returns the rows written. */
-  insert(scope: Scope, schema: Schema, rows: readonly (readonly Value[])[], options: InsertOptions): Promise<number>;
+  /** Values in column order of `schema`, already of the right type. Throws or rejects with Already exists on a taken key. The rows written. */
+  insert(
+    scope: Scope,
+    schema: Schema,
+    rows: readonly (readonly Value[])[],
+    options: InsertOptions,
+  ): number | Promise<number>;
   /**
    * Scans `request`, offers each live row to `change`, and writes what it returns. `change` is called again on the newest version under
    * the key's latch, so it must be pure. Returns the number of rows written; a new version equal to the old is not written.

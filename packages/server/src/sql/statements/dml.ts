@@ -1,6 +1,7 @@
 /** INSERT, UPDATE, DELETE. */
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import {paramTypes} from '../../expr/coerce.ts';
+import type {Value} from '../../model/datatype.ts';
 import {tableText} from '../../model/names.ts';
 import type {Row} from '../../model/row.ts';
 import type {Schema} from '../../model/schema.ts';
@@ -37,20 +38,31 @@ export const insertRows = defineStatement<Insert>({
     example: "INSERT INTO shop.items (id, name, price) VALUES (3, 'plum', 0.25), (4, 'fig', 0.9)",
   },
   parse: cursor => parseInsert(cursor),
-  async run(tree, context) {
-    const {schema, scope} = target(context, tree.table, 'insert');
-    const {services, session, params, signal} = context;
-    const closed = hasClosedQueries(tree) ? await closeQueries(tree, context) : tree;
-    const {source, onConflict, returning} = planOnce(closed, schema, context, planInsertion);
-    const env = services.newEnv(session, params);
-    const rows =
-      'query' in source ? source.rows(await readValues(source.query, source.types, context), env) : source.rows(env);
-    const returned = returning?.collect(env);
-    const options = {signal, onConflict: onConflict?.(env), returning: returned?.add};
-    const count = await context.tables.insert(scope, schema, rows, options);
-    return returned?.answer(session) ?? done(context, 'Inserted', count);
+  run(tree, context) {
+    const place = target(context, tree.table, 'insert');
+    if (hasClosedQueries(tree)) return closeQueries(tree, context).then(closed => runInsert(closed, place, context));
+    return runInsert(tree, place, context);
   },
 });
+
+function runInsert(
+  tree: Insert,
+  {schema, scope}: Target,
+  context: StatementContext,
+): StatementResult | Promise<StatementResult> {
+  const {services, session, params, signal} = context;
+  const {source, onConflict, returning} = planOnce(tree, schema, context, planInsertion);
+  const env = services.newEnv(session, params);
+  const returned = returning?.collect(env);
+  const answer = (count: number) => returned?.answer(session) ?? done(context, 'Inserted', count);
+  const write = (rows: Value[][]) => {
+    const options = {signal, onConflict: onConflict?.(env), returning: returned?.add};
+    const count = context.tables.insert(scope, schema, rows, options);
+    return typeof count === 'number' ? answer(count) : count.then(answer);
+  };
+  if (!('query' in source)) return write(source.rows(env));
+  return readValues(source.query, source.types, context).then(values => write(source.rows(values, env)));
+}
 
 export const updateRows = defineStatement<Update>({
   name: 'UPDATE',
@@ -143,7 +155,7 @@ const DECISIONS_MAX = 5;
 
 async function changeByQuery(
   context: StatementContext,
-  {schema, scope}: {schema: Schema; scope: Scope},
+  {schema, scope}: Target,
   {query, types, decide}: ChangeQuery,
   options: WriteOptions,
 ): Promise<number> {
@@ -169,7 +181,12 @@ function done({session}: StatementContext, verb: string, count: number): Stateme
   return {rowCount: count, message: `${verb} ${count} row(s)`, asUser: session.userId};
 }
 
-function target(context: StatementContext, ref: TableRef, verb: string): {schema: Schema; scope: Scope} {
+interface Target {
+  readonly schema: Schema;
+  readonly scope: Scope;
+}
+
+function target(context: StatementContext, ref: TableRef, verb: string): Target {
   const schema = findTable(context, ref);
   if (schema.kind === 'system') throw fail.invalidOperation(`Cannot ${verb} system table '${tableText(schema.name)}'`);
   if (schema.kind === 'shared' && context.session.proof.kind === 'actor') throw sharedAsUser(schema);
