@@ -139,7 +139,7 @@ function findWith(binder: Binder, name: Name, names: WithNames | undefined): Wit
     if (table.recursion !== undefined) {
       if (fence !== undefined) throw refused(fence);
       table.recursion.uses++;
-    }
+    } else table.uses++;
     return table;
   }
   return undefined;

@@ -38,6 +38,7 @@ export function bindWith(binder: Binder, clause: With, place: Place): BoundWith 
       sqlName: binder.name('w'),
       columns: undefined,
       recursion: undefined,
+      uses: 0,
     };
     const own: WithNames = {kind: 'table', table: binding, next: names};
     const seen = clause.isRecursive ? own : names;
@@ -68,14 +69,19 @@ function bindTable(binder: Binder, table: WithTable, binding: WithBinding, place
   const types = outputTypes(first, binder);
   binding.columns = columnsOf(binder, table, first, types);
   const list = types.map((_, i) => `"c${i}"`).join(', ');
-  const head = `${quoted(binding.sqlName)}(${list}) AS ${materialized(table)}`;
-  if (recursive === undefined) return out => `${head}(${first.sql(out, types)})`;
+  const head = () => `${quoted(binding.sqlName)}(${list}) AS ${materialized(table, binding)}`;
+  if (recursive === undefined) return out => `${head()}(${first.sql(out, types)})`;
   const again = recursiveTerm(binder, table, binding, recursive, place, types);
   const word = recursive.isAll ? 'UNION ALL' : 'UNION';
-  return out => `${head}((${first.sql(out, types)}) ${word} (${again.sql(out, types)}))`;
+  return out => `${head()}((${first.sql(out, types)}) ${word} (${again.sql(out, types)}))`;
 }
 
-function materialized({materialized: wanted}: WithTable): string {
+/**
+ * What is named more than once is run once, as in PostgreSQL, even if NOT MATERIALIZED is said: DuckDB 1.5 takes NULL for the parameters of the copies
+ * that it makes of such a query.
+ */
+function materialized({materialized: wanted}: WithTable, {uses}: WithBinding): string {
+  if (uses > 1) return 'MATERIALIZED ';
   return wanted === undefined ? '' : wanted ? 'MATERIALIZED ' : 'NOT MATERIALIZED ';
 }
 

@@ -66,6 +66,8 @@ export interface WithBinding {
   columns: readonly {readonly name: string; readonly type: DataType}[] | undefined;
   /** While the recursive term is bound: how often it named itself. */
   recursion: {uses: number} | undefined;
+  /** How often others name it. */
+  uses: number;
 }
 
 /** Where a query stands: what it sees of the queries around it. */
