@@ -64,6 +64,16 @@ export const ERRORS = {
   STATEMENT_TIMEOUT: {status: 400, retry: true, about: 'The statement ran longer than allowed and was stopped.'},
   SNAPSHOT_EXPIRED: {status: 400, retry: true, about: 'The data version a statement read from is gone.'},
   WRITE_CONFLICT: {status: 409, retry: true, about: 'The write kept meeting concurrent changes; try again.'},
+  IDEMPOTENCY_KEY_IN_USE: {
+    status: 409,
+    retry: true,
+    about: 'A request with the same Idempotency-Key is running; try again to get its answer.',
+  },
+  IDEMPOTENCY_KEY_REUSED: {
+    status: 422,
+    retry: false,
+    about: 'The Idempotency-Key was sent with another request before.',
+  },
   WRITE_QUEUE_FULL: {status: 503, retry: true, about: 'Too many writes wait for the disk; try again.'},
   MEMORY_LIMIT: {
     status: 503,

@@ -97,6 +97,11 @@ function authOptions(config: Config): DatabaseOptions['auth'] {
     isLocal: isLoopback(config['server.host']),
     accessTokenMs: config['auth.jwt_expiry_hours'] * 3_600_000,
     external: {issuers, provisionRole: provisionRole(config, issuers), fetchJson},
+    idempotency: {
+      keepMs: config['idempotency.keep_hours'] * 3_600_000,
+      keysPerUserMax: config['idempotency.max_keys_per_user'],
+      keysMax: config['idempotency.max_keys'],
+    },
     passwords: {
       minLength: config['auth.min_password_length'],
       maxLength: config['auth.max_password_length'],

@@ -286,7 +286,7 @@ async function openCore(options: DatabaseOptions): Promise<Core> {
   catalog.onSchema = schema => feed.altered(schema);
   catalog.onDrop = incarnation => feed.dropped(incarnation);
   const latches = new Latches();
-  const auth = openAuth(options.auth, {...identities, commit, latches, clock, ids: options.ids, warn});
+  const auth = openAuth(options.auth, {...identities, hot, commit, latches, clock, ids: options.ids, warn});
   return {...state, auth, latches, commit, feed, start, log, files, checkpointer, memory, mirrors};
 }
 
@@ -469,6 +469,7 @@ function startSchedules(options: DatabaseOptions, core: Core, work: Work, stream
   every(options.mirrorCheckMs ?? MIRROR_CHECK_MS, signal => mirrors.tick(signal));
   every(PRUNE_EVERY_MS, () => jobs.prune());
   every(PRUNE_EVERY_MS, () => auth.desk.prune());
+  every(PRUNE_EVERY_MS, signal => auth.idempotency.removeExpired(signal));
   every(options.audit.checkMs ?? PRUNE_EVERY_MS, () => trimAuditLog({hot, clock: options.clock, jobs}, options.audit));
   const {accounts} = auth.sessions;
   const {grace, clock} = options;

@@ -17,6 +17,19 @@ export const ACCESS_OPTIONS = {
     range: [1, 64 * MIB],
     about: 'Largest parameter.',
   },
+  'idempotency.keep_hours': {
+    default: 24,
+    unit: 'h',
+    range: [1, 720],
+    about: 'How long the answer to a request with Idempotency-Key is kept.',
+  },
+  'idempotency.max_keys_per_user': {
+    default: 10_000,
+    range: [1, 1_000_000],
+    about:
+      'Keys of one user that are kept; each takes some hundred bytes of memory, with rows in the answer up to 9 KiB.',
+  },
+  'idempotency.max_keys': {default: 50_000, range: [1, 10_000_000], about: 'Keys of all users that are kept.'},
   'audit.retention_days': {
     default: 90,
     unit: 'days',
@@ -99,7 +112,16 @@ export const ACCESS_OPTIONS = {
     about: 'Methods that pages may use.',
   },
   'security.cors.allowed_headers': {
-    default: ['Authorization', 'Content-Type', 'Accept', 'Origin', 'X-Requested-With', 'X-Request-ID', 'X-USER-ID'],
+    default: [
+      'Authorization',
+      'Content-Type',
+      'Accept',
+      'Origin',
+      'X-Requested-With',
+      'X-Request-ID',
+      'X-USER-ID',
+      'Idempotency-Key',
+    ],
     about: 'Headers that pages may send; * = all.',
   },
   'security.cors.expose_headers': {default: [], about: 'Headers of answers that pages may read.'},

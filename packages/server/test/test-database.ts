@@ -164,6 +164,7 @@ export const TEST_OPTIONS: Omit<DatabaseOptions, 'directory'> = {
     secret: 'a secret that only tests know, long enough',
     isLocal: true,
     accessTokenMs: 24 * 3_600_000,
+    idempotency: {keepMs: 86_400_000, keysPerUserMax: 1000, keysMax: 2000},
     external: {issuers: [], provisionRole: undefined, fetchJson: () => Promise.reject(new Error('nobody is trusted'))},
     passwords: {minLength: 8, maxLength: 256, isComplex: false, cost: {memoryKib: 8, passes: 1}, atOnce: 1},
   },

@@ -8,6 +8,7 @@
  *     sign in, refresh, out   sign-in-desk.ts, which makes the tokens that the first line reads
  *     accounts                users.ts
  *     what was done           audit.ts
+ *     asked again by key      idempotency-keys.ts
  *
  * Who keeps a session for longer than a request watches it: `sessions.isStillValid`, `sessions.onSessionsChanged` (model/session.ts).
  *
@@ -15,11 +16,13 @@
  * event loop, and what an answer, an error or a duration tells is the same for an unknown name and a wrong password.
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
+import type {Hot} from '../hot/hot.ts';
 import type {Clock, Ids} from '../std/clock.ts';
 import type {Commit} from '../table/commit.ts';
 import type {Latches} from '../table/latches.ts';
 import {Audit} from './audit.ts';
 import {type ExternalOptions, ExternalTokens} from './external-tokens.ts';
+import {IdempotencyKeys, type IdempotencyLimits} from './idempotency-keys.ts';
 import {type PasswordCost, Passwords} from './password.ts';
 import type {PasswordPolicy} from './password-policy.ts';
 import {Sessions} from './sessions.ts';
@@ -32,10 +35,12 @@ export interface AuthOptions {
   readonly isLocal: boolean;
   readonly accessTokenMs: number;
   readonly external: ExternalOptions;
+  readonly idempotency: IdempotencyLimits;
   readonly passwords: PasswordPolicy & {readonly cost: PasswordCost; readonly atOnce: number};
 }
 
 export interface Auth {
+  readonly idempotency: IdempotencyKeys;
   readonly sessions: Sessions;
   readonly desk: SignInDesk;
   readonly users: Users;
@@ -57,8 +62,15 @@ export function openIdentities(options: {secret: string; isLocal: boolean; clock
 }
 
 export function openAuth(
-  {isLocal, accessTokenMs, external, passwords: asked}: AuthOptions,
-  below: Identities & {commit: Commit; latches: Latches; clock: Clock; ids: Ids; warn: (text: string) => void},
+  {isLocal, accessTokenMs, external, idempotency: limits, passwords: asked}: AuthOptions,
+  below: Identities & {
+    hot: Hot;
+    commit: Commit;
+    latches: Latches;
+    clock: Clock;
+    ids: Ids;
+    warn: (text: string) => void;
+  },
 ): Auth {
   const {sessions} = below;
   const passwords = new Passwords({cost: asked.cost, atOnce: asked.atOnce});
@@ -66,7 +78,8 @@ export function openAuth(
   const desk = new SignInDesk({...below, passwords, audit, isLocal, accessTokenMs});
   const users = new Users({...below, passwords, policy: asked, audit});
   sessions.external = new ExternalTokens(external, {...below, accounts: sessions.accounts, users});
-  return {sessions, desk, users, audit, passwords};
+  const idempotency = new IdempotencyKeys({...below, limits});
+  return {sessions, desk, users, audit, passwords, idempotency};
 }
 
 /** Shipped in examples, or first in every list of guesses. */

@@ -35,6 +35,8 @@ export interface SqlRequest {
   readonly signal: AbortSignal;
   /** Where the caller reached the server, such as `https://db.example.org`. */
   readonly origin?: string;
+  /** Of the caller: the request is run once, however often it comes. */
+  readonly idempotencyKey?: string | undefined;
   /** Told when a statement that may change something begins. */
   readonly onChange?: () => void;
 }

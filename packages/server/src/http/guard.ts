@@ -79,6 +79,19 @@ export function signInByToken(token: string, sessions: Sessions): Session | Prom
   return sessions.authenticate(`Bearer ${token}`) ?? developmentSession(undefined);
 }
 
+/** Throws INVALID_INPUT for one that is none. */
+export function idempotencyKeyOf(request: RequestHead): string | undefined {
+  const key = request.headers['idempotency-key'];
+  if (key === undefined) return undefined;
+  if (typeof key === 'string' && IDEMPOTENCY_KEY.test(key) && !request.isRepeated('idempotency-key')) return key;
+  throw new DbError(
+    'INVALID_INPUT',
+    'The Idempotency-Key header must be 1 to 255 printable characters without blanks, once.',
+  );
+}
+
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
+
 /** Throws UNSUPPORTED_MEDIA_TYPE unless the body is announced as plain JSON. */
 export function checkJson(request: RequestHead): void {
   const type = request.headers['content-type'] ?? '';

@@ -18,7 +18,7 @@ import {GZIP_HEADERS} from './compression.ts';
 import type {Deadline, Due} from './deadlines.ts';
 import type {Logger, StatementResult} from './engine.ts';
 import type {Exchange, RequestHead} from './exchange.ts';
-import {checkJson, signIn} from './guard.ts';
+import {checkJson, idempotencyKeyOf, signIn} from './guard.ts';
 import type {ServerState} from './server.ts';
 
 /** From the end of a request's time to its answer at the latest. */
@@ -90,6 +90,7 @@ class SqlCall implements Due {
       onChange: () => {
         this.#mayHaveChanged = true;
       },
+      idempotencyKey: idempotencyKeyOf(this.#exchange),
     });
     // Results that are there at once, as of rows in memory, need no deadline.
     if (outcome instanceof Promise) this.#wait(outcome, abort);

@@ -54,7 +54,7 @@ export interface TableCounts {
 
 /** What the statements work with; made once by `database.ts`. */
 export interface Services {
-  readonly auth: Pick<Auth, 'sessions' | 'users' | 'audit'>;
+  readonly auth: Pick<Auth, 'sessions' | 'users' | 'audit' | 'idempotency'>;
   readonly catalog: Catalog;
   readonly ddl: Ddl;
   readonly tables: Tables;
@@ -202,7 +202,7 @@ export function auditTable(
 
 /** `system.system_x`, by the column family it once was, is another spelling of `system.x`. */
 export function resolveName(
-  context: StatementContext,
+  context: Pick<StatementContext, 'namespace'>,
   ref: {namespace: {name: string} | undefined; table: {name: string}},
 ): TableName {
   const name = {namespace: ref.namespace?.name ?? context.namespace, table: ref.table.name};

@@ -12,6 +12,7 @@ import type {Schema} from '../model/schema.ts';
 import type {Session} from '../model/session.ts';
 import type {View} from '../model/view.ts';
 import {viewQuery} from '../query/bind-view.ts';
+import type {WriteRow} from '../table/commit.ts';
 import type {Place, Tables, Transaction} from '../table/table.ts';
 import {resolveName, type Services, type StatementContext, type StatementKind} from './define.ts';
 import {sessionOf} from './gate.ts';
@@ -24,6 +25,8 @@ export interface RequestStatement {
   /** Whom EXECUTE AS names. */
   readonly target: UserId | undefined;
 }
+
+type BeginContext = Pick<StatementContext, 'services' | 'session' | 'namespace'>;
 
 export class RequestTransaction {
   readonly #statements: readonly RequestStatement[];
@@ -51,7 +54,7 @@ export class RequestTransaction {
     throw fail.invalidOperation(`${kind.name} is not allowed inside explicit transaction '${id}'`);
   }
 
-  begin(context: StatementContext): string {
+  begin(context: BeginContext): string {
     const {services} = context;
     if (this.#open !== undefined) {
       const {owner, transaction} = this.#open;
@@ -73,10 +76,11 @@ export class RequestTransaction {
     return this.#open.transaction;
   }
 
-  async commit(signal: AbortSignal): Promise<string> {
+  /** `beside`: rows for the same batch. */
+  async commit(signal: AbortSignal, beside: readonly WriteRow[] = []): Promise<string> {
     const transaction = this.current('COMMIT');
     this.#open!.isCommitting = true;
-    await transaction.commit(signal);
+    await transaction.commit(signal, beside);
     this.end();
     return transaction.id;
   }
@@ -105,7 +109,7 @@ export class RequestTransaction {
     this.#open = undefined;
   }
 
-  #places(context: StatementContext): Place[] {
+  #places(context: BeginContext): Place[] {
     const places = new Map<string, Place>();
     // Whoever BEGIN is said as, the statements after it are the caller's.
     const {proof} = context.session;
@@ -124,7 +128,7 @@ export class RequestTransaction {
 }
 
 /** Tables that the statement names, by itself or through views. */
-function schemasOf(context: StatementContext, tree: Parameters<typeof tablesOf>[0]): Schema[] {
+function schemasOf(context: BeginContext, tree: Parameters<typeof tablesOf>[0]): Schema[] {
   const {catalog} = context.services;
   const schemas: Schema[] = [];
   const views = new Set<View>();
@@ -143,7 +147,7 @@ function schemasOf(context: StatementContext, tree: Parameters<typeof tablesOf>[
 
 const DDL = /^(?:CREATE|ALTER|DROP)\b/;
 
-function placeOf({services}: StatementContext, session: Session, schema: Schema): Place | undefined {
+function placeOf({services}: BeginContext, session: Session, schema: Schema): Place | undefined {
   try {
     return {schema, scope: services.scopeFor(session, schema, 'read')};
   } catch (error) {

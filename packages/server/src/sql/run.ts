@@ -7,7 +7,8 @@
  * Laws: nothing runs unless every statement parsed and is allowed. A parsed text is reused as it is: trees are immutable and know nothing of the
  * session. A statement that met an ALTER between its plan and its write is planned again, a bounded number of times.
  */
-import {DbError} from '@kalamdb/protocol/errors.ts';
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
+import type {KeepResults} from '../auth/idempotency-keys.ts';
 import type {Param} from '../expr/expr.ts';
 import {maxParam} from '../expr/walk.ts';
 import type {UserId} from '../model/names.ts';
@@ -24,7 +25,7 @@ import {refuseUnlessAllowed, sessionOf} from './gate.ts';
 import {matchHead} from './heads.ts';
 import {redactSecrets} from './redact.ts';
 import {RequestTransaction} from './request-transaction.ts';
-import {begin, commit} from './statements/transactions.ts';
+import {begin, commit, rollback} from './statements/transactions.ts';
 
 const CACHE_BYTES = 4 * 1024 * 1024;
 const CACHED_TEXT_MAX = 8 * 1024;
@@ -45,6 +46,8 @@ export interface SqlRequest {
   readonly address?: string;
   /** Where the caller reached the server. */
   readonly origin?: string;
+  /** Of the caller: the request is run once, however often it comes. */
+  readonly idempotencyKey?: string | undefined;
   /** For tests of one executor against the other. */
   readonly executor?: Executor;
 }
@@ -74,21 +77,59 @@ export function createRunSql(services: Services): RunSql {
     const refused = refuseUnlessAllowed(services, request, statements);
     if (refused !== undefined) return refused;
     checkParams(statements, request);
+    if (request.idempotencyKey !== undefined && statements.some(({kind}) => !kind.isReadOnly))
+      return executeOnce(services, request, statements, request.idempotencyKey);
     if (statements.length > 1 || statements[0]!.kind === begin) return executeAll(services, request, statements);
     throwIfOver(request.signal);
     return execute(services, request, statements[0]!, 0, NO_TRANSACTION, result => [result]);
   };
 }
 
+/** As one transaction, which is tried again when it met the writes of others. */
+function executeOnce(
+  services: Services,
+  request: SqlRequest,
+  statements: readonly Parsed[],
+  key: string,
+): Promise<StatementResult[]> {
+  checkKeyed(statements);
+  const {session, sql, params, namespace, signal} = request;
+  const asked = [sql, params, namespace ?? null];
+  return services.auth.idempotency.once({userId: session.userId, key, asked}, async keep => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await executeAll(services, request, statements, keep);
+      } catch (error) {
+        const isConflict = error instanceof DbError && error.code === 'WRITE_CONFLICT';
+        if (!isConflict || attempt === REPLANS_MAX || signal.aborted) throw error;
+      }
+    }
+  });
+}
+
+/** Throws NOT_SUPPORTED for what cannot be part of that transaction. */
+function checkKeyed(statements: readonly Parsed[]): void {
+  const wrong = statements.find(({kind}) => ENDS.includes(kind) || !(kind.runsInTransaction || kind.isReadOnly));
+  if (wrong === undefined) return;
+  throw fail.notSupported(
+    `${wrong.kind.name} in a request with Idempotency-Key, which is one transaction of INSERT, UPDATE, DELETE and queries`,
+  );
+}
+
+const ENDS: readonly StatementKind[] = [begin, commit, rollback];
+
+/** `keep`: all of it is one transaction, with what that makes of the results beside its rows. */
 async function executeAll(
   services: Services,
   request: SqlRequest,
   statements: readonly Parsed[],
+  keep?: KeepResults,
 ): Promise<StatementResult[]> {
   const results: StatementResult[] = [];
   let {namespace} = request;
   const transaction = new RequestTransaction(statements);
   try {
+    if (keep !== undefined) transaction.begin({services, session: request.session, namespace: namespace ?? 'default'});
     for (const [i, statement] of statements.entries()) {
       // Statements that wait for nothing must not keep everybody else waiting.
       if (i % STATEMENTS_PER_BREATH === STATEMENTS_PER_BREATH - 1) await new Promise(resolve => setImmediate(resolve));
@@ -97,7 +138,12 @@ async function executeAll(
       namespace = result.namespace ?? namespace;
       results.push(result);
     }
-    transaction.checkEnded();
+    if (keep === undefined) transaction.checkEnded();
+    else {
+      const kept = keep(results);
+      request.onChange?.();
+      await transaction.commit(request.signal, [kept]);
+    }
     return results;
   } finally {
     transaction.end();

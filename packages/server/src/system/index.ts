@@ -14,6 +14,7 @@ import {COLUMNS} from './columns.ts';
 import {DATATYPES} from './datatypes.ts';
 import type {SystemTableFacts} from './define.ts';
 import {DESCRIBE} from './describe.ts';
+import {IDEMPOTENCY_KEYS} from './idempotency-keys.ts';
 import {
   DF_SETTINGS,
   INFORMATION_COLUMNS,
@@ -85,7 +86,7 @@ const INFORMATION = [
   PARAMETERS,
 ] as const;
 
-const HIDDEN = [NAMESPACES, SCHEMAS, META, VIEWS, SIGN_INS] as const;
+const HIDDEN = [NAMESPACES, SCHEMAS, META, VIEWS, SIGN_INS, IDEMPOTENCY_KEYS] as const;
 
 type Declared = (typeof VISIBLE)[number] | (typeof HIDDEN)[number];
 

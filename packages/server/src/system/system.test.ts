@@ -81,6 +81,7 @@ test('incarnations are permanent', () => {
     schema_rows: 15,
     live: 16,
     sign_ins: 17,
+    idempotency_keys: 19,
     audit_log: 18,
     view_rows: 30,
     columns: 31,

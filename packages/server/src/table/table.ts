@@ -16,6 +16,7 @@ import type {Seq} from '../model/names.ts';
 import type {Row, RowBytes} from '../model/row.ts';
 import type {Schema} from '../model/schema.ts';
 import type {Scope} from '../model/session.ts';
+import type {WriteRow} from './commit.ts';
 
 export interface ScanRequest {
   /** Of a change that knows its rows: only these keys, and nothing is scanned. */
@@ -150,7 +151,7 @@ export interface Transaction extends Tables {
   rollbackTo(name: string): void;
   /** Throws if there is none of that name. Those after it go too. */
   release(name: string): void;
-  /** Resolves when all of it is durable and visible. Throws WRITE_CONFLICT if somebody else wrote one of its keys since it began. */
-  commit(signal: AbortSignal): Promise<void>;
+  /** Resolves when all of it is durable and visible, and `beside` with it. Throws WRITE_CONFLICT if somebody else wrote one of its keys since it began. */
+  commit(signal: AbortSignal, beside?: readonly WriteRow[]): Promise<void>;
   end(): void;
 }

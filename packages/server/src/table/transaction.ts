@@ -149,7 +149,7 @@ class OpenTransaction implements Transaction {
   }
 
   /** Its rows become visible at once, or the error says why none does. */
-  async commit(signal: AbortSignal): Promise<void> {
+  async commit(signal: AbortSignal, beside: readonly WriteRow[] = []): Promise<void> {
     const {commit, memory} = this.#options;
     const writes = [...this.#written.values()].map(place => this.#writesOf(place)).filter(({rows}) => rows.length > 0);
     writes.sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -169,7 +169,7 @@ class OpenTransaction implements Transaction {
         const batch = writes.flatMap(({place, rows}) => rows.map(row => this.#finalRow(place, row)));
         if (batch.some(({row}) => isLive(row))) memory.check();
         // Who wrote nothing has promised nothing.
-        if (batch.length > 0) await commit.write({rows: batch});
+        if (batch.length + beside.length > 0) await commit.write({rows: [...batch, ...beside]});
       });
     } finally {
       for (const release of releases) release();

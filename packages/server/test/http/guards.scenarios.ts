@@ -28,7 +28,7 @@ function options(
       assert.equal(answer.headers['access-control-allow-methods'], 'GET, POST, PUT, DELETE, PATCH, OPTIONS');
       assert.match(
         String(answer.headers['access-control-allow-headers']),
-        /^Authorization, Content-Type,.* X-USER-ID$/,
+        /^Authorization, Content-Type,.* X-USER-ID, Idempotency-Key$/,
       );
       assert.equal(answer.headers.vary, 'Origin');
     },

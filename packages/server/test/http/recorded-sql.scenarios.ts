@@ -276,6 +276,39 @@ export const SQL_ROUTE: readonly Recorded[] = [
     ...success({schema: [{name: 'n', data_type: 'BigInt', index: 0}], rows: [['1']], row_count: 1, as_user: 'ana'}),
   },
   {
+    name: 'with a key: it is run',
+    ...ask({...USER, 'idempotency-key': 'a8f1'}, "INSERT INTO app.todo VALUES (5, 'once', false)"),
+    ...success(done('Inserted 1 row(s)', 1, 'ana')),
+  },
+  {
+    name: 'with a key: the second time it is answered as the first time, and not run',
+    ...ask({...USER, 'idempotency-key': 'a8f1'}, "INSERT INTO app.todo VALUES (5, 'once', false)"),
+    ...success(done('Inserted 1 row(s)', 1, 'ana')),
+  },
+  {
+    name: 'with a key: without it the row would be there twice',
+    ...asUser("INSERT INTO app.todo VALUES (5, 'once', false)"),
+    ...failed(400, 'SQL_EXECUTION_ERROR', '<text>'),
+  },
+  {
+    name: 'with a key: another request is refused',
+    ...ask({...USER, 'idempotency-key': 'a8f1'}, "INSERT INTO app.todo VALUES (6, 'other', false)"),
+    ...failed(
+      422,
+      'IDEMPOTENCY_KEY_REUSED',
+      'This Idempotency-Key was sent with another request; each request needs a key of its own.',
+    ),
+  },
+  {
+    name: 'with a key that is none',
+    ...ask({...USER, 'idempotency-key': 'a b'}, 'SELECT 1'),
+    ...failed(
+      400,
+      'INVALID_INPUT',
+      'The Idempotency-Key header must be 1 to 255 printable characters without blanks, once.',
+    ),
+  },
+  {
     name: 'another method',
     request: 'GET /v1/api/sql',
     ...failed(405, 'METHOD_NOT_ALLOWED', 'Use POST here.'),
