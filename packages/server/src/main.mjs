@@ -3,9 +3,9 @@
  *
  * Sources run unbuilt, and stripping the types of all files takes longer than everything else a start on little data does. So what Node made
  * of them is kept beside the package; Node itself sees when a file has changed. Where nothing can be kept, the start is slower and that is all.
- * This file is plain JavaScript: one file with types is enough for Node to load all that strips them, some 15 MiB.
+ * This file is plain JavaScript: one file with types is enough for Node to load all that strips them, some 15 MiB. Every Node there is can read it, so
+ * that an old one says that it is too old and nothing else: what only newer ones have is asked for later.
  */
-import {enableCompileCache, flushCompileCache} from 'node:module';
 import {fileURLToPath} from 'node:url';
 
 const NODE_MAJOR_MIN = 24;
@@ -17,6 +17,7 @@ if (Number(process.versions.node.split('.')[0]) < NODE_MAJOR_MIN) {
   process.stderr.write(`KalamDB needs Node.js ${NODE_MAJOR_MIN} or newer; this is ${process.version}.\n`);
   process.exitCode = 1;
 } else {
+  const {enableCompileCache, flushCompileCache} = await import('node:module');
   // Before the first of them, which makes the threads.
   process.env.UV_THREADPOOL_SIZE ??= String(DISK_THREADS);
   enableCompileCache(CACHE_DIRECTORY);

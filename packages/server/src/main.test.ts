@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
-import {mkdtemp, rm, writeFile} from 'node:fs/promises';
+import {mkdtemp, readFile, rm, writeFile} from 'node:fs/promises';
 import {type AddressInfo, connect, createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -146,4 +146,10 @@ test('an unknown key of the config file is warned about by name', async () => {
   assert.match(output(), /warn Unknown key server\.prot in k\.toml is ignored\. Did you mean server\.port\?/);
   child.kill('SIGTERM');
   assert.equal(await exit, 0);
+});
+
+test('the first file asks at once only for what every Node has, so that an old one can say that it is too old', async () => {
+  const text = await readFile(new URL('main.mjs', import.meta.url), 'utf8');
+  const imports = [...text.matchAll(/^import .*from '(.*)';$/gm)].map(match => match[0]);
+  assert.deepEqual(imports, ["import {fileURLToPath} from 'node:url';"]);
 });

@@ -15,7 +15,7 @@ import type {Headers} from './answer.ts';
 
 /** In UTF-16 units, as whoever asks has it at hand. */
 const COMPRESSED_LENGTH_MIN = 1024;
-/** Deflated at the same time; the pool has four threads. */
+/** Deflated at the same time; the pool has more threads than that (`main.mjs`). */
 const AT_ONCE = 2;
 /** Answers under way, each with one slice in memory. */
 const ANSWERS_MAX = 256;
