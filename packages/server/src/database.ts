@@ -24,7 +24,7 @@ import {createCold} from './cold/cold-store.ts';
 import {computedTables, informationTables, stats, storedStorages, tableCounts} from './computed.ts';
 import {checkFormat} from './data-format.ts';
 import {type Duck, type DuckOptions, openDuck} from './duck/duck.ts';
-import type {Env, Param} from './expr/expr.ts';
+import type {Env} from './expr/expr.ts';
 import type {Hot} from './hot/hot.ts';
 import {createHot} from './hot/hot-store.ts';
 import {MemoryBudget} from './hot/memory-budget.ts';
@@ -40,7 +40,6 @@ import {openFileLog} from './log/file-log.ts';
 import type {Durability, Log} from './log/log.ts';
 import type {Incarnation, Seq} from './model/names.ts';
 import {type FlushPolicy, TABLE_KINDS} from './model/schema.ts';
-import type {Session} from './model/session.ts';
 import {openLive} from './open-live.ts';
 import {openJobs, placeOf, rowsOptions, type Work} from './open-work.ts';
 import {keptSecret} from './secret-file.ts';
@@ -420,7 +419,7 @@ function createServices(
     fileOf: (storageId, path) => storages.blob(storageId).file(path),
     limits: {defaultRows, maxRows, retentionHours, handOverRows: analytic.handOverRows},
     secureIds: () => commit.secureIds(),
-    newEnv: (session, params) => newEnv(options, commit, session, params),
+    newEnv: context => newEnv(options, commit, context),
   };
 }
 
@@ -479,12 +478,17 @@ function startSchedules(options: DatabaseOptions, core: Core, work: Work, stream
   };
 }
 
-function newEnv({clock, ids}: DatabaseOptions, commit: Commit, session: Session, params: readonly Param[]): Env {
+function newEnv(
+  {clock, ids}: DatabaseOptions,
+  commit: Commit,
+  {session, params, namespace}: Parameters<Services['newEnv']>[0],
+): Env {
   return {
     params,
     nowMicros: BigInt(clock.nowMs()) * 1000n,
     userId: session.userId,
     role: session.role,
+    namespace,
     nextSnowflake: () => commit.nextId(),
     uuidV7: () => newUuidV7(clock, ids),
     uuidV4: () => newUuidV4(ids),

@@ -35,6 +35,7 @@ import {
 } from './numbers.ts';
 import {checkedBig, comparator} from './operators.ts';
 import {ORDERED_SETS} from './ordered-sets.ts';
+import {PAIR_AGGREGATES} from './pair-aggregates.ts';
 
 export interface AggregateFacts {
   readonly name: string;
@@ -42,7 +43,7 @@ export interface AggregateFacts {
   /** How it is called, if not by its name and arguments. */
   readonly call?: string;
   /** What is aggregated, if it is not the arguments as they are. */
-  readonly given?: 'json' | 'jsonMember';
+  readonly given?: 'json' | 'jsonMember' | 'pair';
   /** ORDER BY inside the call makes a difference; without one values come in the order of the key, where there is one, distinct ones in that of their texts. */
   readonly isOrdered?: boolean;
   /** undefined: not for this type. */
@@ -122,6 +123,7 @@ const ROWS: readonly AggregateFacts[] = [
   spread('VAR_SAMP', 'var_samp', value => value),
   spread('VARIANCE', 'var_samp', value => value),
   spread('VAR_POP', 'var_pop', value => value),
+  ...PAIR_AGGREGATES,
 ];
 
 export const AGGREGATES: ReadonlyMap<string, AggregateFacts> = new Map(ROWS.map(facts => [facts.name, facts]));
@@ -131,11 +133,16 @@ export function aggregateOf(call: Call): AggregateFacts {
   return AGGREGATES.get(call.name)!;
 }
 
-/** What the aggregate is given: the arguments, or JSON of them, where NULL is null and a key that is NULL an error. */
+/** What the aggregate is given: the arguments, doubles of them, or JSON, where NULL is null and a key that is NULL an error. */
 export function aggregateArgs(call: Call): readonly Expr[] {
   const {given} = aggregateOf(call);
   if (given === undefined) return call.args;
   const {start, end} = call;
+  if (given === 'pair')
+    return call.args.map(operand => {
+      const type = {start: operand.start, end: operand.end, name: 'DOUBLE', args: []};
+      return {kind: 'cast', start: operand.start, end: operand.end, operand, type, isTry: false};
+    });
   const invoke = (name: string, args: readonly Expr[]): Expr => {
     return {kind: 'call', start, end, name, args, isStar: false, isDistinct: false, orderBy: [], filter: undefined};
   };

@@ -37,6 +37,7 @@ export const NO_ENV: Env = {
   nowMicros: 0n,
   userId: '',
   role: 'anonymous',
+  namespace: '',
   nextSnowflake: () => 0n,
   uuidV7: () => '',
   uuidV4: () => '',

@@ -228,6 +228,11 @@ const failures: [why: string, sql: string, expected: RegExp, params?: Param[]][]
   ['a condition that fails is no branch', 'CASE WHEN 1 / 0 = 1 THEN 1 END', /division by zero/],
   ['a known function that is not built', 'VECTOR_SEARCH(at)', /^Not supported: the function VECTOR_SEARCH$/],
   ['intervals alone', "INTERVAL '1 day'", /^Not supported: INTERVAL other than as a literal behind/],
+  [
+    'no time between moments',
+    "TIMESTAMP '2024-01-01' - TIMESTAMP '2023-01-01'",
+    /^Not supported: intervals as values.*EXTRACT\(EPOCH FROM a - b\)/,
+  ],
   ['intervals of no moment', "id + INTERVAL '1 day'", /operator does not exist: INT \+ INTERVAL/],
   ['a text that is no interval', "at + INTERVAL '1 dya'", /invalid input syntax for type interval: "1 dya"/],
   ['no guess at names of one letter', 'x', /No field named x\.$/],

@@ -90,6 +90,15 @@ export const CONTEXT_FUNCTIONS: readonly FunctionFacts[] = [
     example: ['CURRENT_DATABASE()', 'kalam'],
   },
   {
+    name: 'CURRENT_SCHEMA',
+    args: [],
+    result: TEXT,
+    changes: 'statement',
+    eval: (_, env) => env.namespace,
+    doc: 'The namespace in which names without one are found.',
+    example: ['CURRENT_SCHEMA()', 'default'],
+  },
+  {
     name: 'RANDOM',
     args: [],
     result: DOUBLE,

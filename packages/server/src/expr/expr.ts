@@ -25,6 +25,8 @@ export interface Env {
   readonly nowMicros: bigint;
   readonly userId: string;
   readonly role: Role;
+  /** Where unqualified names of the statement are found. */
+  readonly namespace: string;
   /** One new value per call. */
   nextSnowflake(): bigint;
   uuidV7(): string;

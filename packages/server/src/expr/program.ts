@@ -9,11 +9,10 @@
  */
 import type {DataType, Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
-import type {Role} from '../model/session.ts';
 import type {Expr} from '../parser/ast.ts';
 import {castTo, NO_ENV, paramTypes} from './coerce.ts';
 import {compileExpr, compileOpen} from './compile.ts';
-import type {ColumnScope, Env, Param, Source, TypedExpr} from './expr.ts';
+import type {ColumnScope, Env, Source, TypedExpr} from './expr.ts';
 import {FUNCTIONS} from './functions.ts';
 
 export interface Program {
@@ -54,14 +53,14 @@ export function castProgram(from: DataType, to: DataType): string {
 }
 
 /** What programs of one execution know besides their arguments. */
-export function programContext({params, nowMicros, userId, role}: Env): string {
-  return JSON.stringify({params, nowMicros: String(nowMicros), userId, role});
+export function programContext({params, nowMicros, userId, role, namespace}: Env): string {
+  return JSON.stringify({params, nowMicros: String(nowMicros), userId, role, namespace});
 }
 
 /** In the child. The values are in memory form, of the types of the arguments. */
 export function loadProgram(text: string, context: string): (values: readonly Value[]) => Value {
   const wire = JSON.parse(text) as Wire;
-  const known = JSON.parse(context) as {params: Param[]; nowMicros: string; userId: string; role: Role};
+  const known = JSON.parse(context) as Pick<Env, 'params' | 'userId' | 'role' | 'namespace'> & {nowMicros: string};
   const env: Env = {...NO_ENV, ...known, nowMicros: BigInt(known.nowMicros)};
   const types = wire.kind === 'expr' ? wire.args : [wire.from];
   const scope = {sources: [argumentSource(types)], text: '', paramTypes: paramTypes(env.params)};

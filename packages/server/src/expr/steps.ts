@@ -13,7 +13,7 @@ import type {ColumnScope, TypedExpr} from './expr.ts';
 import {FUNCTIONS} from './functions.ts';
 import {moved, movedType, parseInterval} from './interval.ts';
 import {compileJson, JSON_TYPE} from './json.ts';
-import {BIGINT, BOOLEAN, clip, INT, isNumeric, TEXT, TIMESTAMP} from './numbers.ts';
+import {BIGINT, BOOLEAN, clip, INT, isMoment, isNumeric, TEXT, TIMESTAMP} from './numbers.ts';
 import {type ArithmeticOperator, arithmetic} from './operators.ts';
 import {bounded} from './text-limit.ts';
 
@@ -48,6 +48,12 @@ export function chainStep(node: Of<'binary'>, left: TypedExpr, right: TypedExpr,
     const form = arithmeticForm(op, a.type, b.type, operator.type, b.constant?.value);
     return {left: a, right: b, ...operator, form};
   }
+  if (op === '-' && isMoment(a.type) && isMoment(b.type))
+    throw notSupportedAt(
+      scope,
+      node.start,
+      'intervals as values, such as the time between two moments; EXTRACT(EPOCH FROM a - b) is its seconds, and a > b + INTERVAL compares it',
+    );
   throw failAt(scope, node, `operator does not exist: ${sqlName(a.type)} ${node.op} ${sqlName(b.type)}`);
 }
 

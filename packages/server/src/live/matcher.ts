@@ -39,6 +39,8 @@ export class CallerEnv implements Env {
   readonly params: readonly Param[];
   readonly userId: string;
   readonly role: Role;
+  /** Its table is named with the namespace, so none is looked for. */
+  readonly namespace = 'default';
 
   constructor({userId, role}: Session, params: readonly Param[]) {
     this.params = params;

@@ -136,8 +136,20 @@ for (const [why, sql, tree] of TREES) {
   });
 }
 
+test('an array of a query is a query over it, ordered as it is', () => {
+  assert.equal(
+    print(parse('array(select a from t order by b, a desc limit 2)')),
+    `(SELECT COALESCE(JSON_AGG("ARRAY".v ORDER BY "ARRAY".o1, "ARRAY".v DESC), '[]') AS "array" FROM (SELECT a, b FROM t ORDER BY b, a DESC LIMIT 2) AS "ARRAY" (v, o1))`,
+  );
+});
+
 const UNSUPPORTED: [sql: string, what: string, column: number][] = [
-  ['array(select 1)', 'arrays of queries', 1],
+  ['array(select * from t)', '\\* in ARRAY of a query; name its column', 14],
+  [
+    'array(select distinct a order by b)',
+    'ARRAY of a query with DISTINCT or a set operation that is ordered by more',
+    1,
+  ],
   ['a[1]', 'array subscripts', 1],
   ['a collate "C"', 'COLLATE', 1],
   ['a || any (select 1)', 'ANY, SOME and ALL behind \\|\\|', 1],

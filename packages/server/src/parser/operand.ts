@@ -3,6 +3,7 @@
  *
  * There is no array type: `ARRAY[a, b]` is JSON. What SQL has and this server does not run is refused here, with its place.
  */
+import {arrayOfQuery} from './array-query.ts';
 import type {Expr, Name, Query} from './ast.ts';
 import {asOperand, beginsQuery, parseBracketedQuery, parseQueryOrExpressions, subquery} from './brackets.ts';
 import {parseCall} from './call.ts';
@@ -128,7 +129,7 @@ function word(cursor: TokenCursor): Expr {
       return cursor.isSymbol('(', 1) ? row(cursor) : column(cursor);
     case 'ARRAY':
       if (cursor.isSymbol('[', 1)) return array(cursor);
-      if (cursor.isSymbol('(', 1)) throw cursor.notSupported('arrays of queries');
+      if (cursor.isSymbol('(', 1) && beginsQuery(cursor, 1)) return arrayOfQuery(cursor);
   }
   return named(cursor, upper);
 }

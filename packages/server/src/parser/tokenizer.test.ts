@@ -115,6 +115,16 @@ for (const [why, sql, code, message, offset] of REFUSED) {
   });
 }
 
+test('two dashes begin a comment but for the option of CLUSTER PURGE', () => {
+  const words = (sql: string) => splitStatements(sql).map(({text, first, last}) => [text, last - first]);
+  assert.deepEqual(words('CLUSTER PURGE --upto 5; SELECT 1'), [
+    ['CLUSTER PURGE --upto 5', 4],
+    ['SELECT 1', 2],
+  ]);
+  assert.deepEqual(words('CLUSTER PURGE --up to 5; SELECT 1'), [['CLUSTER PURGE', 2]]);
+  assert.deepEqual(words('PURGE --upto 5'), [['PURGE', 1]]);
+});
+
 test('statements keep their inner comments and know where they start', () => {
   const parts = splitStatements("; a /* ; */ b ;;-- x\n 'c;d' ;");
   assert.deepEqual(

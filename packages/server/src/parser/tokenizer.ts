@@ -129,11 +129,24 @@ function skipBlanks(text: string, from: number): number {
   for (;;) {
     const code = text.charCodeAt(at);
     if (code < 128 && CLASSES[code] === BLANK) at += 1;
-    else if (code === 45 /* - */ && text.charCodeAt(at + 1) === 45) at = lineEnd(text, at);
+    else if (code === 45 /* - */ && text.charCodeAt(at + 1) === 45)
+      at = isOption(text, at) ? at + 2 : lineEnd(text, at);
     else if (code === 47 /* / */ && text.charCodeAt(at + 1) === 42 /* * */) at = commentEnd(text, at);
     else return at;
   }
 }
+
+const PURGE = /\bCLUSTER\s+PURGE\s+$/i;
+const UPTO = /--UPTO\s+[0-9]/iy;
+
+/** `CLUSTER PURGE --upto 7` has an option where all other statements have a comment: its dashes are blanks. */
+function isOption(text: string, at: number): boolean {
+  UPTO.lastIndex = at;
+  return UPTO.test(text) && PURGE.test(text.slice(Math.max(0, at - PURGE_LENGTH_MAX), at));
+}
+
+/** With the blanks around its words. */
+const PURGE_LENGTH_MAX = 64;
 
 function lineEnd(text: string, from: number): number {
   for (let at = from; at < text.length; at += 1) {

@@ -25,7 +25,7 @@ export function parseTypeRef(cursor: TokenCursor): TypeRef {
   name += secondWords(cursor, name);
   const args = cursor.isSymbol('(') ? typeArguments(cursor) : [];
   if (name === 'TIMESTAMP' || name === 'TIME') name += timeZoneWords(cursor);
-  if (cursor.isSymbol('[')) throw cursor.notSupported('array types');
+  if (cursor.isSymbol('[') || (name !== 'ARRAY' && cursor.isKeyword('ARRAY'))) throw cursor.notSupported('array types');
   return {start, end: cursor.previousEnd, name, args};
 }
 

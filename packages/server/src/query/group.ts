@@ -24,13 +24,15 @@ import type {DirectSelect} from './wider.ts';
 /** Groups, or distinct values inside aggregates, of one statement. */
 const GROUPS_MAX = 1_000_000;
 
+type DistinctKey = (value: Value, second: Value) => Value;
+
 interface AggregatePlan {
   readonly first: Eval | undefined;
   readonly second: Eval | undefined;
   readonly filter: Eval | undefined;
   readonly make: () => Accumulator;
   /** Given for DISTINCT. */
-  readonly distinctKey: ((value: Value) => Value) | undefined;
+  readonly distinctKey: DistinctKey | undefined;
   /** Distinct values are texts that come in their order. */
   readonly isSorted: boolean;
 }
@@ -114,7 +116,7 @@ function addAggregate(call: Call, keyCount: number, aggregates: AggregatePlan[],
     second: second?.eval,
     filter: call.filter && compileCondition(call.filter, scope, 'FILTER').eval,
     make: facts.make(inputType),
-    distinctKey: call.isDistinct ? hashKey(inputType) : undefined,
+    distinctKey: !call.isDistinct ? undefined : facts.given === 'pair' ? pairKey : hashKey(inputType),
     isSorted: facts.isOrdered === true,
   });
   return {type, eval: row => row.value(index), constant: undefined};
@@ -191,11 +193,13 @@ export class Grouping {
   }
 }
 
-function distinctState(inner: Accumulator, keyOf: (value: Value) => Value, total: {count: number}): Accumulator {
+const pairKey: DistinctKey = (y, x) => `${y} ${x}`;
+
+function distinctState(inner: Accumulator, keyOf: DistinctKey, total: {count: number}): Accumulator {
   const seen = new Set<Value>();
   return {
     add: (value, second) => {
-      const key = keyOf(value);
+      const key = keyOf(value, second);
       if (seen.has(key)) return;
       if (++total.count > GROUPS_MAX) throw tooMany('distinct values');
       seen.add(key);

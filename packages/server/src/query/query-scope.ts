@@ -26,6 +26,8 @@ export function queryScope(
   clause: string,
   layers: readonly Layer[] = [],
 ): ColumnScope {
+  // A program asks again when it is written, and must be answered by the tables that were found when the query was bound.
+  const subqueries = new Map<Expr, TypedExpr>();
   const scope: ColumnScope = {
     sources,
     ...(place.outer === undefined ? {} : {outer: place.outer}),
@@ -41,7 +43,11 @@ export function queryScope(
         if (answered !== undefined) return answered;
       }
       if (expr.kind === 'window') throw failAt(binder, expr, `window functions are not allowed in ${clause}`);
-      return subquery(binder, expr, scope, place);
+      const known = subqueries.get(expr);
+      if (known !== undefined) return known;
+      const answered = subquery(binder, expr, scope, place);
+      if (answered !== undefined) subqueries.set(expr, answered);
+      return answered;
     },
   };
   return scope;

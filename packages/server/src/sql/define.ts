@@ -96,7 +96,7 @@ export interface Services {
   };
   /** Waited for before an answer that may show ids which stand in no batch. */
   readonly secureIds: () => Promise<unknown> | undefined;
-  readonly newEnv: (session: Session, params: readonly Param[]) => Env;
+  readonly newEnv: (context: Pick<StatementContext, 'session' | 'params' | 'namespace'>) => Env;
 }
 
 export interface StatementContext {

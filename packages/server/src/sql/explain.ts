@@ -114,8 +114,8 @@ function counting(plan: SelectPlan): {counted: SelectPlan; counts: {read: number
   return {counted: {...counted, group: {...group, having: countedHaving}}, counts};
 }
 
-function envOf({services, session, params}: StatementContext): Env {
-  return services.newEnv(session, params);
+function envOf(context: StatementContext): Env {
+  return context.services.newEnv(context);
 }
 
 function answerText({rowCount, isTruncated}: {rowCount: number; isTruncated: boolean}): string {

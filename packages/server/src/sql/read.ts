@@ -63,7 +63,7 @@ function runDirect(
   open: OpenTable,
 ): StatementResult | Promise<StatementResult> {
   const schema = directTable(tree, context);
-  const env = context.services.newEnv(context.session, context.params);
+  const env = context.services.newEnv(context);
   const options = optionsOf(context, schema === undefined ? [] : [schema]);
   // Before the plan: what is wrong with the query must not tell of a table that the session may not read.
   const snapshot = schema === undefined ? undefined : open(schema);
@@ -89,7 +89,7 @@ function runDirect(
 async function runWide(tree: Query, context: StatementContext, open: OpenTable): Promise<StatementResult> {
   const {services} = context;
   const plan = widePlan(tree, context);
-  const env = services.newEnv(context.session, context.params);
+  const env = services.newEnv(context);
   const {duck, fileOf} = services;
   const options = optionsOf(
     context,
@@ -154,7 +154,7 @@ export async function readRows(
   const plan = planAnalytic(tree, options, tableFor(context), wanted);
   const {rows} = await runAnalytic(
     plan,
-    newEnv(context.session, context.params),
+    newEnv(context),
     {duck, fileOf, open: schema => openTable(context, schema)},
     {...optionsOf(context, []), defaultLimit: 0, maxLimit: 0},
   );

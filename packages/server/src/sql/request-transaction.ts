@@ -60,7 +60,7 @@ export class RequestTransaction {
       const {owner, transaction} = this.#open;
       throw fail.conflict(`request owner '${owner}' already has an active transaction '${transaction.id}'`);
     }
-    const id = services.newEnv(context.session, []).uuidV7();
+    const id = services.newEnv({...context, params: []}).uuidV7();
     const transaction = services.begin(this.#places(context), id);
     const beganMs = services.clock.monotonicMs();
     const owner = `sql-req-${services.nonce()}`;

@@ -65,6 +65,7 @@ const served: [sql: string, name: string][] = [
   ['CLUSTER STEP-DOWN', 'CLUSTER'],
   ['CLUSTER TRANSFER-LEADER 2', 'CLUSTER'],
   ['CLUSTER PURGE UPTO 100', 'CLUSTER'],
+  ['cluster  purge\n --upto 100 -- all of it', 'CLUSTER'],
   ["CLUSTER JOIN 2 RPC 'a:1' API 'http://a:2'", 'CLUSTER'],
 ];
 

@@ -15,7 +15,7 @@ export const cluster = defineStatement<{readonly action: string}>({
   doc: {
     topic: 'Cluster',
     syntax: [
-      'CLUSTER {SNAPSHOT | PURGE [UPTO] index | TRIGGER ELECTION | TRANSFER LEADER node | REBALANCE | STEPDOWN | CLEAR}',
+      'CLUSTER {SNAPSHOT | PURGE [--upto | UPTO] index | TRIGGER ELECTION | TRANSFER LEADER node | REBALANCE | STEPDOWN | CLEAR}',
       'CLUSTER JOIN node [RPC] address [API] address',
     ],
     about: 'Actions of a cluster. A server is one node, so each is refused once it is understood.',

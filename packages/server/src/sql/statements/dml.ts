@@ -50,9 +50,9 @@ function runInsert(
   {schema, scope}: Target,
   context: StatementContext,
 ): StatementResult | Promise<StatementResult> {
-  const {services, session, params, signal} = context;
+  const {services, session, signal} = context;
   const {source, onConflict, returning} = planOnce(tree, schema, context, planInsertion);
-  const env = services.newEnv(session, params);
+  const env = services.newEnv(context);
   const returned = returning?.collect(env);
   const answer = (count: number) => returned?.answer(session) ?? done(context, 'Inserted', count);
   const write = (rows: Value[][]) => {
@@ -137,10 +137,10 @@ async function change(
   verb: 'Updated' | 'Deleted',
 ): Promise<StatementResult> {
   const {schema, scope} = target(context, tree.table, tree.kind);
-  const {services, session, params, signal} = context;
+  const {services, session, signal} = context;
   const closed = hasClosedQueries(tree) ? await closeQueries(tree, context) : tree;
   const {how, returning} = changePlan(context, closed, schema);
-  const env = services.newEnv(session, params);
+  const env = services.newEnv(context);
   const returned = returning?.collect(env);
   const options = {signal, returning: returned?.add};
   const count =
@@ -159,14 +159,14 @@ async function changeByQuery(
   {query, types, decide}: ChangeQuery,
   options: WriteOptions,
 ): Promise<number> {
-  const {services, session, params} = context;
+  const {services} = context;
   const stale = new DbError(
     'WRITE_CONFLICT',
     `Rows of '${tableText(schema.name)}' kept changing between the queries of the statement and its writing; try again.`,
   );
   for (let decisions = 1; ; decisions++) {
     const found = await readValues(query, types, context);
-    const {keys: points, change: decided, shown} = decide(found, services.newEnv(session, params), stale);
+    const {keys: points, change: decided, shown} = decide(found, services.newEnv(context), stale);
     const request = {keys: {}, isReverse: false, bounds: [], columns: undefined, includeTombstones: false, points};
     try {
       const returning = options.returning && ((row: Row) => options.returning?.(shown(row)));
