@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import {connect, createServer, type Socket} from 'node:net';
 import {test} from 'node:test';
 import {setTimeout as sleep, setImmediate as turn} from 'node:timers/promises';
-import {Sessions} from '../auth/sessions.ts';
+import {developmentSession, Sessions} from '../auth/sessions.ts';
 import {TokenSigner} from '../auth/token.ts';
 import {readConfig} from '../config.ts';
 import {httpOptions} from '../http-options.ts';
+import type {Session} from '../model/session.ts';
 import {systemClock} from '../std/system-clock.ts';
 import {BodyBudget} from './body.ts';
 import {Compression} from './compression.ts';
@@ -15,6 +16,7 @@ import {DirectConnections} from './direct.ts';
 import type {SqlRequest, StatementResult} from './engine.ts';
 import {RateLimits} from './rate-limits.ts';
 import type {ServerState} from './server.ts';
+import {shareReads} from './shared-reads.ts';
 import {noLive} from './test-live.ts';
 import {Traffic} from './traffic.ts';
 
@@ -36,6 +38,12 @@ class Pair {
   far!: Socket;
   readonly direct: DirectConnections;
   readonly #server = createServer({allowHalfOpen: true, noDelay: true});
+
+  readonly sessions = new Sessions({
+    signer: new TokenSigner('of these tests alone'),
+    clock: systemClock,
+    isLocal: true,
+  });
 
   constructor(times: {headersMs?: number; idleMs?: number} = {}) {
     this.direct = new DirectConnections({
@@ -61,8 +69,9 @@ class Pair {
       this.text += chunk.toString('latin1');
     });
     this.far.on('error', quiet);
-    this.near = await accepted;
-    this.direct.take(this.near);
+    const reads = shareReads(await accepted);
+    this.near = reads.socket;
+    this.direct.take(reads);
   }
 
   send(sql: string): void {
@@ -97,7 +106,7 @@ class Pair {
   #state(): ServerState {
     return {
       options: {
-        sessions: new Sessions({signer: new TokenSigner('of these tests alone'), clock: systemClock, isLocal: true}),
+        sessions: this.sessions,
         auth: {} as ServerState['options']['auth'],
         runSql: request => {
           this.seen.push(request.sql);
@@ -310,3 +319,28 @@ for (const [what, bytes] of [
     assert.equal(pair.handedOver, 0);
   });
 }
+
+onPair(
+  'a statement whose caller is still being judged is the one that was sent, whatever others send meanwhile',
+  async pair => {
+    const other = new Pair();
+    await other.open();
+    try {
+      let judge = (_: Session) => {};
+      pair.sessions.authenticate = () =>
+        new Promise(resolve => {
+          judge = resolve;
+        });
+      pair.send('SELECT 1 -- mine');
+      await until(() => pair.near.bytesRead > 0);
+      await turn();
+      other.send('SELECT 2 -- others');
+      await until(() => other.answers === 1);
+      judge(developmentSession(undefined));
+      await until(() => pair.answers === 1);
+      assert.deepEqual([pair.seen, other.seen], [['SELECT 1 -- mine'], ['SELECT 2 -- others']]);
+    } finally {
+      await other.stop();
+    }
+  },
+);

@@ -21,6 +21,7 @@ import type {AddressLimit} from './rate-limits.ts';
 import {readUsualRequest, type UsualRequest} from './request-head.ts';
 import {SQL_PATH} from './routes.ts';
 import type {ServerState} from './server.ts';
+import type {SharedReads} from './shared-reads.ts';
 import {answerSql} from './sql-route.ts';
 
 /** Of one connection, besides the read that crosses it. */
@@ -56,8 +57,8 @@ export class DirectConnections {
     this.#dates = new HttpDate(() => options.state.options.clock.nowMs());
   }
 
-  take(socket: Socket): void {
-    const connection = new DirectConnection(this, socket);
+  take(reads: SharedReads): void {
+    const connection = new DirectConnection(this, reads);
     this.#open.add(connection);
   }
 
@@ -100,6 +101,7 @@ type AnswerEncoding = 'latin1' | 'utf8';
 class DirectConnection {
   readonly #all: DirectConnections;
   readonly #socket: Socket;
+  readonly #reads: SharedReads;
   readonly client: Client;
   /** Undefined: nothing is counted. */
   readonly #limit: AddressLimit | undefined;
@@ -114,15 +116,19 @@ class DirectConnection {
   #isFirst = true;
   #hasEnded = false;
 
-  constructor(all: DirectConnections, socket: Socket) {
+  constructor(all: DirectConnections, reads: SharedReads) {
+    const {socket} = reads;
     this.#all = all;
     this.#socket = socket;
+    this.#reads = reads;
     // Whoever passes requests on says so in headers, and those go to node:http.
     this.client = clientOf(socket.remoteAddress ?? '', {}, all.options.state.options.trustedProxies);
     this.#limit = all.options.state.rates.of(this.client);
     socket.setTimeout(all.options.headersMs);
-    socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose);
-    socket.on('timeout', this.#onTimeout).on('error', ignore);
+    reads.onBytes = this.#onBytes;
+    socket.on('end', this.#onEnd).on('close', this.#onClose).on('timeout', this.#onTimeout).on('error', ignore);
+    // Nothing comes by the stream but its end.
+    socket.resume();
   }
 
   get isIdle(): boolean {
@@ -173,14 +179,15 @@ class DirectConnection {
     if (bytes === undefined) return;
     this.#heldBytes -= bytes.length;
     if (this.#socket.isPaused() && !this.#isFull()) this.#socket.resume();
-    this.#onData(bytes);
+    this.#onBytes(bytes);
   };
 
-  readonly #onData = (bytes: Buffer) => {
+  /** They are good during the call alone. */
+  readonly #onBytes = (bytes: Buffer) => {
     // Nothing runs that could not be answered.
     if (!this.#socket.writable) return;
     if (this.#exchange !== undefined) {
-      this.#held.push(bytes);
+      this.#held.push(Buffer.from(bytes));
       this.#heldBytes += bytes.length;
       if (this.#isFull()) this.#socket.pause();
       return;
@@ -199,8 +206,10 @@ class DirectConnection {
     this.#isFirst = false;
     this.#exchange = new DirectExchange(this, request, bytes, state.newRequestId());
     this.#isInTurn = true;
-    answerSql(this.#exchange, state);
+    const exchange = this.#exchange;
+    answerSql(exchange, state);
     this.#isInTurn = false;
+    exchange.keepBody();
   };
 
   #isFull(): boolean {
@@ -211,7 +220,8 @@ class DirectConnection {
   #release(bytes: Buffer): void {
     const socket = this.#socket;
     this.#all.forget(this);
-    socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose);
+    this.#reads.onBytes = undefined;
+    socket.off('end', this.#onEnd).off('close', this.#onClose);
     socket.off('timeout', this.#onTimeout).off('error', ignore);
     socket.setTimeout(0);
     socket.pause();
@@ -249,7 +259,8 @@ class DirectExchange implements Exchange {
   onGone: (() => void) | undefined;
   readonly #connection: DirectConnection;
   readonly #bodyAt: number;
-  readonly #bytes: Buffer;
+  /** Undefined when the body was read out of them. */
+  #bytes: Buffer | undefined;
   #hasBegun = false;
 
   constructor(connection: DirectConnection, {headers, bodyAt}: UsualRequest, bytes: Buffer, requestId: string) {
@@ -269,7 +280,14 @@ class DirectExchange implements Exchange {
   }
 
   body(): string {
-    return decodeBody(this.#bytes, this.#bodyAt);
+    const bytes = this.#bytes!;
+    this.#bytes = undefined;
+    return decodeBody(bytes, this.#bodyAt);
+  }
+
+  /** A caller whose token somebody else judges: the body is read later, when other bytes are where it was. */
+  keepBody(): void {
+    if (this.#bytes !== undefined) this.#bytes = Buffer.from(this.#bytes);
   }
 
   get isGone(): boolean {

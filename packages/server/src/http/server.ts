@@ -32,6 +32,7 @@ import {Pipeline} from './pipeline.ts';
 import {type RateLimitOptions, RateLimits} from './rate-limits.ts';
 import {brokenRule} from './request-rules.ts';
 import {isLiveUpgrade} from './routes.ts';
+import {shareReads} from './shared-reads.ts';
 import {KILL_MS} from './sql-route.ts';
 import {Traffic} from './traffic.ts';
 
@@ -229,13 +230,15 @@ function takeConnections(server: Server, state: ServerState, warn: SteadyWarning
           handOver: serve,
           refuseSlow: socket => refuseMalformed({code: 'ERR_HTTP_REQUEST_TIMEOUT'}, socket),
         });
-  server.on('connection', (socket: Socket) => {
+  server.on('connection', (accepted: Socket) => {
+    const reads = direct && shareReads(accepted);
+    const socket = reads?.socket ?? accepted;
     traffic.connectionsTaken++;
     traffic.connectionsOpen++;
     socket.once('close', () => traffic.connectionsOpen--);
     if (!admission.admit(socket)) return;
-    if (direct === undefined) serve(socket);
-    else direct.take(socket);
+    if (reads === undefined) serve(socket);
+    else direct!.take(reads);
   });
   return direct;
 }
