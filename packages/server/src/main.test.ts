@@ -148,6 +148,20 @@ test('an unknown key of the config file is warned about by name', async () => {
   assert.equal(await exit, 0);
 });
 
+const told: [argument: string, code: number, output: RegExp][] = [
+  ['--version', 0, /^KalamDB \d+\.\d+\.\d+\n$/],
+  ['--help', 0, /^Usage: node \S+ \[CONFIG_PATH\]\n/],
+  ['--port', 1, /^KalamDB cannot start: There is no option --port\.\nUsage: /],
+  ['none.toml', 1, /^KalamDB cannot start: The config file none\.toml cannot be read: ENOENT\.\n$/],
+];
+for (const [argument, code, text] of told) {
+  test(`the argument ${argument} is answered, and no server started`, async () => {
+    const {exit, output} = start({}, argument);
+    assert.equal(await exit, code);
+    assert.match(output(), text);
+  });
+}
+
 test('the first file asks at once only for what every Node has, so that an old one can say that it is too old', async () => {
   const text = await readFile(new URL('main.mjs', import.meta.url), 'utf8');
   const imports = [...text.matchAll(/^import .*from '(.*)';$/gm)].map(match => match[0]);

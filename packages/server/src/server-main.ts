@@ -13,6 +13,7 @@ import {createHttpServer, type HttpServer, type HttpServerOptions} from './http/
 import {httpOptions} from './http-options.ts';
 import {openServerLog} from './server-log.ts';
 import {checkSigners, describeAccounts, startAccounts} from './start-accounts.ts';
+import {explainStart} from './start-errors.ts';
 import {systemClock} from './std/system-clock.ts';
 
 const DEFAULT_FILE = 'server.toml';
@@ -25,7 +26,16 @@ interface Running {
   readonly logger: pino.Logger;
 }
 
-await main();
+const USAGE = `Usage: node packages/server/src/main.mjs [CONFIG_PATH]
+
+Without CONFIG_PATH it is ${DEFAULT_FILE} of the working directory, if there is one. Variables of the environment outrank it.
+docs/reference/settings.md lists both.
+`;
+
+const option = process.argv[2];
+if (option === '--version') process.stdout.write(`KalamDB ${VERSION}\n`);
+else if (option === '--help') process.stdout.write(USAGE);
+else await main();
 
 async function main(): Promise<void> {
   let running: Running | undefined;
@@ -42,7 +52,7 @@ async function main(): Promise<void> {
     running = await start();
     if (stopping !== undefined) await shutDown(running, 'SIGTERM');
   } catch (error) {
-    failStart(error instanceof DbError ? error.message : explain(error));
+    failStart(explainStart(error));
   }
 }
 
@@ -104,6 +114,7 @@ async function buildDate(): Promise<string> {
 }
 
 async function loadConfig(argument: string | undefined): Promise<{config: Config; warnings: string[]}> {
+  if (argument?.startsWith('-')) throw new DbError('INVALID_INPUT', `There is no option ${argument}.\n${USAGE}`);
   const name = argument ?? DEFAULT_FILE;
   const text = await readFile(name, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (argument === undefined && error.code === 'ENOENT') return undefined;
@@ -134,14 +145,6 @@ async function shutDown({database, server, logger}: Running, signal: string): Pr
     logger.error({err: error}, 'The stop failed; what was acknowledged is in the log on disk.');
     process.exit(1);
   }
-}
-
-function explain(error: unknown): string {
-  const {code, address, port, stack} = error as NodeJS.ErrnoException & {address?: string; port?: number};
-  if (code === 'EADDRINUSE')
-    return `Port ${port} of ${address} is taken: another server runs there, or choose KALAMDB_SERVER_PORT.`;
-  if (code === 'EACCES' && port !== undefined) return `Port ${port} of ${address} may not be used by this account.`;
-  return stack ?? String(error);
 }
 
 function failStart(why: string): void {

@@ -97,6 +97,11 @@ export function checkJson(request: RequestHead): void {
   const type = request.headers['content-type'] ?? '';
   const isJson = type === 'application/json' || /^application\/json\s*(?:;|$)/i.test(type);
   if (isJson && (request.headers['content-encoding'] ?? 'identity') === 'identity') return;
+  if (/^multipart\/form-data\b/i.test(type))
+    throw new DbError(
+      'UNSUPPORTED_MEDIA_TYPE',
+      'Files (multipart/form-data) are not supported yet; send statements as Content-Type: application/json.',
+    );
   throw new DbError(
     'UNSUPPORTED_MEDIA_TYPE',
     'The request body must be sent as Content-Type: application/json, uncompressed.',

@@ -1,6 +1,7 @@
 /** The real disk, over node:fs. Short writes are continued; a write that makes no progress throws. */
 import fs from 'node:fs';
 import fsp from 'node:fs/promises';
+import {dirname} from 'node:path';
 import type {Disk, DiskFile} from './disk.ts';
 
 const FLAGS = {read: 'r', update: 'r+', create: 'wx+'} as const;
@@ -14,9 +15,7 @@ export const realDisk: Disk = {
   readFile: path => fsp.readFile(path),
   rename: (from, to) => fsp.rename(from, to),
   remove: path => fsp.unlink(path),
-  async makeDirectory(path) {
-    await fsp.mkdir(path, {recursive: true});
-  },
+  makeDirectory,
   removeDirectory: path => fsp.rmdir(path),
   async list(path) {
     try {
@@ -73,4 +72,25 @@ function fileOf(handle: fsp.FileHandle): DiskFile {
 function progress(bytesWritten: number): number {
   if (bytesWritten === 0) throw Object.assign(new Error('a write made no progress'), {code: 'EIO'});
   return bytesWritten;
+}
+
+/** Node's own way to make parents goes on for ever where a system answers ENOENT below a directory that is there, as in /proc. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await makeOne(path);
+  } catch (error) {
+    const parent = dirname(path);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || parent === path) throw error;
+    await makeDirectory(parent);
+    await makeOne(path);
+  }
+}
+
+async function makeOne(path: string): Promise<void> {
+  try {
+    await fsp.mkdir(path);
+  } catch (error) {
+    const isThere = (error as NodeJS.ErrnoException).code === 'EEXIST' && (await fsp.stat(path)).isDirectory();
+    if (!isThere) throw error;
+  }
 }

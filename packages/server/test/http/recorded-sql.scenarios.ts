@@ -246,6 +246,17 @@ export const SQL_ROUTE: readonly Recorded[] = [
     ...failed(415, 'UNSUPPORTED_MEDIA_TYPE', '<text>'),
   },
   {
+    name: 'files, which are not supported yet',
+    request: SQL,
+    headers: {...USER, 'content-type': 'multipart/form-data; boundary=x'},
+    body: '--x--',
+    ...failed(
+      415,
+      'UNSUPPORTED_MEDIA_TYPE',
+      'Files (multipart/form-data) are not supported yet; send statements as Content-Type: application/json.',
+    ),
+  },
+  {
     name: 'checks: the length of the text before it is split',
     ...asUser(`SELECT '${'x'.repeat(1024 * 1024)}`),
     ...failed(400, 'INVALID_SQL', 'SQL statement is invalid or not allowed'),
