@@ -107,7 +107,7 @@ function sweepingKinds({clock}: DatabaseOptions, core: Core, streams: Streams) {
   const {auth, hot, manifests, files, catalog} = core;
   const rows = createTables(rowsOptions(core, streams));
   return [
-    userCleanupJob({users: auth.users, tables: () => catalog.tables(), rows}),
+    userCleanupJob({users: auth.users, tables: () => catalog.tables(), rows, keys: auth.idempotency}),
     cleanupJob({manifests, files, clock}),
     streamEvictionJob({streams, current: incarnation => catalog.current(incarnation)}),
     auditRetentionJob({hot, clock, remove: ids => auth.audit.remove(ids)}),

@@ -59,11 +59,11 @@ export class IdempotencyKeys {
     {userId, key, asked}: KeyedRequest,
     run: (keep: KeepResults) => Promise<Results>,
   ): Promise<Results> {
-    const scope = {incarnation: schema.incarnation, owner: userId};
+    const scope = scopeOf(userId);
     const hash = createHash('sha256').update(JSON.stringify(asked)).digest('hex');
-    const kept = this.#find(scope, key);
-    if (kept !== undefined) return resultsOf(kept, hash) as Results;
-    const name = `${userId}\n${key}`;
+    const kept = this.#recordOf(scope, key);
+    if (kept !== undefined && this.#isLive(kept)) return resultsOf(kept, hash) as Results;
+    const name = nameOf(scope, key);
     if (this.#running.has(name))
       throw new DbError('IDEMPOTENCY_KEY_IN_USE', 'A request with this Idempotency-Key is running; try again.');
     this.#checkRoom(scope);
@@ -78,26 +78,37 @@ export class IdempotencyKeys {
   /** Removes what nobody may ask for any more. */
   async removeExpired(signal: AbortSignal): Promise<void> {
     const sinceMs = this.#clock.nowMs() - this.#limits.keepMs;
-    const owners = [...this.#hot.scopes(schema.incarnation)].filter(({oldestMs}) => oldestMs <= sinceMs);
-    for (const {scope} of owners) {
-      const keys: Uint8Array[] = [];
-      this.#hot.snapshot(scope).scan({}, false, (row, key) => {
-        if (!this.#isLive(IDEMPOTENCY_KEYS.fromRow(this.#view.at(row)))) keys.push(Uint8Array.from(key));
-        return true;
+    const old = [...this.#hot.scopes(schema.incarnation)].filter(({oldestMs}) => oldestMs <= sinceMs);
+    for (const {scope} of old) await this.#remove(scope, record => !this.#isLive(record), signal);
+  }
+
+  /** Removes all of a user who is gone: whoever gets the id is not answered what somebody else was. */
+  async forget(userId: UserId, signal: AbortSignal): Promise<void> {
+    await this.#remove(scopeOf(userId), () => true, signal);
+  }
+
+  async #remove(scope: ScopeKey, isOver: (record: IdempotencyRecord) => boolean, signal: AbortSignal): Promise<void> {
+    const keys: string[] = [];
+    this.#hot.snapshot(scope).scan({}, false, row => {
+      const record = IDEMPOTENCY_KEYS.fromRow(this.#view.at(row));
+      if (isOver(record)) keys.push(record.key);
+      return true;
+    });
+    for (let i = 0; i < keys.length; i += REMOVED_AT_ONCE) {
+      if (signal.aborted) return;
+      // Some may have been used again since, or be on their way to the log just now.
+      const over = keys.slice(i, i + REMOVED_AT_ONCE).filter(key => {
+        const record = this.#recordOf(scope, key);
+        return record !== undefined && isOver(record) && !this.#running.has(nameOf(scope, key));
       });
-      for (let i = 0; i < keys.length; i += REMOVED_AT_ONCE) {
-        if (signal.aborted) return;
-        const removes = keys.slice(i, i + REMOVED_AT_ONCE).map(key => ({scope, key}));
-        await this.#commit.write({removes, isUrgent: true});
-      }
+      const removes = over.map(key => ({scope, key: textKey(key)}));
+      if (removes.length > 0) await this.#commit.write({removes, isUrgent: true});
     }
   }
 
-  #find(scope: ScopeKey, key: string): IdempotencyRecord | undefined {
+  #recordOf(scope: ScopeKey, key: string): IdempotencyRecord | undefined {
     const row = this.#hot.get(scope, textKey(key));
-    if (row === undefined) return undefined;
-    const record = IDEMPOTENCY_KEYS.fromRow(this.#view.at(row));
-    return this.#isLive(record) ? record : undefined;
+    return row && IDEMPOTENCY_KEYS.fromRow(this.#view.at(row));
   }
 
   #isLive({kept_at: keptMicros}: IdempotencyRecord): boolean {
@@ -128,6 +139,15 @@ export class IdempotencyKeys {
     const record = {key, request_hash: hash, results, kept_at: BigInt(this.#clock.nowMs()) * 1000n};
     return {scope, key: textKey(key), row: encodeRow(schema, IDEMPOTENCY_KEYS.toValues(record), 0)};
   }
+}
+
+function scopeOf(userId: UserId): ScopeKey {
+  return {incarnation: schema.incarnation, owner: userId};
+}
+
+/** A key has no line break in it. */
+function nameOf({owner}: ScopeKey, key: string): string {
+  return `${owner}\n${key}`;
 }
 
 function resultsOf({request_hash: hash, results}: IdempotencyRecord, asked: string): unknown {

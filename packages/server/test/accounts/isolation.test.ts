@@ -5,7 +5,7 @@
  *     a world with ana alone  ana's statement ┘             and so for bob
  *
  * The tables are a (USER, hot), b (USER, flushed and written again) and c (STREAM); s is SHARED and the same in all worlds. Statements are random
- * ones of every shape: queries of `test/sql/wide.ts`, through views, in EXECUTE AS, in batches, and changes of rows of every kind. Rows, counts,
+ * ones of every shape: queries of `test/sql/wide.ts`, through views, in EXECUTE AS, in batches, with keys that both use, and changes of rows of every kind. Rows, counts,
  * messages, codes and texts of errors are compared, so none of them can tell of the other; and at the end each has the rows they would have alone.
  *
  *     KALAMDB_ISOLATION_STATEMENTS=100000 node --test packages/server/test/accounts/isolation.test.ts     more statements
@@ -25,6 +25,9 @@ const SEED = Number(process.env['KALAMDB_ISOLATION_SEED'] ?? 1);
 const FLUSH_EVERY = 100;
 /** Queries that run on DuckDB, which take most of the time. */
 const WIDE = 0.1;
+const KEYED = 0.1;
+/** Of a user; fewer than are kept. */
+const KEYS_MAX = 900;
 const USERS = ['ana', 'bob'] as const;
 type User = (typeof USERS)[number];
 
@@ -64,10 +67,12 @@ test(`${STATEMENTS} random statements of two users tell neither of the other`, {
   }
   for (let i = 0; i < STATEMENTS; i++) {
     const user = random.pick(USERS);
-    const sql = statement(random, user);
-    const [seen, expected] = await Promise.all([answer(both, user, sql), answer(alone[user], user, sql)]);
-    if (seen !== expected)
-      assert.fail(`seed ${SEED}, statement ${i} of ${user}: ${sql}\n${difference(seen, expected)}`);
+    const {sql, key} = maybeKeyed(random, user, statement(random, user), i);
+    const [seen, expected] = await Promise.all([answer(both, user, sql, key), answer(alone[user], user, sql, key)]);
+    if (seen !== expected) {
+      const said = `${sql}${key === undefined ? '' : ` with the key ${key}`}`;
+      assert.fail(`seed ${SEED}, statement ${i} of ${user}: ${said}\n${difference(seen, expected)}`);
+    }
     counts[seen.startsWith('error') ? 'errors' : 'answers']++;
     if (i % FLUSH_EVERY === FLUSH_EVERY - 1) await flushAll();
   }
@@ -185,12 +190,30 @@ function statement(random: Random, user: User): string {
   }
 }
 
+interface Request {
+  readonly sql: string;
+  readonly key?: string;
+}
+
+const sent: Record<User, Request[]> = {ana: [], bob: []};
+
+/** Some carry an Idempotency-Key: a new one, one that the other has used too, or one of their own once more. */
+function maybeKeyed(random: Random, user: User, sql: string, index: number): Request {
+  if (!random.chance(KEYED)) return {sql};
+  const own = sent[user];
+  if (own.length >= KEYS_MAX || (own.length > 0 && random.chance(0.3))) return random.pick(own);
+  const others = sent[user === 'ana' ? 'bob' : 'ana'];
+  const key = others.length > 0 && random.chance(0.5) ? random.pick(others).key! : `key-${index}`;
+  own.push({sql, key});
+  return {sql, key};
+}
+
 /** Everything the caller sees, in an order of its own where the statement gives none. */
-async function answer(world: TestDatabase, user: User, sql: string): Promise<string> {
+async function answer(world: TestDatabase, user: User, sql: string, idempotencyKey?: string): Promise<string> {
   const session: Session = {userId: user as string as UserId, role: 'user', proof: {kind: 'development'}};
   const signal = new AbortController().signal;
   try {
-    const results = await world.runSql({sql, params: [], namespace: 'w', session, signal});
+    const results = await world.runSql({sql, params: [], namespace: 'w', session, signal, idempotencyKey});
     const seen = results.map(({rows, ...rest}) => ({
       ...rest,
       rows: rows === undefined || rest.isTruncated ? null : shown(sql, rows),

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import {after, before, describe, test} from 'node:test';
 import {TokenSigner} from '../../src/auth/token.ts';
+import type {UserId} from '../../src/model/names.ts';
 import {flush, openTestDatabase, TEST_OPTIONS, type TestDatabase} from '../test-database.ts';
 import {LateClock, until} from './late-clock.ts';
 
@@ -20,9 +21,17 @@ describe('a dropped account', () => {
     return `Bearer ${new TokenSigner(TEST_OPTIONS.auth.secret!).sign(claims)}`;
   };
   let oldToken: string;
+  const once = (user: string, key: string) => {
+    const session = {userId: user as UserId, role: 'user', proof: {kind: 'development'}} as const;
+    const sql = "INSERT INTO app.more VALUES ('once') ON CONFLICT DO NOTHING";
+    const {signal} = new AbortController();
+    return database.runSql({sql, params: [], namespace: undefined, session, signal, idempotencyKey: key});
+  };
 
   before(async () => {
-    database = await openTestDatabase({clock, grace: {days: 30, checkMs: 10}});
+    const idempotency = {keepMs: 90 * DAY_MS, keysPerUserMax: 10, keysMax: 10};
+    const auth = {...TEST_OPTIONS.auth, idempotency};
+    database = await openTestDatabase({clock, auth, grace: {days: 30, checkMs: 10}});
     await database.sql(`CREATE NAMESPACE app;
       CREATE USER TABLE app.notes (id INT PRIMARY KEY, body TEXT);
       CREATE USER TABLE app.more (id TEXT PRIMARY KEY);
@@ -40,6 +49,7 @@ describe('a dropped account', () => {
       await write('INSERT INTO app.events VALUES (1), (2)');
       await database.sql(`INSERT INTO app.board VALUES (${user.charCodeAt(0)})`);
     }
+    await once('ana', 'used');
     await database.sql("DROP USER 'ana'");
     oldToken = tokenOf('ana');
   });
@@ -69,7 +79,7 @@ describe('a dropped account', () => {
     const jobs = "SELECT status, message, parameters FROM system.jobs WHERE job_type = 'user_cleanup'";
     await until(async () => (await database.sql(jobs)).rows[0]?.[0] === 'completed');
     const [[, message, parameters]] = (await database.sql(jobs)).rows as [[string, string, string]];
-    assert.equal(message, "Removed user 'ana' and 2505 rows");
+    assert.equal(message, "Removed user 'ana' and 2506 rows");
     assert.match(JSON.stringify(parameters), /user_id.*ana.*cascade.*true/);
     const audit = "SELECT actor_user_id, target, result FROM system.audit_log WHERE action = 'PURGE_USER'";
     assert.deepEqual((await database.sql(audit)).rows, [['system', 'ana', 'success']]);
@@ -96,6 +106,8 @@ describe('a dropped account', () => {
       assert.throws(() => sessions.authenticate(oldToken), {code: 'INVALID_CREDENTIALS'});
       assert.equal((await sessions.authenticate(tokenOf('ana')))?.userId, 'ana');
     }
+    assert.equal((await once('ana', 'used'))[0]!.rowCount, 1, 'what the first ana was answered is not kept');
+    assert.equal(await countOf('ana', 'more'), '1');
   });
 
   test('is still there if its rows could not be taken away', async () => {

@@ -1,13 +1,14 @@
 /**
  * User cleanup job: takes away a dropped account whose time of grace is over, with all rows that are its own.
  *
- *     rows of USER and STREAM tables, table by table ─ then, in one batch: the account, the end of its sessions, the row in the audit log
+ *     rows of USER and STREAM tables, table by table ─ the keys of requests ─ then, in one batch: the account, the end of its sessions, the row in the audit log
  *
  * Laws: the id is free only when its rows were taken away, so it does not come to mean somebody else's. What the user wrote into SHARED tables
  * belongs to those. Stopped half way, the account is still there and the next one goes on.
  */
 
 import type {Accounts} from '../../auth/accounts.ts';
+import type {IdempotencyKeys} from '../../auth/idempotency-keys.ts';
 import {scopeFor} from '../../auth/scope.ts';
 import type {Users} from '../../auth/users.ts';
 import type {Schema} from '../../model/schema.ts';
@@ -36,11 +37,13 @@ export interface UserCleanupOptions {
   readonly users: Users;
   readonly tables: () => readonly Schema[];
   readonly rows: Tables;
+  /** What requests of the user were answered. */
+  readonly keys: Pick<IdempotencyKeys, 'forget'>;
 }
 
 const DAY_MICROS = 86_400_000_000n;
 
-export function userCleanupJob({users, tables, rows}: UserCleanupOptions) {
+export function userCleanupJob({users, tables, rows, keys}: UserCleanupOptions) {
   return defineJobKind<UserCleanupParams>({
     name: 'user_cleanup',
     prefix: 'UC',
@@ -54,6 +57,8 @@ export function userCleanupJob({users, tables, rows}: UserCleanupOptions) {
           signal.throwIfAborted();
           count += await clearScope(rows, scopeFor(session, schema, 'write'), schema, signal);
         }
+        await keys.forget(session.userId, signal);
+        signal.throwIfAborted();
       });
       if (!isPurged) return {status: 'skipped', message: `User '${id}' is not there any more`};
       const message = `Removed user '${id}' and ${count} rows`;
