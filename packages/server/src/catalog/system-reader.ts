@@ -64,7 +64,8 @@ function masked(column: string, value: Value): Value {
   return MASKED.has(column) ? MASK : value;
 }
 
-function snapshotOf(schema: Schema, rows: readonly (readonly Value[])[]): TableSnapshot {
+/** Of a table that is nothing but these rows. */
+export function snapshotOf(schema: Schema, rows: readonly (readonly Value[])[]): TableSnapshot {
   return {
     schema,
     coldRowCount: 0,

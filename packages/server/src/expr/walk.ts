@@ -2,6 +2,7 @@
  * Walks over syntax trees by an explicit stack, so that no tree is too deep. Queries inside expressions are walked through.
  */
 import type {
+  ChangingWith,
   Delete,
   Expr,
   FromItem,
@@ -110,9 +111,15 @@ export function windowParts({partitionBy, orderBy, frame}: WindowSpec): Expr[] {
   return present(...partitionBy, ...ordered(orderBy), ...bounds);
 }
 
+type Tree = Query | Insert | Update | Delete | ChangingWith;
+
+const partsOf = ({changes, last}: ChangingWith) => [...changes.map(({change}) => change), last];
+
 /** The expressions a statement holds, those of the queries below WITH, FROM and UNION with them. */
-export function expressionsOf(statement: Query | Insert | Update | Delete): Expr[] {
+export function expressionsOf(statement: Tree): Expr[] {
   switch (statement.kind) {
+    case 'changingWith':
+      return partsOf(statement).flatMap(part => expressionsOf(part));
     case 'select':
     case 'set':
     case 'values': {
@@ -174,7 +181,8 @@ function eachQuery(root: Query, visit: (query: Query) => void): void {
 }
 
 /** Every table that the statement names, wherever it does; names of WITH queries are among them. */
-export function tablesOf(statement: Query | Insert | Update | Delete): TableRef[] {
+export function tablesOf(statement: Tree): TableRef[] {
+  if (statement.kind === 'changingWith') return partsOf(statement).flatMap(part => tablesOf(part));
   const found: TableRef[] = [];
   const addFrom = (items: readonly FromItem[]) =>
     eachFromItem(items, item => {
@@ -237,7 +245,7 @@ function fromExpressions(from: readonly FromItem[]): Expr[] {
 }
 
 /** The highest `$n` of a statement: how many parameters it needs. */
-export function maxParam(statement: Query | Insert | Update | Delete): number {
+export function maxParam(statement: Tree): number {
   let most = 0;
   walk(expressionsOf(statement), expr => {
     if (expr.kind === 'param') most = Math.max(most, expr.index);

@@ -232,6 +232,14 @@ export function typeJson(type: DataType): DataTypeJson {
   return TYPES[type.name].json;
 }
 
+/** The type that `typeJson` says so. */
+export function typeOfJson(json: DataTypeJson): DataType {
+  if (typeof json === 'string') return {name: NAMES_BY_JSON.get(json)!} as DataType;
+  return 'Decimal' in json ? {name: 'decimal', ...json.Decimal} : {name: 'embedding', dimension: json.Embedding};
+}
+
+const NAMES_BY_JSON = new Map(Object.entries(TYPES).map(([name, {json}]) => [json as string, name]));
+
 export function sameType(a: DataType, b: DataType): boolean {
   if (a.name === 'embedding' && b.name === 'embedding') return a.dimension === b.dimension;
   if (a.name !== 'decimal' || b.name !== 'decimal') return a.name === b.name;

@@ -336,6 +336,20 @@ export interface Delete extends Node {
   readonly returning: readonly SelectItem[];
 }
 
+/** `WITH x AS (DELETE …), y AS (query) INSERT …`: changes of rows inside of WITH, each with the queries of it that stand before it. */
+export interface ChangingWith extends Node {
+  readonly kind: 'changingWith';
+  readonly changes: readonly WithChange[];
+  readonly last: Query | Insert | Update | Delete;
+}
+
+export interface WithChange extends Node {
+  readonly name: Name;
+  /** Empty: the names of what RETURNING shows. */
+  readonly columns: readonly Name[];
+  readonly change: Insert | Update | Delete;
+}
+
 export interface ColumnDef extends Node {
   readonly name: Name;
   readonly type: TypeRef;

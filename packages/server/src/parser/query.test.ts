@@ -235,7 +235,7 @@ const UNSUPPORTED: [sql: string, what: string, column: number][] = [
   ['SELECT 1 FROM a JOIN b USING (x) AS j', 'an alias of USING', 34],
   ['SELECT a FROM t GROUP BY ALL', 'GROUP BY ALL and DISTINCT', 26],
   ['WITH a AS (SELECT 1) INSERT INTO t TABLE a', 'INSERT as a query', 22],
-  ['WITH a AS (DELETE FROM t) SELECT 1', 'DELETE inside WITH', 12],
+  ['WITH a AS (DELETE FROM t) SELECT 1', 'DELETE inside WITH, other than at the top of a statement', 12],
   [
     'WITH RECURSIVE a AS (SELECT 1) CYCLE x SET y USING z SELECT 1',
     'the SEARCH and CYCLE clauses of WITH RECURSIVE',

@@ -161,19 +161,37 @@ export function withClause(cursor: TokenCursor): With | undefined {
 
 function parseWith(cursor: TokenCursor): With {
   const start = cursor.start;
-  cursor.expectKeyword('WITH');
-  // Before AS or `(` the word is the name of a table.
-  const isRecursive = cursor.isKeyword('RECURSIVE') && !cursor.isKeyword('AS', 1) && !cursor.isSymbol('(', 1);
-  if (isRecursive) cursor.next();
+  const isRecursive = withWord(cursor);
   const tables = [withTable(cursor)];
   while (cursor.acceptSymbol(',')) tables.push(withTable(cursor));
   return {start, end: cursor.previousEnd, isRecursive, tables};
 }
 
+/** Consumes `WITH [RECURSIVE]`. Is it recursive? */
+export function withWord(cursor: TokenCursor): boolean {
+  cursor.expectKeyword('WITH');
+  // Before AS or `(` the word is the name of a table.
+  const isRecursive = cursor.isKeyword('RECURSIVE') && !cursor.isKeyword('AS', 1) && !cursor.isSymbol('(', 1);
+  if (isRecursive) cursor.next();
+  return isRecursive;
+}
+
 const WRITING = ['INSERT', 'UPDATE', 'DELETE', 'MERGE'] as const;
 
-/** `name (columns) AS MATERIALIZED (query)` */
 function withTable(cursor: TokenCursor): WithTable {
+  const {inside: query, ...table} = withPart(cursor, () => {
+    if (WRITING.some(word => cursor.isKeyword(word)))
+      throw cursor.notSupported(`${cursor.raw.toUpperCase()} inside WITH, other than at the top of a statement`);
+    return parseQuery(cursor);
+  });
+  return {...table, query};
+}
+
+/** `name (columns) AS MATERIALIZED (…)`: `read` consumes what stands in the brackets. */
+export function withPart<Inside>(
+  cursor: TokenCursor,
+  read: () => Inside,
+): Omit<WithTable, 'query'> & {readonly inside: Inside} {
   const name = cursor.columnName('a query name');
   const columns = cursor.isSymbol('(') ? columnNames(cursor) : [];
   cursor.expectKeyword('AS');
@@ -183,14 +201,12 @@ function withTable(cursor: TokenCursor): WithTable {
   if (isSaid) cursor.expectKeyword('MATERIALIZED');
   const outside = enter(cursor, 'Query');
   cursor.expectSymbol('(');
-  if (WRITING.some(word => cursor.isKeyword(word)))
-    throw cursor.notSupported(`${cursor.raw.toUpperCase()} inside WITH`);
-  const query = parseQuery(cursor);
+  const inside = read();
   cursor.expectSymbol(')');
   leave(cursor, outside);
   const end = cursor.previousEnd;
   if (cursor.isKeyword('SEARCH') || cursor.isKeyword('CYCLE')) {
     throw cursor.notSupported('the SEARCH and CYCLE clauses of WITH RECURSIVE');
   }
-  return {start: name.start, end, name, columns, query, materialized: isSaid ? !isNot : undefined};
+  return {start: name.start, end, name, columns, inside, materialized: isSaid ? !isNot : undefined};
 }

@@ -28,6 +28,7 @@ import {SYSTEM_NAMESPACE, type SystemColumn, type SystemRecord, type SystemTable
 import {SystemTable} from '../system/index.ts';
 import type {StorageRecord} from '../system/storages.ts';
 import type {Place, TableSnapshot, Tables, Transaction} from '../table/table.ts';
+import type {GivenTable} from './given.ts';
 import type {OpenTransactions} from './open-transactions.ts';
 import type {RequestTransaction} from './request-transaction.ts';
 import type {StatementDoc} from './statement-doc.ts';
@@ -116,6 +117,8 @@ export interface StatementContext {
   /** Where rows are read and written: the database, or the transaction that is open. */
   readonly tables: Tables;
   readonly transaction: RequestTransaction;
+  /** What the changes of its WITH gave, by their names. */
+  readonly given?: ReadonlyMap<string, GivenTable>;
 }
 
 export type Executor = 'direct' | 'analytic';

@@ -2,9 +2,11 @@
  * Heads: which statement a text begins. The longest head that matches wins; what matches none is told what could have stood there.
  */
 import type {DbError} from '@kalamdb/protocol/errors.ts';
+import {changesInWith} from '../parser/changing-with.ts';
 import type {TokenCursor} from '../parser/cursor.ts';
 import {changeBehindWith} from '../parser/dml.ts';
 import type {StatementKind} from './define.ts';
+import {changingWith} from './statements/changing-with.ts';
 import {deleteRows, insertRows, updateRows} from './statements/dml.ts';
 import {STATEMENTS} from './statements/index.ts';
 import {NOT_YET} from './statements/not-yet.ts';
@@ -35,6 +37,7 @@ const CHANGES = {INSERT: insertRows, UPDATE: updateRows, DELETE: deleteRows} as 
 
 export function matchHead(cursor: TokenCursor): StatementKind {
   if (cursor.isSymbol('(')) return select;
+  if (changesInWith(cursor)) return changingWith;
   const change = changeBehindWith(cursor);
   if (change !== undefined) return CHANGES[change];
   const candidates = BY_WORD.get(cursor.raw.toUpperCase()) ?? [];

@@ -22,6 +22,7 @@ import {type DirectSelect, widerThanDirect} from '../query/wider.ts';
 import {JOBS} from '../system/jobs.ts';
 import type {TableSnapshot} from '../table/table.ts';
 import {resolveName, type StatementContext, type StatementResult} from './define.ts';
+import {givenSchema, givenSnapshot} from './given.ts';
 import {planOnce} from './plan-memo.ts';
 
 /** System tables are lists people page through by hand: no default limit, only the cap. */
@@ -54,7 +55,8 @@ function isDirect(tree: Query): tree is DirectSelect {
 }
 
 function namesView({from}: DirectSelect, context: StatementContext): boolean {
-  return from.length > 0 && context.services.catalog.view(resolveName(context, from[0]!.table)) !== undefined;
+  if (from.length === 0 || givenSchema(context, from[0]!.table) !== undefined) return false;
+  return context.services.catalog.view(resolveName(context, from[0]!.table)) !== undefined;
 }
 
 function runDirect(
@@ -123,7 +125,9 @@ export function widerReason(tree: Query, context: StatementContext): string | un
 }
 
 function directTable({from}: DirectSelect, context: StatementContext): Schema | undefined {
-  return from.length === 0 ? undefined : findTable(context, from[0]!.table);
+  if (from.length === 0) return undefined;
+  const {table} = from[0]!;
+  return givenSchema(context, table) ?? findTable(context, table);
 }
 
 export function directPlan(
@@ -184,6 +188,8 @@ function isCurrent({uses, views}: AnalyticPlan, context: StatementContext): bool
 /** Finds a table that this session may read, or a view, which holds no rows. */
 export function tableFor(context: StatementContext): TableOf {
   return (ref, hint) => {
+    const given = givenSchema(context, ref);
+    if (given !== undefined) return given;
     const view = context.services.catalog.view(resolveName(context, ref));
     if (view !== undefined) return view;
     const schema = findTable(context, ref, hint);
@@ -194,6 +200,8 @@ export function tableFor(context: StatementContext): TableOf {
 
 /** The rows this session may read, at this moment. */
 export function openTable(context: StatementContext, schema: Schema): TableSnapshot {
+  const given = givenSnapshot(context, schema);
+  if (given !== undefined) return given;
   const {services, session} = context;
   const scope = services.scopeFor(session, schema, 'read');
   return schema.kind === 'system' ? services.openSystem(schema, session) : context.tables.snapshot(scope, schema);

@@ -13,7 +13,7 @@ import type {Session} from '../model/session.ts';
 import type {View} from '../model/view.ts';
 import {viewQuery} from '../query/bind-view.ts';
 import type {WriteRow} from '../table/commit.ts';
-import type {Place, Tables, Transaction} from '../table/table.ts';
+import type {Place, Transaction} from '../table/table.ts';
 import {resolveName, type Services, type StatementContext, type StatementKind} from './define.ts';
 import {sessionOf} from './gate.ts';
 import type {OpenTransaction} from './open-transactions.ts';
@@ -39,7 +39,7 @@ export class RequestTransaction {
   }
 
   /** Where the statements read and write: the open transaction. */
-  get tables(): Tables | undefined {
+  get tables(): Transaction | undefined {
     return this.#open?.transaction;
   }
 
@@ -117,13 +117,24 @@ export class RequestTransaction {
     for (const {kind, tree, target} of this.#statements.slice(this.#next)) {
       if (!kind.takesParams) continue;
       const session = sessionOf(context.services, caller, target);
-      for (const schema of schemasOf(context, tree as Parameters<typeof tablesOf>[0])) {
-        const id = `${schema.incarnation} ${session.userId}`;
-        const place = places.has(id) ? undefined : placeOf(context, session, schema);
-        if (place !== undefined) places.set(id, place);
-      }
+      addPlaces(places, {...context, session}, tree as Parameters<typeof tablesOf>[0]);
     }
     return [...places.values()];
+  }
+}
+
+/** What the session may read of the tables that the statement names. */
+export function placesOf(context: BeginContext, tree: Parameters<typeof tablesOf>[0]): Place[] {
+  const places = new Map<string, Place>();
+  addPlaces(places, context, tree);
+  return [...places.values()];
+}
+
+function addPlaces(places: Map<string, Place>, context: BeginContext, tree: Parameters<typeof tablesOf>[0]): void {
+  for (const schema of schemasOf(context, tree)) {
+    const id = `${schema.incarnation} ${context.session.userId}`;
+    const place = places.has(id) ? undefined : placeOf(context, context.session, schema);
+    if (place !== undefined) places.set(id, place);
   }
 }
 

@@ -146,6 +146,8 @@ export interface TransactionFacts {
 export interface Transaction extends Tables {
   readonly id: string;
   readonly facts: TransactionFacts;
+  /** For a statement of several parts: they read what is there now, and none sees what another writes. No row may be written by two of them. */
+  frozen(): Tables;
   savepoint(name: string): void;
   /** Throws if there is none of that name. It stays, those after it go. */
   rollbackTo(name: string): void;

@@ -37,6 +37,7 @@ import type {
   Place,
   ScanRequest,
   TableSnapshot,
+  Tables,
   Transaction,
   TransactionFacts,
   WriteOptions,
@@ -99,6 +100,30 @@ class OpenTransaction implements Transaction {
   }
 
   snapshot(scope: Scope, schema: Schema): TableSnapshot {
+    return this.#snapshot(scope, schema, this.#own);
+  }
+
+  insert(scope: Scope, schema: Schema, rows: readonly (readonly Value[])[], how: InsertOptions): Promise<number> {
+    return this.#insert(scope, schema, rows, how, this.#own);
+  }
+
+  change(scope: Scope, schema: Schema, request: ScanRequest, change: Change, how: WriteOptions): Promise<number> {
+    return this.#change(scope, schema, request, change, how, this.#own);
+  }
+
+  frozen(): Tables {
+    const scopes = [...this.#written.values()].map(({scope}) => scope);
+    const frozen = new Map(scopes.map(scope => [scopeId(scope), this.#own.snapshot(scope)]));
+    const nothing = createHot({slabBytes: OWN_SLAB_BYTES});
+    const own: OwnRows = {snapshot: scope => frozen.get(scopeId(scope)) ?? nothing.snapshot(scope)};
+    return {
+      snapshot: (scope, schema) => this.#snapshot(scope, schema, own),
+      insert: (scope, schema, rows, how) => this.#insert(scope, schema, rows, how, own),
+      change: (scope, schema, request, change, how) => this.#change(scope, schema, request, change, how, own),
+    };
+  }
+
+  #snapshot(scope: Scope, schema: Schema, own: OwnRows): TableSnapshot {
     checkCurrent(this.#options, schema);
     if (!TABLE_KINDS[schema.kind].isDurable)
       return this.#streams.get(scopeId(scope)) ?? this.#options.streams.snapshot(scope, schema);
@@ -107,28 +132,46 @@ class OpenTransaction implements Transaction {
     return openSnapshot({
       schema,
       schemaOf: version => schemaOf(schema.incarnation, version),
-      hot: this.#seen(place),
+      hot: seen(place, own),
       cold,
       manifest: place.manifest,
       release() {},
     });
   }
 
-  async insert(scope: Scope, schema: Schema, rows: readonly (readonly Value[])[], how: InsertOptions): Promise<number> {
+  async #insert(
+    scope: Scope,
+    schema: Schema,
+    rows: readonly (readonly Value[])[],
+    how: InsertOptions,
+    own: OwnRows,
+  ): Promise<number> {
     const place = this.#writable(scope, schema);
     this.#options.memory.check();
     const {type} = schema.columns[schema.primaryKey]!;
     const keys = rows.map(row => encodeKey(type, row[schema.primaryKey]!));
-    const decided = await decideInsert(this.#asked(schema, keys, how), rows, how.onConflict, this.#visit(place, how));
-    return this.#keep(place, decided, how);
+    const decided = await decideInsert(
+      this.#asked(schema, keys, how),
+      rows,
+      how.onConflict,
+      this.#visit(place, how, own),
+    );
+    return this.#keep(place, decided, how, own);
   }
 
-  async change(scope: Scope, schema: Schema, request: ScanRequest, change: Change, how: WriteOptions): Promise<number> {
+  async #change(
+    scope: Scope,
+    schema: Schema,
+    request: ScanRequest,
+    change: Change,
+    how: WriteOptions,
+    own: OwnRows,
+  ): Promise<number> {
     const place = this.#writable(scope, schema);
-    const open = () => this.snapshot(scope, schema);
+    const open = () => this.#snapshot(scope, schema, own);
     const keys = [...(request.points ?? (await candidates(open, schema, request, change, how)))];
-    const decided = await decideChange(this.#asked(schema, keys, how), change, this.#visit(place, how));
-    return this.#keep(place, decided, how);
+    const decided = await decideChange(this.#asked(schema, keys, how), change, this.#visit(place, how, own));
+    return this.#keep(place, decided, how, own);
   }
 
   savepoint(name: string): void {
@@ -221,10 +264,6 @@ class OpenTransaction implements Transaction {
     return isOfMoment;
   }
 
-  #seen({scope, hot}: Captured): HotSnapshot {
-    return overlay(hot, this.#own.snapshot(scope));
-  }
-
   #writable(scope: Scope, schema: Schema): Captured {
     if (!TABLE_KINDS[schema.kind].isDurable)
       throw fail.invalidOperation('stream tables are not supported inside explicit transactions');
@@ -243,8 +282,8 @@ class OpenTransaction implements Transaction {
     return {schema, keys, wantsImages: returning !== undefined, isWatched, spend};
   }
 
-  #visit(place: Captured, {signal}: WriteOptions): Visit {
-    const ground = {hot: this.#seen(place), manifest: place.manifest};
+  #visit(place: Captured, {signal}: WriteOptions, seenOwn: OwnRows): Visit {
+    const ground = {hot: seen(place, seenOwn), manifest: place.manifest};
     return (keys, offer) =>
       visitNewest(this.#options, place.schema, ground, keys, (row, keyIndex, hot) => {
         throwIfOver(signal);
@@ -253,18 +292,20 @@ class OpenTransaction implements Transaction {
   }
 
   /** Keeps what was decided. Returns how many rows that are. */
-  #keep(place: Captured, decided: readonly Decided[], {signal, returning}: WriteOptions): number {
+  #keep(place: Captured, decided: readonly Decided[], {signal, returning}: WriteOptions, seenOwn: OwnRows): number {
     throwIfOver(signal);
     const {hot, commit} = this.#options;
     const {scope, schema} = place;
     const id = scopeId(scope);
     const view = viewOf(this.#options, schema);
+    const decidedOn = seenOwn.snapshot(scope);
     let count = 0;
     for (const {key, row, image, before, isCold} of decided) {
       if (row !== undefined) {
         const newest = hot.get(scope, key);
         if (newest !== undefined && rowSeq(newest) > this.#moment) throw this.#conflict(schema, CHANGED);
         const own = this.#own.get(scope, key);
+        if (own !== undefined && !isSame(own, decidedOn.get(key))) throw writtenTwice(schema);
         const replaced = own ?? place.hot.get(key);
         const isOverCold = replaced === undefined ? isCold : (rowFlags(replaced) & FLAG_COLD_PREDECESSOR) !== 0;
         setRowFlags(row, 0, rowFlags(whole(row)) | (isOverCold ? FLAG_COLD_PREDECESSOR : 0));
@@ -374,6 +415,21 @@ class OpenTransaction implements Transaction {
       `transaction '${this.id}' was rolled back: table '${tableText(schema.name)}' ${why}. Try it again.`,
     );
   }
+}
+
+/** Rows of the transaction's own, as some statement sees them. */
+type OwnRows = Pick<Hot, 'snapshot'>;
+
+function seen({scope, hot}: Captured, own: OwnRows): HotSnapshot {
+  return overlay(hot, own.snapshot(scope));
+}
+
+function isSame(row: RowBytes, other: RowBytes | undefined): boolean {
+  return other !== undefined && rowSeq(row) === rowSeq(other);
+}
+
+function writtenTwice({name}: Schema): DbError {
+  return fail.execution(`a row of '${tableText(name)}' is written by two parts of one statement`);
 }
 
 const CHANGED = 'has a row that it writes and that somebody else wrote since it began';

@@ -181,7 +181,8 @@ function change(random: Random, table: ChangeTable, tables: readonly ChangeTable
   const kind = random.below(100);
   if (kind < 50) return inserted(random, table);
   if (kind < 58) return insertedQuery(random, table, tables);
-  if (kind < 82) return updated(random, table, tables);
+  if (kind < 78) return updated(random, table, tables);
+  if (kind < 84) return several(random, table, tables);
   return deleted(random, table, tables);
 }
 
@@ -294,6 +295,23 @@ function deleted(random: Random, table: ChangeTable, tables: readonly ChangeTabl
   const using = join === undefined ? '' : ` USING ${source} AS u`;
   const where = `${join === undefined ? '' : `${join} AND `}${where1(random, table, scope)}`;
   return written(random, `${clause}DELETE FROM ${table.name} AS t${using} WHERE ${where}`, scope);
+}
+
+/** A change inside of WITH, and one of another table behind it, which may name what the first returned. */
+function several(random: Random, table: ChangeTable, tables: readonly ChangeTable[]): Said {
+  const other = tables.find(each => each !== table) ?? table;
+  const scope = scopeOf(table, 't');
+  const sets = random.chance(0.5) ? assignments(random, table, scope) : '';
+  const head = sets === '' ? `DELETE FROM ${table.name} AS t` : `UPDATE ${table.name} AS t SET ${sets}`;
+  const shown = [table.key, random.pick(table.columns)].map(({name}, i) => `t.${name} AS r${i}`);
+  const first = `${head} WHERE ${where1(random, table, scope)} RETURNING ${shown.join(', ')}`;
+  const clause = `WITH x AS (${first}), y AS (SELECT COUNT(*) AS n FROM ${table.name}) `;
+  if (other === table || random.chance(0.4)) return {ours: `${clause}SELECT x.*, y.n FROM x, y`, answer: 'rows'};
+  const theirs = scopeOf(other, 't');
+  const where = `${where1(random, other, theirs)} AND (SELECT COUNT(*) FROM x) ${random.pick(['>=', '<='])} ${random.below(3)}`;
+  const changed = random.chance(0.5) ? assignments(random, other, theirs) : '';
+  const last = changed === '' ? `DELETE FROM ${other.name} AS t` : `UPDATE ${other.name} AS t SET ${changed}`;
+  return written(random, `${clause}${last} WHERE ${where}`, theirs);
 }
 
 function where1(random: Random, {key}: ChangeTable, scope: readonly Scoped[]): string {

@@ -102,6 +102,8 @@ const FORMS: readonly ((random: Random) => string)[] = [
   random => `${WITH} ${random(['UPDATE t SET a = 1 FROM x', 'DELETE FROM t USING x', 'INSERT INTO t TABLE x'])}`,
   random =>
     `UPDATE ${table(random)} SET ${random(['', 'a = 1 ,'])} ( ${name(random)} , b ) = ${random(['( SELECT 1 , 2 )', '( ( TABLE t ) )', 'ROW ( 1 , DEFAULT )', '( ( SELECT 1 ) , 2 )'])} WHERE a = 1`,
+  random =>
+    `WITH x ( a ) AS ( ${random(['DELETE FROM t WHERE a = 1 RETURNING a', 'INSERT INTO t VALUES ( 1 ) RETURNING *', 'UPDATE t SET a = 1'])} ) ${maybe(random, ', y AS ( SELECT 1 )')} ${random(['SELECT a FROM x', 'DELETE FROM t USING x', 'INSERT INTO t TABLE x'])}`,
   random => `EXPLAIN ${WITH} ${random(['DELETE FROM t', 'SELECT 1'])}`,
   random => `ALTER TABLE ${maybe(random, 'IF EXISTS')} ${table(random)} RENAME TO ${name(random)}`,
   random =>

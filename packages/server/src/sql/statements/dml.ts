@@ -106,6 +106,22 @@ export const deleteRows = defineStatement<Delete>({
   run: (tree, context) => change(context, tree, 'Deleted'),
 });
 
+export function runChange(
+  tree: Insert | Update | Delete,
+  context: StatementContext,
+): StatementResult | Promise<StatementResult> {
+  switch (tree.kind) {
+    case 'insert':
+      return insertRows.run(tree, context);
+    case 'update':
+      return updateRows.run(tree, context);
+    case 'delete':
+      return deleteRows.run(tree, context);
+    default:
+      return tree satisfies never;
+  }
+}
+
 function planInsertion(tree: Insert, schema: Schema, options: PlanOptions) {
   return {
     source: asksFirst(tree) ? planInsertQuery(tree, schema, options) : planInsert(tree, schema, options),

@@ -1,6 +1,7 @@
 /** The statements this server runs. Order does not matter: the longest matching head wins. */
 import type {StatementKind} from '../define.ts';
 import {alterTable} from './alter-table.ts';
+import {changingWith} from './changing-with.ts';
 import {cluster} from './cluster.ts';
 import {storageCompactAll, storageCompactTable} from './compact.ts';
 import {createTable} from './create-table.ts';
@@ -29,6 +30,7 @@ export const STATEMENTS: readonly StatementKind[] = [
   insertRows,
   updateRows,
   deleteRows,
+  changingWith,
   begin,
   commit,
   rollback,
