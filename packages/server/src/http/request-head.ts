@@ -16,7 +16,7 @@ const HEAD_BYTES_MAX = 4096;
 const PLAIN_LINE = /^[A-Za-z-]+: (?:[!-~](?:[ -~]*[!-~])?)?$/;
 const LENGTH = /^(?:0|[1-9]\d{0,8})$/;
 const LINES_KEPT = 1024;
-const HASHED_LENGTH = 8;
+const HASHED_LENGTH = 4;
 
 /** What each header does here: the route reads it, or it changes nothing. */
 const READ = ['host', 'content-type', 'content-length', 'authorization', 'x-user-id', 'accept-encoding'] as const;

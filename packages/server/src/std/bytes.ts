@@ -3,13 +3,22 @@
  * what the caller here knows: that the place is inside, and that the value fits.
  */
 
-/** Little endian; of a larger number the low 32 bits. */
+/** Little endian; of a larger number the low 16 bits. */
+export function writeU16(buffer: Uint8Array, at: number, value: number): void {
+  buffer[at] = value;
+  buffer[at + 1] = value >>> 8;
+}
+
+/** Little endian; of a larger number, or a negative one, the low 32 bits. */
 export function writeU32(buffer: Uint8Array, at: number, value: number): void {
   buffer[at] = value;
   buffer[at + 1] = value >>> 8;
   buffer[at + 2] = value >>> 16;
   buffer[at + 3] = value >>> 24;
 }
+
+/** Up to here a loop is quicker than the call into the runtime. */
+const SHORT_LENGTH = 64;
 
 /** One 64-bit integer seen as two halves. */
 const wide = new BigInt64Array(1);
@@ -22,6 +31,24 @@ export function readWide(buffer: Buffer, at: number): bigint {
   halves[LOW] = buffer.readUInt32LE(at);
   halves[HIGH] = buffer.readUInt32LE(at + 4);
   return wide[0]!;
+}
+
+/** high × 2³² + low, signed. */
+export function wideOf(high: number, low: number): bigint {
+  halves[LOW] = low;
+  halves[HIGH] = high;
+  return wide[0]!;
+}
+
+/** The UTF-8 bytes of a text, quickly if it is short. Returns how many they are. */
+export function writeText(buffer: Buffer, at: number, text: string): number {
+  if (text.length > SHORT_LENGTH) return buffer.write(text, at);
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0x80) return buffer.write(text, at);
+    buffer[at + i] = code;
+  }
+  return text.length;
 }
 
 /** Little endian; of a larger number the low 64 bits. */

@@ -13,7 +13,7 @@ import {type Manifest, manifestOf} from '../cold/manifest.ts';
 import {deltaFromBytes, deltaFromJson, deltaToBytes, type ManifestDelta} from '../cold/manifest-delta.ts';
 import type {Incarnation, Owner, ScopeKey, Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
-import {writeU32} from '../std/bytes.ts';
+import {writeText, writeU16, writeU32} from '../std/bytes.ts';
 
 export type LogRecord =
   | {readonly kind: 'row'; readonly scope: ScopeKey; readonly key: Uint8Array; readonly row: RowBytes}
@@ -105,10 +105,11 @@ export class RecordWriter {
     buffer[this.#length] = kind;
     writeU32(buffer, this.#length + 1, incarnation);
     let at = this.#length + 7;
-    const ownerBytes = owner === null ? NO_OWNER : buffer.write(owner, at);
-    buffer.writeUInt16LE(ownerBytes, at - 2);
+    const ownerBytes = owner === null ? NO_OWNER : writeText(buffer, at, owner);
+    writeU16(buffer, at - 2, ownerBytes);
     if (owner !== null) at += ownerBytes;
-    at = buffer.writeUInt16LE(key.length, at);
+    writeU16(buffer, at, key.length);
+    at += 2;
     buffer.set(key, at);
     this.#length = at + key.length;
   }

@@ -8,6 +8,7 @@
  * in the log, and a start begins above it.
  */
 import type {Seq} from '../model/names.ts';
+import {wideOf} from '../std/bytes.ts';
 import type {Clock} from '../std/clock.ts';
 
 const EPOCH_MS = 1_704_067_200_000;
@@ -22,14 +23,14 @@ export function seqAt(clockMs: number): Seq {
 
 export class SeqSource {
   readonly #clock: Clock;
-  readonly #worker: bigint;
+  readonly #worker: number;
   #ms = 0;
   #counter = -1;
   #ceilingMs = 0;
 
   constructor(clock: Clock, worker = 1) {
     this.#clock = clock;
-    this.#worker = BigInt(worker) << 12n;
+    this.#worker = worker << 12;
   }
 
   next(): Seq {
@@ -76,6 +77,6 @@ export class SeqSource {
   }
 
   #seq(ms: number, counter: number): Seq {
-    return (BigInt(ms) << 22n) | this.#worker | BigInt(counter);
+    return wideOf(Math.floor(ms / 1024), ((ms % 1024) << 22) | this.#worker | counter);
   }
 }
