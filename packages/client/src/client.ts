@@ -11,7 +11,7 @@ import type {ErrorMessage, LiveRow, SubscribeOptions} from '@kalamdb/protocol/me
 import type {AuthProvider, Tokens} from './auth.ts';
 import {type RowData, wrapRowMap} from './cells.ts';
 import {KalamError} from './error.ts';
-import type {Http, LoginResponse, Param, QueryResponse, UploadFile} from './http.ts';
+import type {Http, LoginResponse, Param, QueryOptions, QueryResponse, UploadFile} from './http.ts';
 import {LiveQuery} from './live-query.ts';
 import type {RowsOptions} from './rows.ts';
 import {
@@ -193,8 +193,8 @@ export class KalamDBClient<Schema extends AnySchema = AnySchema> {
   // ---- SQL -------------------------------------------------------------------------------------------------------------------------
 
   /** Throws KalamError if a statement fails. */
-  query(sql: string, params?: readonly Param[]): Promise<QueryResponse> {
-    return this.#http.query(sql, params, this.#tokens);
+  query(sql: string, params?: readonly Param[], options?: QueryOptions): Promise<QueryResponse> {
+    return this.#http.query(sql, params, this.#tokens, options);
   }
 
   /** Rows of the first statement, as plain objects. */

@@ -49,6 +49,11 @@ export interface LoginResponse {
   refresh_expires_at?: string;
 }
 
+export interface QueryOptions {
+  /** Made by the caller for one write, say `crypto.randomUUID()`: with it the call can be made again after a failure, and is done once. */
+  readonly idempotencyKey?: string | undefined;
+}
+
 export interface UploadFile {
   readonly name: string;
   readonly data: Blob;
@@ -92,12 +97,18 @@ export class Http {
   }
 
   /** Throws KalamError with the server's code if a statement failed. */
-  query(sql: string, params: readonly Param[] | undefined, tokens: Tokens): Promise<QueryResponse> {
+  query(
+    sql: string,
+    params: readonly Param[] | undefined,
+    tokens: Tokens,
+    {idempotencyKey}: QueryOptions = {},
+  ): Promise<QueryResponse> {
     const {namespace} = this.#settings;
     const fields = [`"sql":${JSON.stringify(sql)}`];
     if (params !== undefined && params.length > 0) fields.push(`"params":${paramsJson(params)}`);
     if (namespace !== undefined) fields.push(`"namespace_id":${JSON.stringify(namespace)}`);
-    const headers = {'Content-Type': 'application/json'};
+    const headers: Record<string, string> = {'Content-Type': 'application/json'};
+    if (idempotencyKey !== undefined) headers['Idempotency-Key'] = idempotencyKey;
     return this.#ask({method: 'POST', headers, body: `{${fields.join(',')}}`}, tokens);
   }
 

@@ -24,7 +24,7 @@ export {
 } from './client.ts';
 export type {BinarySerialization} from './connection.ts';
 export {CLIENT_ERRORS, type ClientErrorCode, KalamError} from './error.ts';
-export type {LoginResponse, Param, QueryResponse, QueryResult, UploadFile} from './http.ts';
+export type {LoginResponse, Param, QueryOptions, QueryResponse, QueryResult, UploadFile} from './http.ts';
 export type {LiveQuery, LiveState, LiveStatus} from './live-query.ts';
 export {type Values, withLiterals} from './statements.ts';
 export type {Environment, FetchRequest, FetchResponse, SocketLike} from './std/environment.ts';

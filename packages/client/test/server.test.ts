@@ -48,6 +48,18 @@ describe('on a real server', {timeout: 60_000}, () => {
     await assert.rejects(client.query('SELEC 1'), {code: 'INVALID_SQL', status: 400});
   });
 
+  test('a write with a key of its own can be sent again, and is done once', async () => {
+    const once = {idempotencyKey: crypto.randomUUID()};
+    const write = () => client.query("INSERT INTO app.notes VALUES ($1, 'a', 'once')", [1], once);
+    const first = await write();
+    assert.deepEqual((await write()).results, first.results);
+    assert.equal((await client.table('app.notes').rows()).length, 1);
+    await assert.rejects(client.query('DELETE FROM app.notes WHERE id = $1', [1], once), {
+      code: 'IDEMPOTENCY_KEY_REUSED',
+      status: 422,
+    });
+  });
+
   test('a live query follows writes, in and out of its condition, in key order', async () => {
     await client.query("INSERT INTO app.notes VALUES (10, 'a', 'ten'), (9, 'b', 'nine')");
     const query = client.table('app.notes').liveQuery({where: 'room = $1', params: ['a']});
