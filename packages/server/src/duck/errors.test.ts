@@ -110,6 +110,12 @@ test("what was not foreseen is a plain sentence; DuckDB's words go to the log", 
 
 const texts: [why: string, text: string, code: string, isFatal: boolean][] = [
   ['internal error', '{"exception_type":"INTERNAL","exception_message":"x"}', 'INTERNAL_ERROR', true],
+  [
+    'a subquery that DuckDB cannot make a join of',
+    '{"exception_type":"INTERNAL","exception_message":"Failed to bind column reference \\"c2\\" [67.1]: inequal types (VARCHAR != DATE)"}',
+    'NOT_SUPPORTED',
+    true,
+  ],
   ['fatal error', '{"exception_type":"FATAL","exception_message":"x"}', 'INTERNAL_ERROR', true],
   ['out of memory', '{"exception_type":"Out of Memory","exception_message":"x"}', 'LIMIT_EXCEEDED', true],
   ['interrupt', '{"exception_type":"INTERRUPT","exception_message":"Interrupted!"}', 'STATEMENT_TIMEOUT', false],

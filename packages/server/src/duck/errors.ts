@@ -42,6 +42,8 @@ export function failureOf(text: string, memoryBytes: number): Failure {
     case 'interrupt':
       return {code: 'STATEMENT_TIMEOUT', message: 'The statement was stopped.'};
     case 'internal':
+      if (sentence.startsWith(UNMADE_JOIN)) return {...NOT_IMPLEMENTED, log: text, isFatal: true};
+      return {...OWN_FAULT, log: text, isFatal: true};
     case 'fatal':
       return {...OWN_FAULT, log: text, isFatal: true};
     case 'parser':
@@ -57,6 +59,9 @@ export function failureOf(text: string, memoryBytes: number): Failure {
       return {...UNFORESEEN, log: text, mayBeFile: true};
   }
 }
+
+/** DuckDB 1.5 made a join of a subquery that depends on the row around it, and lost a column. */
+const UNMADE_JOIN = 'Failed to bind column reference ';
 
 /** The kind in lower case. Some texts have it before the JSON too; a few are no JSON. */
 function parsed(text: string): {kind: string; sentence: string} {

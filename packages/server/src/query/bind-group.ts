@@ -75,7 +75,9 @@ export function bindGroups(binder: Binder, select: Select, place: Place, from: B
       const kept = (sql: string) =>
         keys.typed.length === 0 || keys.sets !== undefined ? `COALESCE(${sql}, NULL)` : sql;
       shown.push(...aggregates.map((sql, i) => `${kept(sql(out))} AS "a${i}"`));
-      if (shown.length === 0) shown.push(`${kept('count(*)')} AS "a0"`);
+      // Keys are NULL in that row, so they do not keep it.
+      const isKept = aggregates.length > 0 || (keys.typed.length > 0 && keys.sets === undefined);
+      if (!isKept) shown.push(`${kept('count(*)')} AS "a0"`);
       return `(SELECT ${shown.join(', ')}${rows}${groupBySql(keys)}) AS ${quoted(name)}`;
     },
   };
