@@ -196,7 +196,7 @@ export function parseDelete(cursor: TokenCursor): Delete {
   cursor.expectKeyword('FROM');
   if (cursor.isKeyword('ONLY')) throw cursor.notSupported('DELETE FROM ONLY');
   const table = cursor.tableRef();
-  const alias = tableAlias(cursor);
+  const alias = tableAlias(cursor, 'SET');
   const from = cursor.acceptKeyword('USING') ? parseFrom(cursor) : [];
   const where = whereClause(cursor);
   const returning = returningClause(cursor);

@@ -99,6 +99,37 @@ describe(`write races, seed ${SEED}`, () => {
     assert.ok(answered > CLIENTS * TRANSFERS);
   });
 
+  test('rows that many move from one table to another by WITH are moved once, over hot and flushed rows', async () => {
+    const rows = 60;
+    await database.sql('CREATE SHARED TABLE app.queue (id INT PRIMARY KEY)');
+    await database.sql('CREATE SHARED TABLE app.done (id INT PRIMARY KEY, worker INT)');
+    await database.sql(`INSERT INTO app.queue SELECT g.n FROM generate_series(1, ${rows}) AS g(n)`);
+    const first = 'SELECT id FROM app.queue ORDER BY id LIMIT 2';
+    let moved = 0;
+    const worker = async (number: number) => {
+      for (let i = 0; i < 8; i++) {
+        const gone = `WITH gone AS (DELETE FROM app.queue WHERE id IN (${first}) RETURNING id)`;
+        try {
+          const {rowCount} = await database.sql(`${gone} INSERT INTO app.done SELECT id, ${number} FROM gone`);
+          moved += rowCount;
+        } catch (error) {
+          assert.ok(error instanceof DbError && error.code === 'WRITE_CONFLICT', String(error));
+        }
+      }
+    };
+    const flusher = async () => {
+      for (let i = 0; i < 4; i++) await flush(database, 'app.queue');
+    };
+    await Promise.all([worker(1), worker(2), worker(3), worker(4), flusher()]);
+    const counts = `SELECT (SELECT count(*) FROM app.done), (SELECT count(*) FROM app.queue),
+      (SELECT count(*) FROM app.queue q JOIN app.done d ON d.id = q.id)`;
+    const expected = [[String(moved), String(rows - moved), '0']];
+    assert.ok(moved > 0);
+    assert.deepEqual((await database.sql(counts)).rows, expected);
+    await database.restart();
+    assert.deepEqual((await database.sql(counts)).rows, expected);
+  });
+
   test('of many who insert one key without waiting for each other exactly one does', async () => {
     await database.sql('CREATE SHARED TABLE app.one (id INT PRIMARY KEY, v INT)');
     for (let round = 0; round < 10; round++) {

@@ -70,6 +70,9 @@ function changePart(
   change: Insert | Update | Delete,
   context: StatementContext,
 ): StatementResult | Promise<StatementResult> {
+  const {namespace, table} = change.table;
+  if (namespace === undefined && context.given?.has(table.name))
+    throw failAt(context, table, `relation "${table.name}" cannot be the target of a modifying statement`);
   if (!TABLE_KINDS[findTable(context, change.table).kind].isDurable)
     throw notSupportedAt(context, change.table.start, 'STREAM tables beside changes inside WITH');
   return runChange(change, context);
