@@ -118,7 +118,7 @@ function statement(random: Random, user: User): string {
   const table = random.pick(['w.a', 'w.b']);
   const id = 1 + random.below(30);
   if (random.chance(WIDE)) return query();
-  switch (random.below(20)) {
+  switch (random.below(21)) {
     case 0:
       return `INSERT INTO ${random.pick(['w.a', 'w.b', 'w.c'])} VALUES ${wideRow(random, 20 + random.below(60))}`;
     case 1:
@@ -185,6 +185,13 @@ function statement(random: Random, user: User): string {
       ]);
     case 18:
       return `UPDATE ${table} SET m = o.m FROM w.b o WHERE o.id = ${table}.id AND o.n = ${random.below(4)}`;
+    case 19:
+      return random.pick([
+        `WITH gone AS (DELETE FROM ${table} WHERE id = ${id} RETURNING id, n, t) INSERT INTO w.a (id, n, t) SELECT id + ${100 + random.below(900)}, n, t FROM gone RETURNING id, t`,
+        `WITH more AS (UPDATE ${table} SET n = n + 1 WHERE n = ${random.below(4)} RETURNING id, n) SELECT count(*), sum(n), (SELECT count(*) FROM w.b) FROM more`,
+        `WITH made AS (INSERT INTO ${table} (id, t) VALUES (${id}, '${user}') ON CONFLICT DO NOTHING RETURNING id) SELECT (SELECT count(*) FROM made), max(t) FROM w.a`,
+        `WITH made AS (INSERT INTO w.s (id) VALUES (${id}) RETURNING id) SELECT * FROM made`,
+      ]);
     default:
       return `SELECT id, n, t FROM ${table} WHERE n ${random.pick(['<', '>=', '<>'])} ${random.below(5)} ORDER BY t DESC, id LIMIT ${id}`;
   }

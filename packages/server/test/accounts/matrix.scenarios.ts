@@ -91,6 +91,26 @@ const ROWS: readonly Cell[] = [
     'DELETE FROM app.usr WHERE id = -1 AND v IN (SELECT count(*) FROM $t)',
   ),
   ...cells(
+    'INSERT inside WITH',
+    {...WRITE, str: 'eeeee'},
+    'WITH w AS (INSERT INTO $t (id, v) VALUES ($n, 1) RETURNING id) SELECT id FROM w',
+  ),
+  ...cells(
+    'UPDATE inside WITH',
+    {...WRITE, str: 'eeeee'},
+    'WITH w AS (UPDATE $t SET v = 2 WHERE id = $n RETURNING id) SELECT id FROM w',
+  ),
+  ...cells(
+    'DELETE inside WITH',
+    {...WRITE, str: 'eeeee'},
+    'WITH w AS (DELETE FROM $t WHERE id = $n RETURNING id) SELECT id FROM w',
+  ),
+  ...cells(
+    'SELECT beside a change inside WITH',
+    READ_AND_WRITE_OWN,
+    'WITH w AS (DELETE FROM app.usr WHERE id = -1), r AS (SELECT count(*) AS n FROM $t) SELECT n FROM r',
+  ),
+  ...cells(
     'BEGIN, INSERT, ROLLBACK',
     {...WRITE, str: '-eeee', sys: '-eeee', inf: '-eeee'},
     'BEGIN; INSERT INTO $t (id, v) VALUES ($n, 1); ROLLBACK',

@@ -44,6 +44,14 @@ describe('requests with a key', () => {
     assert.equal(await count(database), '1');
   });
 
+  test('changes inside WITH are part of it', async () => {
+    const sql =
+      "WITH made AS (INSERT INTO app.notes (text) VALUES ('x'), ('y') RETURNING id) SELECT id FROM made ORDER BY id";
+    const first = await ask(database, 'w1', sql, 'ida');
+    assert.deepEqual(await ask(database, 'w1', sql, 'ida'), first);
+    assert.equal(await count(database, 'ida'), '2');
+  });
+
   test('a key is its user’s own', async () => {
     await ask(database, 'k1', INSERT, 'ben');
     assert.equal(await count(database, 'ben'), '1');
