@@ -343,7 +343,9 @@ function question(random: Random, table: ChangeTable, tables: readonly ChangeTab
     },
     () => `SELECT ${list(random, scope)} FROM ${table.name} AS t ORDER BY t.${table.key.name} DESC LIMIT 3`,
   ];
-  return {ours: random.pick(forms)(), answer: 'rows', isAnalytic: random.chance(0.2)};
+  const ours = random.pick(forms)();
+  // The second executor computes what is shown also of rows that LIMIT leaves out, and fails where that does.
+  return {ours, answer: 'rows', isAnalytic: random.chance(0.2) && !ours.includes(' LIMIT ')};
 }
 
 function list(random: Random, scope: readonly Scoped[]): string {
