@@ -27,7 +27,7 @@ export interface Decided {
 }
 
 /** Reads the newest versions of keys: `newest.ts` over some ground. */
-export type Visit = (keys: readonly Uint8Array[], offer: Offer) => Promise<void>;
+export type Visit = (keys: readonly Uint8Array[], offer: Offer) => void | Promise<void>;
 
 export interface Asked {
   readonly schema: Schema;
@@ -40,16 +40,17 @@ export interface Asked {
   readonly spend?: (bytes: number) => void;
 }
 
-/** What `change` decides for the rows of the keys, which are distinct. */
-export async function decideChange(asked: Asked, change: Change, visit: Visit): Promise<Decided[]> {
+/** What `change` decides for the rows of the keys, which are distinct. At once if the visit is. */
+export function decideChange(asked: Asked, change: Change, visit: Visit): Decided[] | Promise<Decided[]> {
   const {keys, wantsImages} = asked;
   const decided: (Decided | undefined)[] = keys.map(() => undefined);
-  await visit(keys, (row, keyIndex, hot) => {
+  const visited = visit(keys, (row, keyIndex, hot) => {
     const result = row.isTombstone ? undefined : change(row);
     if (result === undefined || (result === 'keep' && !wantsImages)) return;
     decided[keyIndex] = spent(asked, replaced(asked, keys[keyIndex]!, {row, hot}, result));
   });
-  return decided.filter(one => one !== undefined);
+  const finish = () => decided.filter(one => one !== undefined);
+  return visited instanceof Promise ? visited.then(finish) : finish();
 }
 
 function spent({spend}: Asked, decided: Decided): Decided {

@@ -51,27 +51,46 @@ export type Offer = (row: Row, keyIndex: number, hot: RowBytes | undefined) => v
  * Offers the newest version of each key that has one, tombstones included; keys without one are passed over. No waiting for keys that are hot or
  * were never flushed.
  */
-export async function visitNewest(
+export function visitNewest(
   options: Pick<RowsOptions, 'cold' | 'manifests' | 'schemaOf'>,
   schema: Schema,
-  {hot, manifest}: Ground,
+  ground: Ground,
   keys: readonly Uint8Array[],
   offer: Offer,
-): Promise<void> {
+): void | Promise<void> {
   const view = viewOf(options, schema);
   const cold: number[] = [];
-  for (const [keyIndex, key] of keys.entries()) {
-    // The keys are latched, or of a transaction, so nothing that was decided changes while others have their turn.
-    if (keyIndex % KEYS_PER_BREATH === KEYS_PER_BREATH - 1) await new Promise(resolve => setImmediate(resolve));
-    const row = hot.get(key);
-    if (row !== undefined) offer(view.at(row), keyIndex, row);
-    else cold.push(keyIndex);
+  const offerHot = (from: number) => {
+    const end = Math.min(keys.length, from + KEYS_PER_BREATH);
+    for (let i = from; i < end; i++) {
+      const row = ground.hot.get(keys[i]!);
+      if (row !== undefined) offer(view.at(row), i, row);
+      else cold.push(i);
+    }
+  };
+  const isCold = () => cold.length > 0 && ground.manifest.segmentCount > 0;
+  offerHot(0);
+  if (keys.length <= KEYS_PER_BREATH && !isCold()) return undefined;
+  return visitRest();
+
+  async function visitRest(): Promise<void> {
+    for (let from = KEYS_PER_BREATH; from < keys.length; from += KEYS_PER_BREATH) {
+      // The keys are latched, or of a transaction, so nothing that was decided changes while others have their turn.
+      await new Promise(resolve => setImmediate(resolve));
+      offerHot(from);
+    }
+    if (!isCold()) return;
+    const coldKeys = cold.map(i => keys[i]!);
+    await held(options, () =>
+      options.cold.visit(schema, ground.manifest, coldKeys, (i, {row}) => offer(row, cold[i]!, undefined)),
+    );
   }
-  if (cold.length === 0 || manifest.segmentCount === 0) return;
-  const coldKeys = cold.map(keyIndex => keys[keyIndex]!);
-  await held(options, () =>
-    options.cold.visit(schema, manifest, coldKeys, (i, {row}) => offer(row, cold[i]!, undefined)),
-  );
+}
+
+/** The keys that a change asks for by themselves. No snapshot for those: it would make the next writes to their scope copy what it froze. */
+export function knownKeys({points, keys: {from, to}}: ScanRequest): Iterable<Uint8Array> | undefined {
+  if (points !== undefined) return points;
+  return from !== undefined && to !== undefined && Buffer.compare(from, to) === 0 ? [from] : undefined;
 }
 
 /** Keys of the rows that the change would touch at this moment. They are decided again, under their latches if they have some. */
@@ -82,9 +101,8 @@ export async function candidates(
   change: Change,
   {signal, returning}: WriteOptions,
 ): Promise<Uint8Array[]> {
-  const {from, to} = request.keys;
-  // No snapshot for one key: it would make the next writes to its scope copy what it froze.
-  if (from !== undefined && to !== undefined && Buffer.compare(from, to) === 0) return [from];
+  const known = knownKeys(request);
+  if (known !== undefined) return [...known];
   const table = open();
   try {
     const key = schema.columns[schema.primaryKey]!;

@@ -31,7 +31,16 @@ import {
 } from './decide.ts';
 import type {Release} from './latches.ts';
 import {openSnapshot, throwIfOver} from './merge.ts';
-import {candidates, checkCurrent, held, predecessorFlag, type RowsOptions, viewOf, visitNewest} from './newest.ts';
+import {
+  candidates,
+  checkCurrent,
+  held,
+  knownKeys,
+  predecessorFlag,
+  type RowsOptions,
+  viewOf,
+  visitNewest,
+} from './newest.ts';
 import type {Change, InsertOptions, ScanRequest, TableSnapshot, Tables, WriteOptions} from './table.ts';
 
 /** So often a write reads segments beside flushes that publish; then they wait for it. */
@@ -77,26 +86,42 @@ function insert(
   const ids = latchIds(keys);
   if (how.onConflict !== undefined) return upsert(options, scope, schema, {rows, keys, ids}, how);
   if (rows.length > 1) checkDistinct(schema, rows, ids);
-  const write = () => insertLatched(options, scope, schema, {rows, keys, ids}, how);
-  const acquired = options.latches.acquire(scopeId(scope), ids);
-  if (typeof acquired === 'function') return latched(acquired, write, rows.length);
-  return acquired.then(release => latched(release, write, rows.length));
+  return latched(options, scope, ids, {
+    count: rows.length,
+    write: () => insertLatched(options, scope, schema, {rows, keys, ids}, how),
+  });
 }
 
-/** Writes under latches and releases them, however the write ends. Resolves to `count`. */
-function latched(release: Release, write: () => Promise<unknown>, count: number): Promise<number> {
+/** A write of so many rows: known when it has begun. */
+interface Writing {
+  count: number;
+  write(): unknown | Promise<unknown>;
+}
+
+/** Writes under latches and releases them, however the write ends. `ids` are distinct. At once, where nothing waits. */
+function latched(options: RowsOptions, scope: Scope, ids: string[], writing: Writing): number | Promise<number> {
+  const acquired = options.latches.acquire(scopeId(scope), ids);
+  return typeof acquired === 'function'
+    ? releasing(acquired, writing)
+    : acquired.then(held => releasing(held, writing));
+}
+
+function releasing(release: Release, writing: Writing): number | Promise<number> {
   const fail = (error: unknown): never => {
     release();
     throw error;
   };
+  const end = () => {
+    release();
+    return writing.count;
+  };
+  let written: unknown;
   try {
-    return write().then(() => {
-      release();
-      return count;
-    }, fail);
+    written = writing.write();
   } catch (error) {
     return fail(error);
   }
+  return written instanceof Promise ? written.then(end, fail) : end();
 }
 
 function insertLatched(
@@ -105,7 +130,7 @@ function insertLatched(
   schema: Schema,
   {rows, keys}: Proposed,
   how: InsertOptions,
-): Promise<unknown> {
+): unknown | Promise<unknown> {
   const lookUp = (manifest: Manifest) =>
     manifest.segmentCount === 0
       ? NOTHING_COLD
@@ -133,7 +158,7 @@ function upsert(
   schema: Schema,
   {rows, keys, ids}: Proposed,
   how: InsertOptions,
-): Promise<number> {
+): number | Promise<number> {
   const decide = (visit: Visit) => decideInsert(askedOf(options, schema, keys, how), rows, how.onConflict, visit);
   return writeDecided(options, scope, schema, [...new Set(ids)], decide, how);
 }
@@ -143,53 +168,56 @@ function askedOf(options: RowsOptions, schema: Schema, keys: readonly Uint8Array
 }
 
 /** Latches the keys, decides on their newest versions, and writes that. `ids` are distinct. */
-async function writeDecided(
+function writeDecided(
   options: RowsOptions,
   scope: Scope,
   schema: Schema,
   ids: string[],
-  decide: (visit: Visit) => Promise<Decided[]>,
+  decide: (visit: Visit) => Decided[] | Promise<Decided[]>,
   how: WriteOptions,
-): Promise<number> {
-  const acquired = options.latches.acquire(scopeId(scope), ids);
-  const release = typeof acquired === 'function' ? acquired : await acquired;
-  try {
-    throwIfOver(how.signal);
-    const hot = {get: (key: Uint8Array) => options.hot.get(scope, key)};
-    const read = (manifest: Manifest) =>
-      decide((keys, offer) =>
-        visitNewest(options, schema, {hot, manifest}, keys, (row, keyIndex, bytes) => {
-          throwIfOver(how.signal);
-          // What a newer version of the schema holds must not be decided on by the rules of this one.
-          checkCurrent(options, schema);
-          offer(row, keyIndex, bytes);
-        }),
-      );
-    return await onceSettled(options, scope, read, decided => append(options, scope, schema, decided, how));
-  } finally {
-    release();
-  }
+): number | Promise<number> {
+  const hot = {get: (key: Uint8Array) => options.hot.get(scope, key)};
+  const read = (manifest: Manifest) =>
+    decide((keys, offer) =>
+      visitNewest(options, schema, {hot, manifest}, keys, (row, keyIndex, bytes) => {
+        throwIfOver(how.signal);
+        // What a newer version of the schema holds must not be decided on by the rules of this one.
+        checkCurrent(options, schema);
+        offer(row, keyIndex, bytes);
+      }),
+    );
+  const writing: Writing = {
+    count: 0,
+    write() {
+      throwIfOver(how.signal);
+      return onceSettled(options, scope, read, decided => {
+        const batch = settled(options, scope, decided);
+        writing.count = batch.length;
+        return append(options, schema, decided, batch, how);
+      });
+    },
+  };
+  return latched(options, scope, ids, writing);
 }
 
-async function append(
+/** Undefined: there is nothing to write. */
+function append(
   options: RowsOptions,
-  scope: Scope,
   schema: Schema,
   decided: readonly Decided[],
+  batch: readonly WriteRow[],
   how: WriteOptions,
-): Promise<number> {
+): undefined | Promise<unknown> {
   throwIfOver(how.signal);
   checkCurrent(options, schema);
-  const batch = settled(options, scope, decided);
-  const images = decided.flatMap(({image}) => image ?? []);
+  const images = how.returning === undefined ? [] : decided.flatMap(({image}) => image ?? []);
   if (batch.length === 0) {
     options.commit.checkWritable();
     show(options, schema, images, how);
-    return 0;
+    return undefined;
   }
   if (batch.some(({row}) => isLive(row))) options.memory.check();
-  await options.commit.write({rows: batch, beforeAppend: () => show(options, schema, images, how)});
-  return batch.length;
+  return options.commit.write({rows: batch, beforeAppend: () => show(options, schema, images, how)});
 }
 
 function show(options: RowsOptions, schema: Schema, images: readonly RowBytes[], {returning}: WriteOptions): void {
@@ -218,8 +246,8 @@ function onceSettled<Found, Done>(
   options: RowsOptions,
   scope: ScopeKey,
   read: (manifest: Manifest) => Found | Promise<Found>,
-  append: (found: Found) => Promise<Done>,
-): Promise<Done> {
+  append: (found: Found) => Done | Promise<Done>,
+): Done | Promise<Done> {
   const found = read(options.manifests.get(scope));
   return found instanceof Promise ? onceRead(options, scope, {read, found}, append) : append(found);
 }
@@ -228,7 +256,7 @@ async function onceRead<Found, Done>(
   {manifests, latches}: RowsOptions,
   scope: ScopeKey,
   {read, found: first}: {read: (manifest: Manifest) => Found | Promise<Found>; found: Promise<Found>},
-  append: (found: Found) => Promise<Done>,
+  append: (found: Found) => Done | Promise<Done>,
 ): Promise<Done> {
   for (let reads = 1; reads <= READS_BESIDE_FLUSHES; reads++) {
     const {flushedThrough} = manifests.get(scope);
@@ -288,26 +316,29 @@ function newRow(
   return {scope, key, row: encodeRow(schema, values, flags), before: null};
 }
 
-async function changeRows(
+function changeRows(
   options: RowsOptions,
   scope: Scope,
   schema: Schema,
   request: ScanRequest,
   change: Change,
   how: WriteOptions,
-): Promise<number> {
+): number | Promise<number> {
   if (!TABLE_KINDS[schema.kind].isDurable) {
     checkCurrent(options, schema);
     return options.streams.remove(scope, schema, change, how);
   }
-  const open = () => snapshot(options, scope, schema);
-  const keys = [...(request.points ?? (await candidates(open, schema, request, change, how)))];
-  if (keys.length === 0) {
-    options.commit.checkWritable();
-    return 0;
-  }
-  const decide = (visit: Visit) => decideChange(askedOf(options, schema, keys, how), change, visit);
-  return writeDecided(options, scope, schema, latchIds(keys), decide, how);
+  const changeKeys = (keys: readonly Uint8Array[]) => {
+    if (keys.length === 0) {
+      options.commit.checkWritable();
+      return 0;
+    }
+    const decide = (visit: Visit) => decideChange(askedOf(options, schema, keys, how), change, visit);
+    return writeDecided(options, scope, schema, latchIds(keys), decide, how);
+  };
+  const known = knownKeys(request);
+  if (known !== undefined) return changeKeys([...known]);
+  return candidates(() => snapshot(options, scope, schema), schema, request, change, how).then(changeKeys);
 }
 
 function checkDistinct(schema: Schema, rows: readonly (readonly Value[])[], ids: readonly string[]): void {

@@ -123,7 +123,13 @@ export interface Tables {
    * Scans `request`, offers each live row to `change`, and writes what it returns. `change` is called again on the newest version under
    * the key's latch, so it must be pure. Returns the number of rows written; a new version equal to the old is not written.
    */
-  change(scope: Scope, schema: Schema, request: ScanRequest, change: Change, options: WriteOptions): Promise<number>;
+  change(
+    scope: Scope,
+    schema: Schema,
+    request: ScanRequest,
+    change: Change,
+    options: WriteOptions,
+  ): number | Promise<number>;
 }
 
 /** The right to one scope, and what its rows look like. */

@@ -169,7 +169,7 @@ class OpenTransaction implements Transaction {
   ): Promise<number> {
     const place = this.#writable(scope, schema);
     const open = () => this.#snapshot(scope, schema, own);
-    const keys = [...(request.points ?? (await candidates(open, schema, request, change, how)))];
+    const keys = await candidates(open, schema, request, change, how);
     const decided = await decideChange(this.#asked(schema, keys, how), change, this.#visit(place, how, own));
     return this.#keep(place, decided, how, own);
   }

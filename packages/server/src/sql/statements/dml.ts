@@ -78,7 +78,7 @@ export const updateRows = defineStatement<Update>({
     example: "UPDATE shop.items SET price = price * 1.1 WHERE name = 'apple'",
   },
   parse: cursor => parseUpdate(cursor),
-  async run(tree, context) {
+  run(tree, context) {
     const table = findTable(context, tree.table);
     if (table.kind === 'stream') {
       context.services.scopeFor(context.session, table, 'write');
@@ -147,23 +147,33 @@ function changePlan(context: StatementContext, tree: Update | Delete, schema: Sc
     : planOfChange(tree, schema, options, joined);
 }
 
-async function change(
+function change(
   context: StatementContext,
   tree: Update | Delete,
   verb: 'Updated' | 'Deleted',
-): Promise<StatementResult> {
-  const {schema, scope} = target(context, tree.table, tree.kind);
+): StatementResult | Promise<StatementResult> {
+  const place = target(context, tree.table, tree.kind);
+  if (hasClosedQueries(tree)) return closeQueries(tree, context).then(closed => changeAt(context, place, closed, verb));
+  return changeAt(context, place, tree, verb);
+}
+
+function changeAt(
+  context: StatementContext,
+  {schema, scope}: Target,
+  tree: Update | Delete,
+  verb: 'Updated' | 'Deleted',
+): StatementResult | Promise<StatementResult> {
   const {services, session, signal} = context;
-  const closed = hasClosedQueries(tree) ? await closeQueries(tree, context) : tree;
-  const {how, returning} = changePlan(context, closed, schema);
+  const {how, returning} = changePlan(context, tree, schema);
   const env = services.newEnv(context);
   const returned = returning?.collect(env);
   const options = {signal, returning: returned?.add};
   const count =
     'query' in how
-      ? await changeByQuery(context, {schema, scope}, how, options)
-      : await context.tables.change(scope, schema, how.request(env), how.change(env), options);
-  return returned?.answer(session) ?? done(context, verb, count);
+      ? changeByQuery(context, {schema, scope}, how, options)
+      : context.tables.change(scope, schema, how.request(env), how.change(env), options);
+  const answer = (written: number) => returned?.answer(session) ?? done(context, verb, written);
+  return typeof count === 'number' ? answer(count) : count.then(answer);
 }
 
 /** So often a change is decided again because rows changed between its query and its writing. */
