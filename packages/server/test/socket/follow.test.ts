@@ -16,8 +16,8 @@ import {WireClient} from './wire-client.ts';
 
 const ROUNDS = Number(process.env['KALAMDB_FOLLOW_ROUNDS'] ?? 3);
 const FOLLOWERS = 200;
-/** All of them are root, who may have a hundred live queries. */
-const BROWSERS = 40;
+/** All of them are root, who may have ten live queries. */
+const BROWSERS = 5;
 const RUN_MS = 400;
 const CONVERGE_MS_MAX = 60_000;
 const TABLES = ['events', 'counters'] as const;
