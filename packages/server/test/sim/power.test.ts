@@ -10,7 +10,7 @@ import {test} from 'node:test';
 import {History} from './history.ts';
 
 const FILE = 'packages/server/test/sim/power.test.ts';
-const STEPS_FAST = 9000;
+const STEPS_FAST = 14_000;
 const TIMEOUT_MS = 6 * 3_600_000;
 /** Of the trace of a history that failed. */
 const LINES_SHOWN = 60;
