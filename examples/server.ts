@@ -4,7 +4,7 @@
 import {type ChildProcess, spawn} from 'node:child_process';
 import {once} from 'node:events';
 import {rmSync} from 'node:fs';
-import {mkdtemp, rm} from 'node:fs/promises';
+import {mkdtemp, rm, writeFile} from 'node:fs/promises';
 import {createServer} from 'node:net';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
@@ -46,6 +46,8 @@ export interface ServerOptions {
   readonly isTemporary: boolean;
   /** Settings of the process, besides those of this one. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Where its `server.toml` is. */
+  readonly config?: string;
 }
 
 export class Server {
@@ -66,9 +68,13 @@ export class Server {
     process.once('exit', this.#onExit);
   }
 
-  /** On a temporary directory. */
-  static async create(name: string): Promise<Server> {
-    return new Server({directory: await mkdtemp(join(tmpdir(), `kalamdb-${name}-`)), isTemporary: true});
+  /** On a temporary directory. `settings`: the text of its `server.toml`. */
+  static async create(name: string, settings?: string): Promise<Server> {
+    const directory = await mkdtemp(join(tmpdir(), `kalamdb-${name}-`));
+    if (settings === undefined) return new Server({directory, isTemporary: true});
+    const config = join(directory, 'server.toml');
+    await writeFile(config, settings);
+    return new Server({directory, isTemporary: true, config});
   }
 
   get url(): string {
@@ -87,7 +93,9 @@ export class Server {
       KALAMDB_SERVER_PORT: String(port),
       ...this.#options.env,
     };
-    const child = spawn(process.execPath, [MAIN], {cwd: this.directory, env, stdio: ['ignore', 'pipe', 'pipe']});
+    const {config} = this.#options;
+    const args = config === undefined ? [MAIN] : [MAIN, config];
+    const child = spawn(process.execPath, args, {cwd: this.directory, env, stdio: ['ignore', 'pipe', 'pipe']});
     this.#process = child;
     let output = '';
     await new Promise<void>((resolve, reject) => {

@@ -16,8 +16,9 @@ import {WireClient} from './wire-client.ts';
 
 const ROUNDS = Number(process.env['KALAMDB_FOLLOW_ROUNDS'] ?? 3);
 const FOLLOWERS = 200;
-/** All of them are root, who may have ten live queries. */
-const BROWSERS = 5;
+/** All of them are root. */
+const BROWSERS = 40;
+const SETTINGS = '[rate_limit]\nmax_subscriptions_per_user = 100\n';
 const RUN_MS = 400;
 const CONVERGE_MS_MAX = 60_000;
 const TABLES = ['events', 'counters'] as const;
@@ -26,7 +27,7 @@ type Table = (typeof TABLES)[number];
 test(`${FOLLOWERS} clients follow a server through ${ROUNDS} kills, and none loses or doubles an event`, {
   timeout: 120_000 + ROUNDS * 60_000,
 }, async () => {
-  const server = await Server.create('follow');
+  const server = await Server.create('follow', SETTINGS);
   const followers: Follower[] = [];
   try {
     await server.start();
