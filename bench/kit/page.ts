@@ -7,7 +7,7 @@ import {figure, type Measure, median, type Report, ratioOf, verdictOf} from './r
 
 const MARKED = /(<!-- results: ([\w-]+) -->\n)[\s\S]*?(<!-- end of results -->)/g;
 
-const VERDICTS = {goal: 'goal reached', floor: 'floor reached', below: 'below the floor'} as const;
+const VERDICTS = {goal: 'goal reached', floor: 'floor reached', below: 'below the floor', short: 'short of the goal'} as const;
 
 /** The text with every marked part written anew. `reportOf` gives undefined for a bench that has no results. */
 export function withResults(text: string, reportOf: (bench: string) => Report | undefined): string {
@@ -43,7 +43,7 @@ function table(measures: readonly Measure[]): string[] {
       `${figure(median(ours.rounds))} ${unit}`,
       beside,
       ratio === undefined || judge?.by === 'value' ? '' : figure(ratio),
-      judge === undefined ? '' : `${figure(judge.floor)}${by}`,
+      judge?.floor === undefined ? '' : `${figure(judge.floor)}${by}`,
       judge === undefined ? '' : `${figure(judge.aim)}${by}`,
       verdict === undefined ? '' : VERDICTS[verdict],
     ];

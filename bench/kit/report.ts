@@ -25,7 +25,8 @@ export interface Measure {
 export interface Judge {
   readonly by: 'value' | 'ratio';
   readonly better: 'more' | 'less';
-  readonly floor: number;
+  /** Undefined: nothing is promised, and the goal alone is held against it. */
+  readonly floor?: number;
   readonly aim: number;
 }
 
@@ -61,14 +62,16 @@ export function judged(measure: Measure): number | undefined {
   return measure.judge.by === 'ratio' ? ratioOf(measure) : median(measure.ours.rounds);
 }
 
-export type Verdict = 'goal' | 'floor' | 'below';
+export type Verdict = 'goal' | 'floor' | 'below' | 'short';
 
 export function verdictOf(measure: Measure): Verdict | undefined {
   const value = judged(measure);
   if (measure.judge === undefined || value === undefined) return undefined;
   const {better, floor, aim} = measure.judge;
   const reaches = (limit: number) => (better === 'more' ? value >= limit : value <= limit);
-  return reaches(aim) ? 'goal' : reaches(floor) ? 'floor' : 'below';
+  if (reaches(aim)) return 'goal';
+  if (floor === undefined) return 'short';
+  return reaches(floor) ? 'floor' : 'below';
 }
 
 /** Four digits that count, thousands apart. */
@@ -99,7 +102,7 @@ function lineOf(measure: Measure): string {
   const {goal, what, unit, ours, peer, judge, facts} = measure;
   const ratio = ratioOf(measure);
   const against = peer && ` · ${peer.name} ${figure(median(peer.rounds))} · ratio ${figure(ratio!)}`;
-  const limit = judge && ` · floor ${judge.floor}, goal ${judge.aim}: ${verdictOf(measure)}`;
+  const limit = judge && ` · floor ${judge.floor ?? 'none'}, goal ${judge.aim}: ${verdictOf(measure)}`;
   const more = Object.entries(facts).map(
     ([name, value]) => `${name} ${typeof value === 'number' ? figure(value) : value}`,
   );
