@@ -7,7 +7,12 @@ import {figure, type Measure, median, type Report, ratioOf, verdictOf} from './r
 
 const MARKED = /(<!-- results: ([\w-]+) -->\n)[\s\S]*?(<!-- end of results -->)/g;
 
-const VERDICTS = {goal: 'goal reached', floor: 'floor reached', below: 'below the floor', short: 'short of the goal'} as const;
+const VERDICTS = {
+  goal: 'goal reached',
+  floor: 'floor reached',
+  below: 'below the floor',
+  short: 'short of the goal',
+} as const;
 
 /** The text with every marked part written anew. `reportOf` gives undefined for a bench that has no results. */
 export function withResults(text: string, reportOf: (bench: string) => Report | undefined): string {

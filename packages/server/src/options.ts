@@ -211,6 +211,13 @@ export const OPTIONS = {
     range: [0, 876_000],
     about: 'How long deleted rows are kept for catch-up.',
   },
+  'retention.enable_dba_stats': {default: true, about: 'Whether figures of the server are sampled into dba.stats.'},
+  'retention.dba_stats_retention_days': {
+    default: 7,
+    unit: 'days',
+    range: [1, 3650],
+    about: 'How long samples stay in dba.stats.',
+  },
   ...ACCESS_OPTIONS,
 } as const satisfies Record<string, OptionFacts>;
 

@@ -9,11 +9,14 @@ import type pino from 'pino';
 import {type Config, readConfig} from './config.ts';
 import {type Database, openDatabase, VERSION} from './database.ts';
 import {databaseOptions} from './database-options.ts';
+import {type DbaTables, openDbaTables} from './dba-tables.ts';
 import {createHttpServer, type HttpServer, type HttpServerOptions} from './http/server.ts';
 import {httpOptions} from './http-options.ts';
 import {openServerLog} from './server-log.ts';
 import {checkSigners, describeAccounts, startAccounts} from './start-accounts.ts';
 import {explainStart} from './start-errors.ts';
+import {readMachine} from './std/machine.ts';
+import {countOpenFiles} from './std/open-files.ts';
 import {systemClock} from './std/system-clock.ts';
 
 const DEFAULT_FILE = 'server.toml';
@@ -22,6 +25,7 @@ const SAME_SIGNAL_MS = 1000;
 
 interface Running {
   readonly database: Database;
+  readonly dbaTables: DbaTables;
   readonly server: HttpServer;
   readonly logger: pino.Logger;
 }
@@ -84,13 +88,20 @@ async function start(): Promise<Running> {
   });
   try {
     await startAccounts(config, database.auth, logger);
+    const dbaTables = await openDbaTables({
+      ...{runSql: database.runSql, clock: systemClock, logger, openFiles: countOpenFiles},
+      stats: () => database.measures().stats,
+      cpuMs: () => readMachine().cpuMs,
+      isSampled: config['retention.enable_dba_stats'],
+      keepDays: config['retention.dba_stats_retention_days'],
+    });
     const {port} = await server.listen();
     sayStart(config, port, database);
+    return {database, dbaTables, server, logger};
   } catch (error) {
     await database.close();
     throw error;
   }
-  return {database, server, logger};
 }
 
 function authOptions(config: Config, {auth}: Database): Pick<HttpServerOptions, 'sessions' | 'auth'> {
@@ -134,10 +145,11 @@ function sayStart(config: Config, port: number, database: Database): void {
   process.stdout.write(lines.join('\n') + '\n');
 }
 
-async function shutDown({database, server, logger}: Running, signal: string): Promise<void> {
+async function shutDown({database, dbaTables, server, logger}: Running, signal: string): Promise<void> {
   process.stdout.write(`Stopping (${signal}): finishing what began.\n`);
   try {
     await server.close();
+    await dbaTables.stop();
     await database.close();
     process.stdout.write('Stopped.\n');
     process.exit(0);

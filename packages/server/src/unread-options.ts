@@ -33,7 +33,6 @@ const UNREAD: readonly Unread[] = [
   },
   {names: ['flush.flush_batch_size'], why: 'a flush takes what there is'},
   {names: ['manifest_cache.*'], why: 'manifests are in memory, within memory.*'},
-  {names: ['retention.*dba_stats*'], why: 'there is no dba.stats; see /metrics and system.stats'},
   {names: ['stream.default_ttl_seconds'], why: 'each STREAM table says its TTL_SECONDS'},
   {
     names: ['topics.*', 'KALAMDB_TOPIC_*', 'KALAMDB_VISIBILITY_TIMEOUT_SECS'],

@@ -24,6 +24,8 @@ import {endOf, invalidCredentials, LEEWAY_SECONDS, type TokenSigner} from './tok
 const CACHE_BYTES = 4 * 1024 * 1024;
 const DEVELOPMENT = {kind: 'development'} as const;
 const ROOT: Session = {userId: ROOT_ID, role: 'system', proof: DEVELOPMENT};
+/** Of what the server does by itself. */
+export const SERVER_SESSION: Session = {...ROOT, userId: 'system' as UserId};
 
 /** The caller of a server without a root password. `userId` as it was sent. Throws if it is not a valid user id. */
 export function developmentSession(userId: string | undefined): Session {

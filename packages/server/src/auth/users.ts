@@ -24,7 +24,7 @@ import type {Audit, AuditEntry} from './audit.ts';
 import {isHash, type Passwords} from './password.ts';
 import {type PasswordPolicy, weakness} from './password-policy.ts';
 import {isAdmin, mayGrant} from './roles.ts';
-import type {Sessions} from './sessions.ts';
+import {SERVER_SESSION, type Sessions} from './sessions.ts';
 import {endedId, removed, signInRow} from './sign-ins.ts';
 import {invalidCredentials} from './token.ts';
 
@@ -156,10 +156,9 @@ export class Users {
     const {audit, commit} = this.#options;
     return this.#alone(id, undefined, async () => {
       if (this.#accounts.record(id)?.deleted_at !== deletedAt) return false;
-      const server: Session = {userId: ROOT_ID, role: 'system', proof: {kind: 'development'}};
-      await removeRows({userId: id as UserId, role: 'user', proof: {kind: 'actor', actor: server}});
+      await removeRows({userId: id as UserId, role: 'user', proof: {kind: 'actor', actor: SERVER_SESSION}});
       const told = {
-        actor: 'system',
+        actor: SERVER_SESSION.userId,
         action: 'PURGE_USER',
         target: id,
         subject: id,

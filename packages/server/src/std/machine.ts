@@ -13,6 +13,8 @@ export interface Machine {
   readonly heapUsed: number;
   /** Of one core, since the process began. */
   readonly cpuPercent: number;
+  /** Of all threads, since the process began. */
+  readonly cpuMs: number;
 }
 
 export function readMachine(): Machine {
@@ -23,5 +25,6 @@ export function readMachine(): Machine {
     ...{hostname: hostname(), os: platform(), arch: arch()},
     ...{totalBytes: total, usedBytes: total - freemem(), pid: process.pid, rss, heapUsed},
     cpuPercent: (user + system) / 10_000 / process.uptime(),
+    cpuMs: (user + system) / 1000,
   };
 }
