@@ -4,12 +4,14 @@ import {DbError} from '@kalamdb/protocol/errors.ts';
 import {FIRST_USER_INCARNATION, type Incarnation} from '../model/names.ts';
 import {COLUMNS_MAX, type Column, type Schema} from '../model/schema.ts';
 import {SYSTEM_TABLES} from '../system/index.ts';
+import type {SchemaRecord} from '../system/schemas.ts';
 import type {Commit, WriteBatch} from '../table/commit.ts';
 import {Latches} from '../table/latches.ts';
 import type {RowCheckOptions} from '../table/row-check.ts';
 import {addColumn, dropColumn} from './alterations.ts';
 import {Catalog} from './catalog.ts';
 import {Ddl} from './ddl.ts';
+import {columnsToJson, optionsToJson, schemaFromRecord} from './schema-json.ts';
 import {Storages} from './storages.ts';
 
 const {signal} = new AbortController();
@@ -154,4 +156,28 @@ test('what is as it should be is no new version', async () => {
   await assert.rejects(ddl.alterTable(schema, addColumn(same, false), signal), /Column 'c2' already exists/);
   await assert.rejects(ddl.alterTable(schema, dropColumn('c9', false), signal), /Column 'c9' does not exist/);
   assert.deepEqual(written, []);
+});
+
+test('a literal default is shown as JSON and read back exactly, also as earlier releases wrote it', () => {
+  const cases: [type: Column['type'], value: Exclude<Column['initial'], undefined>, shown: string, text: string][] = [
+    [{name: 'int'}, 5, '5', '5'],
+    [{name: 'bigint'}, 9007199254740993n, '"9007199254740993"', '"9007199254740993"'],
+    [{name: 'text'}, '"x"', '"\\"x\\""', '"\\"x\\""'],
+    [{name: 'json'}, '{"a":1}', '"{\\"a\\":1}"', '"{\\"a\\":1}"'],
+    [{name: 'int'}, null, 'null', 'null'],
+  ];
+  for (const [type, value, shown, text] of cases) {
+    const held: Column = {...column(2), type, default: {kind: 'literal', value}};
+    const schema: Schema = {...version(1, [1]), columns: [column(1), held]};
+    const record = {
+      ...{namespace_id: 'app', table_name: 't', table_type: 'shared', schema_version: 1, access_level: null},
+      ...{created_at: 0n, updated_at: 0n, columns: columnsToJson(schema), options: optionsToJson(schema)},
+    } as SchemaRecord;
+    assert.ok(record.columns.includes(`"default_value":{"Literal":${shown}}`), record.columns);
+    assert.deepEqual(schemaFromRecord(record), schema);
+
+    const [first, {default_text: _, ...second}] = JSON.parse(record.columns);
+    const earlier = JSON.stringify([first, {...second, default_value: {Literal: text}}]);
+    assert.deepEqual(schemaFromRecord({...record, columns: earlier}), schema, 'as earlier releases wrote it');
+  }
 });

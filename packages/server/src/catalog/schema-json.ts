@@ -17,11 +17,14 @@ interface ColumnJson {
   column_name: string;
   column_comment: string | null;
   data_type: TypeJson;
-  default_value: 'None' | {Literal: string} | {FunctionCall: {name: string; args: []}};
+  /** For people. Rows written before there was `default_text` have that text as their Literal. */
+  default_value: 'None' | {Literal: unknown} | {FunctionCall: {name: string; args: []}};
   ordinal_position: number;
   is_nullable: boolean;
   is_primary_key: boolean;
   is_partition_key: boolean;
+  /** Wire text of a literal default. */
+  default_text?: string;
   /** Wire text of what rows older than the column read as. */
   initial_default: string;
   /** Oldest first; absent while the type never changed. */
@@ -60,6 +63,7 @@ export function columnsToJson(schema: Schema): string {
       is_nullable: column.isNullable,
       is_primary_key: i === schema.primaryKey,
       is_partition_key: false,
+      ...(column.default.kind === 'literal' ? {default_text: toJson(column.type, column.default.value)} : {}),
       initial_default: toJson(column.type, column.initial),
       ...(column.formerTypes === undefined ? {} : {former_types: column.formerTypes.map(formerToJson)}),
     }),
@@ -142,7 +146,7 @@ function columnFromJson(json: ColumnJson): Column {
     name: json.column_name,
     type,
     isNullable: json.is_nullable,
-    default: defaultFromJson(type, json.default_value),
+    default: defaultFromJson(type, json),
     initial: fromJson(type, json.initial_default),
     ...(json.former_types === undefined ? {} : {formerTypes: json.former_types.map(formerFromJson)}),
     ...(json.column_comment === null ? {} : {comment: json.column_comment}),
@@ -170,15 +174,15 @@ function defaultToJson(column: Column): ColumnJson['default_value'] {
   const {default: value} = column;
   if (value.kind === 'none') return 'None';
   if (value.kind === 'function') return {FunctionCall: {name: value.name, args: []}};
-  return {Literal: toJson(column.type, value.value)};
+  return {Literal: JSON.parse(toJson(column.type, value.value))};
 }
 
-function defaultFromJson(type: DataType, json: ColumnJson['default_value']): ColumnDefault {
+function defaultFromJson(type: DataType, {default_value: json, default_text: text}: ColumnJson): ColumnDefault {
   if (json === 'None') return {kind: 'none'};
   if ('FunctionCall' in json) {
     return {kind: 'function', name: json.FunctionCall.name as Extract<ColumnDefault, {kind: 'function'}>['name']};
   }
-  return {kind: 'literal', value: fromJson(type, json.Literal) as Value};
+  return {kind: 'literal', value: fromJson(type, text ?? (json.Literal as string)) as Value};
 }
 
 function policyFromJson(json: FlushPolicyJson | null): FlushPolicy | null {

@@ -60,12 +60,35 @@ test('embeddings take a dimension', () => {
   assert.ok(!sameType(resolveType('EMBEDDING', ['2']), resolveType('EMBEDDING', ['3'])));
   assert.throws(() => resolveType('EMBEDDING', []), /requires exactly one dimension parameter, e.g., EMBEDDING\(384\)/);
   assert.throws(() => resolveType('EMBEDDING', ['x']), /dimension must be a positive integer, got 'x'/);
+  assert.throws(() => resolveType('EMBEDDING', ['-1']), /dimension must be a positive integer, got '-1'/);
   assert.throws(() => resolveType('EMBEDDING', ['0']), /dimension must be at least 1/);
   assert.throws(() => resolveType('EMBEDDING', ['8193']), /dimension must be at most 8192 \(found 8193\)/);
 });
 
-test('types of other servers are refused by name', () => {
-  for (const name of ['TINYINT', 'LONGTEXT', 'INTERVAL', 'FLOAT32']) {
-    assert.throws(() => resolveType(name, []), {message: `Invalid SQL: Unsupported custom data type '${name}'`});
+test('FLOAT takes a precision in bits', () => {
+  const cases: [bits: string, name: string][] = [
+    ['1', 'FLOAT'],
+    ['24', 'FLOAT'],
+    ['25', 'DOUBLE'],
+    ['53', 'DOUBLE'],
+  ];
+  for (const [bits, name] of cases) assert.equal(sqlName(resolveType('FLOAT', [bits])), name, bits);
+  for (const bits of ['0', '54', 'x'])
+    assert.throws(() => resolveType('FLOAT', [bits]), {
+      message: `Invalid SQL: FLOAT precision must be between 1 and 53, got ${bits}`,
+    });
+});
+
+test('types of other servers are refused by name, with what to use instead', () => {
+  const cases: [name: string, instead: string][] = [
+    ['TINYINT', '; use SMALLINT'],
+    ['LONGTEXT', '; use TEXT'],
+    ['FLOAT32', '; use FLOAT'],
+    ['NOPE', ''],
+  ];
+  for (const [name, instead] of cases) {
+    assert.throws(() => resolveType(name, []), {
+      message: `Invalid SQL: Unsupported custom data type '${name}'${instead}`,
+    });
   }
 });

@@ -59,7 +59,7 @@ export const TYPES = {
     json: 'Float',
     fixedBytes: 4,
     wire: 'number',
-    input: 'number, 6 to 9 digits',
+    input: 'number, 6 to 9 digits; `FLOAT(25)` to `FLOAT(53)` is DOUBLE',
   },
   double: {
     spellings: ['DOUBLE', 'DOUBLE PRECISION', 'FLOAT8', 'FLOAT64'],
@@ -70,7 +70,7 @@ export const TYPES = {
     input: 'number, 15 to 17 digits',
   },
   decimal: {
-    spellings: ['DECIMAL', 'NUMERIC'],
+    spellings: ['DECIMAL', 'NUMERIC', 'DEC'],
     sqlName: 'DECIMAL',
     json: 'Decimal',
     fixedBytes: 16,
@@ -164,10 +164,26 @@ export const TYPES = {
 
 const DECIMAL_PRECISION_MAX = 38;
 const EMBEDDING_DIMENSION_MAX = 8192;
+const FLOAT_BITS_MAX = 53;
+const SINGLE_BITS_MAX = 24;
 const DECIMAL_BARE = {name: 'decimal', precision: 38, scale: 10} as const;
 
-/** Names that end in `TEXT` and still are not taken as text. */
-const REFUSED = new Set(['TINYTEXT', 'MEDIUMTEXT', 'LONGTEXT']);
+/** Types of other servers, and what holds their values here. None of them is taken, though some end in `TEXT`. */
+const INSTEAD: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    ...{TINYINT: 'SMALLINT', INT1: 'SMALLINT', UNSIGNED: 'BIGINT', FLOAT32: 'FLOAT', MONEY: 'DECIMAL', BIT: 'BYTES'},
+    ...{
+      TINYTEXT: 'TEXT',
+      MEDIUMTEXT: 'TEXT',
+      LONGTEXT: 'TEXT',
+      XML: 'TEXT',
+      INET: 'TEXT',
+      CIDR: 'TEXT',
+      HSTORE: 'JSON',
+    },
+    ...{TIMETZ: 'TIME', 'TIME WITH TIME ZONE': 'TIME', INTERVAL: 'BIGINT for microseconds', VECTOR: 'EMBEDDING'},
+  }),
+);
 
 /** Of the others, lengths, precisions and display widths are accepted. */
 const WITHOUT_ARGUMENTS: ReadonlySet<TypeName> = new Set(['boolean', 'date', 'json', 'uuid', 'file']);
@@ -180,14 +196,30 @@ const BY_SPELLING: ReadonlyMap<string, TypeName> = new Map(
 export function resolveType(name: string, args: readonly string[]): DataType {
   const spelling = name.toUpperCase();
   const type = BY_SPELLING.get(spelling) ?? (isTextLike(spelling) ? 'text' : undefined);
-  if (type === undefined) throw fail.invalidSql(`Unsupported custom data type '${name}'`);
+  if (type === undefined) throw unsupported(name, spelling);
   if (args.length > 0 && WITHOUT_ARGUMENTS.has(type)) throw fail.invalidSql(`Type ${spelling} takes no arguments`);
   if (type === 'embedding') return embeddingType(args);
-  return type === 'decimal' ? decimalType(args) : {name: type};
+  if (type === 'decimal') return decimalType(args);
+  if (spelling === 'FLOAT' && args.length === 1) return floatType(args[0]!);
+  if (args.some(arg => arg.startsWith('-'))) throw fail.invalidSql(`Type ${spelling} takes no negative number`);
+  return {name: type};
 }
 
 function isTextLike(spelling: string): boolean {
-  return (spelling.endsWith('TEXT') || spelling.endsWith('STRING')) && !REFUSED.has(spelling);
+  return (spelling.endsWith('TEXT') || spelling.endsWith('STRING')) && !INSTEAD.has(spelling);
+}
+
+function unsupported(name: string, spelling: string): DbError {
+  const instead = INSTEAD.get(spelling);
+  return fail.invalidSql(`Unsupported custom data type '${name}'${instead === undefined ? '' : `; use ${instead}`}`);
+}
+
+/** A precision in bits, as in the standard. */
+function floatType(bits: string): DataType {
+  const precision = wholeNumber(bits);
+  if (!(precision >= 1 && precision <= FLOAT_BITS_MAX))
+    throw fail.invalidSql(`FLOAT precision must be between 1 and ${FLOAT_BITS_MAX}, got ${bits}`);
+  return {name: precision <= SINGLE_BITS_MAX ? 'float' : 'double'};
 }
 
 function decimalType(args: readonly string[]): DataType {

@@ -202,12 +202,19 @@ function isFileReference(text: string): boolean {
 }
 
 function readEmbedding(text: string, dimension: number): Uint8Array | undefined {
-  const list = parsedJson(text);
-  if (!Array.isArray(list) || !list.every(one => one === null || typeof one === 'number')) return undefined;
+  const list = embeddingElements(text);
+  if (list === undefined) return undefined;
   if (list.length !== dimension)
     throw fail.invalidOperation(`EMBEDDING(${dimension}) expects ${dimension} numbers, got ${list.length}`);
   const numbers = list.map(one => finite('float', one ?? 0));
   return numbers.every(one => one !== undefined) ? embeddingOf(numbers) : undefined;
+}
+
+/** Undefined of what is no JSON array of numbers and nulls. */
+export function embeddingElements(text: string): readonly (number | null)[] | undefined {
+  const list = parsedJson(text);
+  if (!Array.isArray(list) || !list.every(one => one === null || typeof one === 'number')) return undefined;
+  return list;
 }
 
 /** −0 is 0, so that equal elements have equal bytes. */

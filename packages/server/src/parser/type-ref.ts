@@ -62,7 +62,10 @@ function typeArguments(cursor: TokenCursor): string[] {
 }
 
 function typeArgument(cursor: TokenCursor): string {
-  const text = cursor.raw;
+  // No type takes a negative number: the type table says so.
+  const sign = cursor.acceptSymbol('-') ? '-' : '';
+  const text = sign + cursor.raw;
+  if (sign !== '' && cursor.kind !== NUMBER) throw cursor.expected('a number');
   if (cursor.isString()) cursor.string();
   else if (cursor.kind === NUMBER || (cursor.kind === WORD && cursor.isName())) cursor.next();
   else throw cursor.expected('a type argument');

@@ -14,7 +14,7 @@ import type {Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
 import {sameType, sqlName} from '../model/type-table.ts';
-import {compareValues, valueText} from '../model/values.ts';
+import {compareValues, embeddingElements, valueText} from '../model/values.ts';
 import type {Delete, Expr, Insert, Name, Update} from '../parser/ast.ts';
 import type {Change, ScanRequest} from '../table/table.ts';
 import {columnsRead, type PlanOptions, scopeOf} from './plan.ts';
@@ -138,16 +138,22 @@ function coerced<T>(
     return convert();
   } catch (error) {
     if (!(error instanceof DbError) || error.code === 'INVALID_PARAMETER') throw error;
-    const text = clip(sourceText(source, env));
-    throw located(fail.invalidOperation(refusal(text, column)), value, scope);
+    throw located(fail.invalidOperation(refusal(sourceText(source, env), column)), value, scope);
   }
 }
 
 function refusal(text: string, {name, type}: Column): string {
   if (type.name === 'uuid')
-    return `Invalid UUID literal '${text}' for column '${name}': 32 hexadecimal digits are expected`;
-  const cast = `Schema coercion failed: Unable to cast value '${text}' to ${sqlName(type)} for column '${name}'`;
-  return type.name === 'embedding' ? `${cast}: a JSON array of ${type.dimension} numbers is expected` : cast;
+    return `Invalid UUID literal '${clip(text)}' for column '${name}': 32 hexadecimal digits are expected`;
+  if (type.name === 'embedding') return embeddingRefusal(text, name, type.dimension);
+  return `Schema coercion failed: Unable to cast value '${clip(text)}' to ${sqlName(type)} for column '${name}'`;
+}
+
+function embeddingRefusal(text: string, column: string, dimension: number): string {
+  const count = embeddingElements(text)?.length ?? dimension;
+  if (count !== dimension)
+    return `Embedding dimension mismatch for column '${column}': expected ${dimension}, got ${count}`;
+  return `Invalid embedding JSON for column '${column}': '${clip(text)}' is no array of ${dimension} numbers`;
 }
 
 /** The value as it was written, or as it was computed. */
