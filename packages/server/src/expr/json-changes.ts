@@ -45,10 +45,10 @@ export type Change = 'set' | 'setIfThere' | 'insertBefore' | 'insertAfter' | 'de
 
 /** The document with the value set, inserted or (undefined) deleted at the path. */
 export function changed(document: Json, path: readonly string[], value: Json | undefined, change: Change): Json {
-  if (path.length === 0) return document;
   if (!isJsonArray(document) && !isJsonObject(document)) {
     throw fail.execution(change === 'delete' ? 'cannot delete path in scalar' : 'cannot set path in scalar');
   }
+  if (path.length === 0) return document;
   return changedAt(document, path, 0, value, change);
 }
 

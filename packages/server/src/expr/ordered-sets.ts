@@ -16,13 +16,17 @@ const VALUES_MAX = 1_000_000;
 
 type Invoke = Parameters<ReturnType<AggregateFacts['duck']>>[0];
 
+/** Of what `pick` binds. DuckDB takes `s.v` for a field of the column `s` where the query has one. */
+const VALUES = "struct_extract(s, 'v')";
+const FRACTION = "struct_extract(s, 'p')";
+
 export const ORDERED_SETS: readonly AggregateFacts[] = [
-  continuous('PERCENTILE_CONT', 'PERCENTILE_CONT(f) WITHIN GROUP (ORDER BY x)', fraction => fraction, 's.p'),
+  continuous('PERCENTILE_CONT', 'PERCENTILE_CONT(f) WITHIN GROUP (ORDER BY x)', fraction => fraction, FRACTION),
   continuous(
     'PERCENTILE_CONT_DESC',
     'PERCENTILE_CONT(f) WITHIN GROUP (ORDER BY x DESC)',
     fraction => 1 - fraction,
-    '(1 - s.p)',
+    `(1 - ${FRACTION})`,
   ),
   discrete('PERCENTILE_DISC', 'PERCENTILE_DISC(f) WITHIN GROUP (ORDER BY x)', false),
   discrete('PERCENTILE_DISC_DESC', 'PERCENTILE_DISC(f) WITHIN GROUP (ORDER BY x DESC)', true),
@@ -47,9 +51,9 @@ function continuous(
     },
     duck: type => (invoke, args) => {
       const [value, fraction] = args as [string, string];
-      const at = (side: string) => `s.v[CAST(${side}(q) AS BIGINT) + 1]`;
+      const at = (side: string) => `${VALUES}[CAST(${side}(q) AS BIGINT) + 1]`;
       const found = `${at('floor')} + (q - floor(q)) * (${at('ceil')} - ${at('floor')})`;
-      const picked = `list_transform([${turnedSql} * (len(s.v) - 1)], lambda q: ${found})[1]`;
+      const picked = `list_transform([${turnedSql} * (len(${VALUES}) - 1)], lambda q: ${found})[1]`;
       return finiteSql(pick(invoke, castSql(castForm(type, DOUBLE)!(value), DOUBLE), fraction, picked), DOUBLE);
     },
     doc: 'The value at a fraction of the way through them, between two in proportion. At most 1,000,000 values, where DuckDB does not run it.',
@@ -79,14 +83,14 @@ function discrete(name: string, call: string, isDescending: boolean): AggregateF
       ),
     duck: () => (invoke, args) => {
       const [value, fraction] = args as [string, string];
-      const place = 'greatest(1, CAST(ceil(s.p * len(s.v)) AS BIGINT))';
-      return pick(invoke, value, fraction, `s.v[${isDescending ? `len(s.v) + 1 - ${place}` : place}]`);
+      const place = `greatest(1, CAST(ceil(${FRACTION} * len(${VALUES})) AS BIGINT))`;
+      return pick(invoke, value, fraction, `${VALUES}[${isDescending ? `len(${VALUES}) + 1 - ${place}` : place}]`);
     },
     doc: 'The first value that so large a fraction of them does not exceed.',
   };
 }
 
-/** `picked` is of `s.v`, the sorted values, and `s.p`, the fraction. */
+/** `picked` is of VALUES, which are sorted, and FRACTION. */
 function pick(invoke: Invoke, value: string, fraction: string, picked: string): string {
   const sorted = `list_sort(list_filter(${invoke('list', value)}, lambda y: y IS NOT NULL))`;
   return `list_transform([{'v': ${sorted}, 'p': ${invoke('max', fraction)}}], lambda s: ${picked})[1]`;
@@ -104,7 +108,8 @@ function mode(name: string, call: string, isDescending: boolean): AggregateFacts
       (invoke, [value]) => {
         const better = isDescending ? '>=' : '>';
         const counted = `map_entries(${invoke('histogram', value!)})`;
-        return `list_reduce(${counted}, lambda a, b: CASE WHEN b.value ${better} a.value THEN b ELSE a END).key`;
+        const count = (entry: string) => `struct_extract(${entry}, 'value')`;
+        return `list_reduce(${counted}, lambda a, b: CASE WHEN ${count('b')} ${better} ${count('a')} THEN b ELSE a END).key`;
       },
     doc: 'The most frequent value; of several the first in the order.',
   };

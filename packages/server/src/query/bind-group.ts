@@ -8,7 +8,7 @@ import {AGGREGATES} from '../expr/aggregates.ts';
 import {failAt} from '../expr/coerce.ts';
 import {compileExpr} from '../expr/compile.ts';
 import {castSql, sqlOf} from '../expr/duck-forms.ts';
-import type {ColumnScope, Source, SqlWriter, TypedExpr} from '../expr/expr.ts';
+import type {ColumnScope, SqlWriter, TypedExpr} from '../expr/expr.ts';
 import {INT} from '../expr/numbers.ts';
 import {resolveColumn} from '../expr/sources.ts';
 import {WIDER_NAMES, walk, windowParts} from '../expr/walk.ts';
@@ -18,6 +18,7 @@ import type {BoundFrom} from './bind-from.ts';
 import {type Binder, type Place, quoted, sqlColumn} from './bound.ts';
 import {groupedExpr} from './group.ts';
 import {type Layer, queryScope} from './query-scope.ts';
+import {resolvedKey} from './resolved-key.ts';
 
 const GROUPING_SETS_MAX = 4096;
 
@@ -180,19 +181,4 @@ export function hasAggregate(exprs: readonly Expr[]): boolean {
     return expr.kind in WIDER_NAMES && expr.kind !== 'row' ? 'skip' : undefined;
   });
   return isFound;
-}
-
-const sourceIds = new WeakMap<Source, number>();
-let lastSourceId = 0;
-
-/** Text under which two expressions of a query are the same expression: columns by what they mean, not by how they are written. */
-export function resolvedKey(expr: Expr, scope: ColumnScope): string {
-  return JSON.stringify(expr, (name, value) => {
-    if (name === 'start' || name === 'end') return undefined;
-    if (value === null || typeof value !== 'object' || value.kind !== 'column') return value;
-    const found = resolveColumn(value.qualifier, value.column, value, scope);
-    if (found === undefined) return value;
-    if (!sourceIds.has(found.source)) sourceIds.set(found.source, ++lastSourceId);
-    return {kind: 'column', source: sourceIds.get(found.source), index: found.column.index};
-  });
 }

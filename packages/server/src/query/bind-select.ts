@@ -18,12 +18,13 @@ import type {DataType} from '../model/datatype.ts';
 import {DELETED_INDEX} from '../model/schema.ts';
 import type {Expr, Name, Node, OrderItem, Select} from '../parser/ast.ts';
 import type {BoundFrom, FromSource} from './bind-from.ts';
-import {type BoundGroups, bindGroups, hasAggregate, resolvedKey} from './bind-group.ts';
+import {type BoundGroups, bindGroups, hasAggregate} from './bind-group.ts';
 import {windowLayer} from './bind-window.ts';
 import {type Binder, type BoundQuery, type Output, type Place, quoted, type RowWindow, selectList} from './bound.ts';
 import {bindListedFrom, type MadeRows} from './list-rows.ts';
 import {columnFlags, outputName} from './plan.ts';
 import {type Layer, queryScope} from './query-scope.ts';
+import {resolvedKey} from './resolved-key.ts';
 import {boundLimit, directionSql, orderBySql, outputIndex, ownWindow, windowSql, withTies} from './tail.ts';
 
 interface BoundSelect {

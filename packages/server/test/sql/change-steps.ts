@@ -341,11 +341,13 @@ function question(random: Random, table: ChangeTable, tables: readonly ChangeTab
       if (join === undefined) return `SELECT COUNT(*) FROM ${table.name}`;
       return `SELECT ${list(random, both)} FROM ${table.name} AS t LEFT JOIN ${other.name} AS u ON ${join}`;
     },
-    () => `SELECT ${list(random, scope)} FROM ${table.name} AS t ORDER BY t.${table.key.name} DESC LIMIT 3`,
+    () => {
+      // Columns alone: PostgreSQL and our second executor compute what is shown of rows that LIMIT leaves out too, and fail where that does.
+      const items = Array.from({length: 3}, () => random.pick(scope).sql);
+      return `SELECT ${items.join(', ')} FROM ${table.name} AS t ORDER BY t.${table.key.name} DESC LIMIT 3`;
+    },
   ];
-  const ours = random.pick(forms)();
-  // The second executor computes what is shown also of rows that LIMIT leaves out, and fails where that does.
-  return {ours, answer: 'rows', isAnalytic: random.chance(0.2) && !ours.includes(' LIMIT ')};
+  return {ours: random.pick(forms)(), answer: 'rows', isAnalytic: random.chance(0.2)};
 }
 
 function list(random: Random, scope: readonly Scoped[]): string {

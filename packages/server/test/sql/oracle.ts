@@ -35,7 +35,19 @@ export async function openPostgres(programs: string): Promise<Postgres> {
   if ('uid' in user) chownSync(directory, NOBODY, NOBODY);
   const data = join(directory, 'data');
   const options = {...user, cwd: directory, stdio: 'ignore' as const};
-  const initial = ['-D', data, '-A', 'trust', '-U', 'test', '--no-sync', '--locale=C', '-E', 'UTF8'];
+  const initial = [
+    '-D',
+    data,
+    '-A',
+    'trust',
+    '-U',
+    'test',
+    '--no-sync',
+    '--locale=C',
+    '--lc-ctype=C.UTF-8',
+    '-E',
+    'UTF8',
+  ];
   execFileSync(join(programs, 'initdb'), initial, options);
   const server = startServer(programs, directory, data, user);
   const psql = await openPsql(programs, directory);
