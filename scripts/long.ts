@@ -40,6 +40,18 @@ const slices: readonly Slice[] = [
     seed: {KALAMDB_DIFF_SEED: 1_000_001},
   },
   {
+    name: 'wide queries, with PostgreSQL',
+    file: 'packages/server/test/sql/oracle.test.ts',
+    size: {KALAMDB_ORACLE_QUERIES: 1000},
+    seed: {KALAMDB_ORACLE_SEED: 1_000_001},
+  },
+  {
+    name: 'functions, with PostgreSQL',
+    file: 'packages/server/test/sql/function-oracle.test.ts',
+    size: {KALAMDB_ORACLE_QUERIES: 1000},
+    seed: {KALAMDB_ORACLE_SEED: 1_000_001},
+  },
+  {
     name: 'changes, with PostgreSQL',
     file: 'packages/server/test/sql/change-oracle.test.ts',
     size: {KALAMDB_CHANGE_STEPS: 2000},
