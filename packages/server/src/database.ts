@@ -9,7 +9,7 @@ import {dirname} from 'node:path';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {type Auth, type AuthOptions, openAuth, openIdentities} from './auth/auth.ts';
 import {mayRead, scopeFor} from './auth/scope.ts';
-import {openFsBlob} from './blob/fs-blob.ts';
+import {makeFolder, openFsBlob} from './blob/fs-blob.ts';
 import {firstRows} from './catalog/bootstrap.ts';
 import {Catalog} from './catalog/catalog.ts';
 import {Ddl, firstFreeIncarnation} from './catalog/ddl.ts';
@@ -409,6 +409,7 @@ function createServices(
     tableCounts: (schema, ofUser) => tableCounts(core, schema, ofUser),
     storageRecord: id => storedStorages(hot).find(record => record.storage_id === id),
     waitingFiles: id => announcedFiles(hot).filter(file => file.storageId === id).length,
+    makeDirectory: path => makeFolder(options.disk, path),
     diskSpace: path => options.disk.space(path),
     templates: {shared: options.sharedTemplate, user: options.userTemplate},
     clock,

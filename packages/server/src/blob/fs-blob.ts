@@ -130,6 +130,11 @@ async function afterCleanup(disk: Disk, path: string, error: unknown): Promise<u
   return new DbError('DISK_FULL', `No space left to write '${path}'.`, {cause: error});
 }
 
+/** Makes a folder and those above it, as far as they are missing; they are durable then. */
+export async function makeFolder(disk: Disk, path: string): Promise<void> {
+  await new Folders(disk, path).use(path, async () => undefined);
+}
+
 /** The folders below one base: made when something is put into them, removed when nothing is left. */
 class Folders {
   readonly #disk: Disk;

@@ -42,6 +42,9 @@ interface OptionsJson {
   compression: string;
   deleted_retention_hours: number;
   ttl_seconds?: number;
+  eviction_strategy?: 'time_based';
+  /** 0: the streams of the server share one limit. */
+  max_stream_size_bytes?: 0;
   incarnation: number;
   folder?: string;
 }
@@ -101,6 +104,7 @@ export function optionsToJson(schema: Schema): string {
     compression: 'snappy',
     deleted_retention_hours: options.deletedRetentionHours,
     ...(options.ttlSeconds === null ? {} : {ttl_seconds: options.ttlSeconds}),
+    ...(schema.kind === 'stream' ? {eviction_strategy: 'time_based', max_stream_size_bytes: 0} : {}),
     incarnation: schema.incarnation,
     ...(schema.folder === undefined ? {} : {folder: schema.folder}),
   };

@@ -61,6 +61,10 @@ const RESERVED_WORDS: ReadonlySet<string> = new Set(
 const NAME_LENGTH_MAX = 64;
 const USER_ID_BYTES_MAX = 128;
 
+export function isReservedWord(word: string): boolean {
+  return RESERVED_WORDS.has(word.toLowerCase());
+}
+
 /**
  * Refuses what cannot be the name of a namespace, table or column. `what` is `Name`, or says whose name it is and is put before the
  * reason: `Invalid column name 'x': Name cannot contain spaces`.
@@ -80,7 +84,7 @@ function wrongName(text: string): string | undefined {
   if (!/^[A-Za-z0-9_]+$/.test(text)) {
     return `Name '${text}' contains invalid characters (only alphanumeric and underscore allowed)`;
   }
-  if (RESERVED_WORDS.has(text.toLowerCase())) return `Name '${text}' is a reserved SQL keyword and cannot be used`;
+  if (isReservedWord(text)) return `Name '${text}' is a reserved SQL keyword and cannot be used`;
   return undefined;
 }
 

@@ -8,6 +8,7 @@ import {COLUMNS_MAX} from '../model/schema.ts';
 import type {ColumnDef, Expr, Name, TypeRef} from './ast.ts';
 import type {TokenCursor} from './cursor.ts';
 import {parseDefaultExpression} from './expression.ts';
+import {newName} from './new-name.ts';
 import {isSerial, parseTypeRef} from './type-ref.ts';
 
 export interface ColumnList {
@@ -27,6 +28,7 @@ export function parseColumnDefs(cursor: TokenCursor): ColumnList {
   do {
     if (columns.length > 0 && cursor.isSymbol(')')) break;
     const start = cursor.start;
+    if (cursor.isKeyword('LIKE')) throw cursor.notSupported('CREATE TABLE … LIKE');
     if (!isTableConstraint(cursor)) {
       if (columns.length === COLUMNS_MAX) throw cursor.limitExceeded(`Too many columns (maximum ${COLUMNS_MAX})`);
       columns.push(parseColumnDef(cursor));
@@ -90,7 +92,7 @@ export function plainColumn(name: Name, type: TypeRef): ColumnDef {
 
 /** `name type [option …]`, up to a comma, a bracket or one of the words `until`. */
 export function parseColumnDef(cursor: TokenCursor, until: readonly string[] = []): ColumnDef {
-  const name = cursor.columnName();
+  const name = newName(cursor, 'a column name');
   const type = parseTypeRef(cursor);
   const options: Options = {...plainColumn(name, type)};
   const isEnd = () =>
@@ -125,13 +127,20 @@ function once(cursor: TokenCursor, wasGiven: boolean, what: string, start: numbe
 }
 
 function isIdentity(cursor: TokenCursor): boolean {
-  if (cursor.acceptKeyword('AUTO_INCREMENT') || cursor.acceptKeyword('IDENTITY')) return true;
+  if (cursor.acceptOneOf('AUTO_INCREMENT', 'AUTOINCREMENT') !== undefined) return true;
   if (cursor.keywords('AUTO', 'INCREMENT')) return true;
+  if (cursor.acceptKeyword('IDENTITY')) return refuseSequence(cursor);
   if (!cursor.acceptKeyword('GENERATED')) return false;
   if (!cursor.acceptKeyword('ALWAYS')) cursor.expectKeywords('BY', 'DEFAULT');
   cursor.expectKeyword('AS');
   if (cursor.isSymbol('(')) throw cursor.notSupported('generated columns');
   cursor.expectKeyword('IDENTITY');
+  return refuseSequence(cursor);
+}
+
+function refuseSequence(cursor: TokenCursor): true {
+  if (cursor.isSymbol('('))
+    throw cursor.notSupported('where IDENTITY begins and how it steps: its values are ids of SNOWFLAKE_ID()');
   return true;
 }
 

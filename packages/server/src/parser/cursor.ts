@@ -194,14 +194,14 @@ export class TokenCursor {
     const start = this.start;
     const isQuoted = kind === token.QUOTED;
     const text = isQuoted ? nameText(this.raw) : this.raw;
-    if (text === '') throw this.fail('A quoted name cannot be empty');
+    if (text === '') throw this.fail(`${capital(what.replace(/^an? /, ''))} cannot be empty`);
     this.index += 1;
     return {start, end: this.previousEnd, name: text.toLowerCase(), text, isQuoted};
   }
 
   /** `[namespace.]table` */
   tableRef(what = 'a table name'): TableRef {
-    const first = this.isSymbol('.', 1) ? this.name(what) : this.columnName(what);
+    const first = this.isSymbol('.', 1) ? this.name('a namespace name') : this.columnName(what);
     if (!this.acceptSymbol('.')) return {start: first.start, end: first.end, namespace: undefined, table: first};
     const table = this.label(what);
     if (this.isSymbol('.')) throw this.fail('A table name has at most two parts: namespace.table');
@@ -236,7 +236,7 @@ export class TokenCursor {
     return value;
   }
 
-  /** `(KEY = value, …)`, perhaps empty. Values: string, word, number with or without a sign. */
+  /** `(KEY = value, …)`, perhaps empty. Keys: word or string. Values: string, word, number with or without a sign. */
   optionItems(): OptionItem[] {
     const items: OptionItem[] = [];
     this.expectSymbol('(');
@@ -250,7 +250,7 @@ export class TokenCursor {
 
   #optionItem(): OptionItem {
     const start = this.start;
-    const key = this.label('an option name').text.toUpperCase();
+    const key = this.stringOrName('an option name').toUpperCase();
     this.expectSymbol('=');
     const isQuoted = this.isString();
     const value = isQuoted ? this.string() : this.#bareValue();
@@ -328,4 +328,8 @@ export class TokenCursor {
     const position = this.positionOf(offset);
     return new DbError(code, `${message} at line ${position.line}, column ${position.column}.`, {position});
   }
+}
+
+function capital(word: string): string {
+  return word.charAt(0).toUpperCase() + word.slice(1);
 }

@@ -48,14 +48,32 @@ export function parseInsert(cursor: TokenCursor): Insert {
   const {start} = cursor;
   const clause = withClause(cursor);
   cursor.expectKeyword('INSERT');
+  refuseForeignInsert(cursor);
   cursor.expectKeyword('INTO');
   const table = cursor.tableRef();
   const alias = cursor.acceptKeyword('AS') ? cursor.columnName('an alias') : undefined;
   const source = insertSource(cursor);
+  if (cursor.areKeywords('ON', 'DUPLICATE'))
+    throw cursor.notSupported('ON DUPLICATE KEY UPDATE; write ON CONFLICT DO UPDATE SET …');
   const onConflict = onConflictClause(cursor);
   const returning = returningClause(cursor);
   return {kind: 'insert', start, end: cursor.previousEnd, with: clause, table, alias, ...source, onConflict, returning};
 }
+
+/** What other servers say for ON CONFLICT. */
+function refuseForeignInsert(cursor: TokenCursor): void {
+  const isOr = cursor.isKeyword('OR') ? 1 : 0;
+  for (const [word, instead] of FOREIGN_INSERTS) {
+    if (!cursor.isKeyword(word, isOr)) continue;
+    throw cursor.notSupported(`INSERT ${isOr === 1 ? 'OR ' : ''}${word}; write INSERT … ON CONFLICT DO ${instead}`);
+  }
+}
+
+const FOREIGN_INSERTS = [
+  ['REPLACE', 'UPDATE SET …'],
+  ['OVERWRITE', 'UPDATE SET …'],
+  ['IGNORE', 'NOTHING'],
+] as const;
 
 function insertSource(cursor: TokenCursor): Pick<Insert, 'columns' | 'rows' | 'query'> {
   const columns = cursor.isSymbol('(') && !beginsQuery(cursor, 0) ? columnNames(cursor) : undefined;

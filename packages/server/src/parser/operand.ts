@@ -39,6 +39,8 @@ export function parseOperand(cursor: TokenCursor): Expr {
       return sign(cursor, '-');
     case 126: // ~
       return bitwiseNot(cursor);
+    case 63: // ?
+      throw cursor.fail("Expected an expression, found '?'; parameters are $1, $2, …");
     default:
       throw cursor.expected('an expression');
   }

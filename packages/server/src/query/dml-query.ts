@@ -34,7 +34,7 @@ import type {
 } from '../parser/ast.ts';
 import type {Change} from '../table/table.ts';
 import {hasAggregate} from './bind-group.ts';
-import {completion, defaultOf, insertTargets, updated, updateTarget} from './dml.ts';
+import {completion, defaultOf, insertTargets, targetsFor, updated, updateTarget} from './dml.ts';
 import type {Joined} from './joined.ts';
 import type {PlanOptions} from './plan.ts';
 import {NO_CLAUSES, selectOf} from './trees.ts';
@@ -62,21 +62,24 @@ export interface InsertQuery {
 }
 
 export function planInsertQuery(insert: Insert, schema: Schema, {text = ''}: PlanOptions): InsertQuery {
-  const targets = insertTargets(insert, schema, {text});
-  const complete = completion(schema, targets);
+  const allTargets = insertTargets(insert, schema, {text});
   return {
     query: behindWith(insert.with, insert.query ?? valuesQuery(insert, text)),
     types: columnCount => {
+      const targets = targetsFor(columnCount, insert, allTargets);
       if (columnCount === targets.length) return targets.map(index => schema.columns[index]!.type);
       const hint = columnCount > targets.length ? '; * has the system columns too, so name those that are meant' : '';
       throw fail.execution(`INSERT has ${columnCount} values for ${targets.length} columns${hint}`);
     },
-    rows: (found, env) =>
-      found.map((given, rowIndex) => {
+    rows: (found, env) => {
+      const targets = targetsFor(found[0]?.length ?? 0, insert, allTargets);
+      const complete = completion(schema, targets);
+      return found.map((given, rowIndex) => {
         const values: Value[] = new Array(schema.columns.length).fill(null);
         for (let i = 0; i < given.length; i++) values[targets[i]!] = given[i]!;
         return complete(values, rowIndex, env);
-      }),
+      });
+    },
   };
 }
 

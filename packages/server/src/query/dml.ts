@@ -33,10 +33,14 @@ export interface ChangePlan {
 
 export function planInsert(insert: Insert, schema: Schema, options: PlanOptions = {}): InsertPlan {
   const scope = scopeOf(undefined, undefined, options);
-  const targets = insertTargets(insert, schema, scope);
+  const width = insert.rows[0]?.length ?? 0;
+  const targets = targetsFor(width, insert, insertTargets(insert, schema, scope));
   const rows = insert.rows.map((row, rowIndex) => {
     if (row.length !== targets.length) {
-      const message = `INSERT has ${row.length} values for ${targets.length} columns (row ${rowIndex + 1})`;
+      const isUneven = insert.columns === undefined && row.length !== width;
+      const message = isUneven
+        ? `VALUES lists must all be the same length: row ${rowIndex + 1} has ${row.length}, row 1 has ${width}`
+        : `INSERT has ${row.length} values for ${targets.length} columns (row ${rowIndex + 1})`;
       const first = row.find(value => value !== 'default');
       throw first === undefined ? fail.execution(message) : failAt(scope, first, message);
     }
@@ -59,10 +63,15 @@ interface Place {
   readonly text: string;
 }
 
-/** Indexes of the columns that an INSERT gives values for, in its order. */
+/** Indexes of the columns that an INSERT may give values for, in its order. */
 export function insertTargets({columns}: Insert, schema: Schema, place: Place): number[] {
   if (columns === undefined) return schema.columns.map((_, i) => i);
   return columns.map((name, i) => insertTarget(name, schema, {...place, before: columns.slice(0, i)}));
+}
+
+/** Those of rows with so many values: without a list of columns a row may end early, and the rest takes its defaults. */
+export function targetsFor(width: number, {columns}: Insert, targets: readonly number[]): readonly number[] {
+  return columns === undefined ? targets.slice(0, width) : targets;
 }
 
 /** Puts defaults where an INSERT gives no value, into the row itself, and checks it. */

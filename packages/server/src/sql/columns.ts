@@ -39,10 +39,15 @@ export function columnsOf(
   const seen = new Set<string>();
   const columns = list.columns.map(def =>
     placed(context, def, () => {
-      const {name} = def.name;
+      const {name, text} = def.name;
+      if (!/^\w*$/.test(name)) {
+        throw fail.invalidSql(
+          `Invalid CREATE TABLE statement: Invalid column name '${text}'. Only alphanumeric characters and underscores are allowed.`,
+        );
+      }
       if (seen.has(name)) {
         throw fail.invalidSql(
-          `Invalid CREATE TABLE statement: Duplicate column name '${name}'. Column names are case-insensitive.`,
+          `Invalid CREATE TABLE statement: Duplicate column name '${text}'. Column names are case-insensitive.`,
         );
       }
       seen.add(name);

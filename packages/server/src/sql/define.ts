@@ -68,6 +68,8 @@ export interface Services {
   readonly storageRecord: (id: string) => StorageRecord | undefined;
   /** Files in a storage that no manifest lists and that are not deleted yet. */
   readonly waitingFiles: (storageId: string) => number;
+  /** With those above it, where they are missing. */
+  readonly makeDirectory: (path: string) => Promise<void>;
   readonly diskSpace: (path: string) => Promise<{totalBytes: number; usedBytes: number}>;
   /** Path templates of storages that do not give their own. */
   readonly templates: {readonly shared: string; readonly user: string};

@@ -3,18 +3,37 @@ import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {Schema} from '../model/schema.ts';
 import type {TableRef} from '../parser/ast.ts';
 import type {TokenCursor} from '../parser/cursor.ts';
+import {WORD} from '../parser/tokenizer.ts';
 import type {StatementContext} from './define.ts';
 
 const CREATIONS_AT_ONCE = 16;
 const FOUND_MAX = 60;
 
-export function qualifiedTable(cursor: TokenCursor, statement: string): TableRef {
+/** The name of a table or view, where people also try queries. */
+export function namedTable(cursor: TokenCursor): TableRef {
+  if (cursor.kind === WORD && !cursor.isName() && !cursor.isSymbol('.', 1)) {
+    throw cursor.fail(
+      `Invalid table reference '${restOf(cursor)}'. Table references should be simple identifiers like 'table' or 'namespace.table', not SQL statements`,
+    );
+  }
   const ref = cursor.tableRef();
+  const text = ref.namespace === undefined ? ref.table.name : `${ref.namespace.name}.${ref.table.name}`;
+  if (/\s/.test(text))
+    throw cursor.fail(`Invalid table reference '${text}'. Table references should not contain spaces`, ref.start);
+  return ref;
+}
+
+export function qualifiedTable(cursor: TokenCursor, statement: string): TableRef {
+  const ref = namedTable(cursor);
   if (ref.namespace === undefined) {
     throw new DbError('INVALID_SQL', `Invalid SQL: Table name must be qualified (namespace.table) for ${statement}`);
   }
-  if (!cursor.atEnd()) throw cursor.fail(`Unexpected tokens after ${statement}. Found: ${restOf(cursor)}`);
+  expectEnd(cursor, statement);
   return ref;
+}
+
+function expectEnd(cursor: TokenCursor, statement: string): void {
+  if (!cursor.atEnd()) throw cursor.fail(`Unexpected tokens after ${statement}. Found: ${restOf(cursor)}`);
 }
 
 /** What is left of the statement, as far as an error shows it. */
@@ -22,10 +41,17 @@ function restOf(cursor: TokenCursor): string {
   return cursor.statement.text.slice(cursor.start, cursor.start + FOUND_MAX);
 }
 
-export function inNamespace(cursor: TokenCursor): string | undefined {
-  if (!cursor.acceptKeyword('IN')) return undefined;
-  cursor.acceptKeyword('NAMESPACE');
-  return cursor.name().name;
+/** `[IN [NAMESPACE] name]`, the end of `statement`. */
+export function inNamespace(cursor: TokenCursor, statement: string): string | undefined {
+  const namespace = cursor.acceptKeyword('IN') ? namedNamespace(cursor) : undefined;
+  expectEnd(cursor, statement);
+  return namespace;
+}
+
+/** `[NAMESPACE] name`, where a namespace may have the name of the word. */
+export function namedNamespace(cursor: TokenCursor): string {
+  if (cursor.rawAhead(1) !== '') cursor.acceptKeyword('NAMESPACE');
+  return cursor.name('a namespace name').name;
 }
 
 export function knownNamespace(context: StatementContext, name: string | undefined): string {

@@ -33,6 +33,8 @@ export function tableOptions(options: ReadonlyMap<string, string>, kind: Kind, r
     throw invalid('ACCESS_LEVEL is only supported for SHARED tables');
   if (options.has('USE_USER_STORAGE') && kind !== 'user')
     throw invalid('USE_USER_STORAGE is only supported for USER tables');
+  for (const key of ['STORAGE_ID', 'FLUSH_POLICY'])
+    if (options.has(key) && kind === 'stream') throw noSegments(key, invalid);
   const ownStorage = options.get('USE_USER_STORAGE')?.toLowerCase() ?? 'false';
   if (ownStorage !== 'true' && ownStorage !== 'false') throw invalid('Invalid USE_USER_STORAGE');
   if (ownStorage === 'true') {
@@ -78,7 +80,7 @@ export function alteredOptions(
         options.accessLevel = sharedLevel(value, kind);
         break;
       case 'FLUSH_POLICY':
-        if (kind === 'stream') throw invalid('FLUSH_POLICY is only supported for USER and SHARED tables');
+        if (kind === 'stream') throw noSegments(key, invalid);
         options.flushPolicy = flushPolicyOf(value, invalid);
         break;
       case 'DELETED_RETENTION_HOURS':
@@ -146,6 +148,11 @@ function flushPolicyOf(text: string, invalid: Invalid): FlushPolicy {
 
 function unknownOption(key: string, invalid: Invalid): DbError {
   return invalid(`Unknown table option '${key}'`);
+}
+
+/** Rows of a stream stay in memory. */
+function noSegments(key: string, invalid: Invalid): DbError {
+  return invalid(`${key} is only supported for USER and SHARED tables`);
 }
 
 function noStream(invalid: Invalid): DbError {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import {randomBytes} from 'node:crypto';
 import {mkdtemp, readdir, readFile, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
-import {join} from 'node:path';
+import {join, relative} from 'node:path';
 import {after, test} from 'node:test';
 import {BUCKET, startS3} from '../../src/blob/test-s3.ts';
 import type {DatabaseOptions} from '../../src/database.ts';
@@ -135,6 +135,17 @@ test('a folder: the templates decide where segments lie, also after they were al
   });
 });
 
+test('a folder is kept by its absolute path, and IF NOT EXISTS leaves the storage that is there', async () => {
+  await withDatabase(async db => {
+    const base = join(root, 'near');
+    await db.sql(`CREATE STORAGE near TYPE filesystem PATH '${relative(process.cwd(), base)}'`);
+    const again = `CREATE STORAGE IF NOT EXISTS near TYPE filesystem NAME 'other' PATH '${join(root, 'far')}'`;
+    assert.equal((await db.sql(again)).message, "Storage 'near' already exists (skipped)");
+    const shown = "SELECT storage_name, base_directory FROM system.storages WHERE storage_id = 'near'";
+    assert.deepEqual((await db.sql(shown)).rows, [['near', base]]);
+  });
+});
+
 test('no table, answer, error or log record that is shown names a secret', async () => {
   await withDatabase(async db => {
     const config = JSON.stringify({endpoint: s3.endpoint, allow_http: true, session_token: 'to-ken'});
@@ -221,6 +232,11 @@ const refusals: [why: string, sql: string, message: RegExp][] = [
   ],
   ['a clause twice', "CREATE STORAGE x TYPE filesystem PATH 'a' PATH 'b'", /PATH is given twice/],
   ['an id that exists', "CREATE STORAGE local TYPE filesystem PATH '/tmp/x'", /Storage 'local' already exists/],
+  [
+    'a directory that cannot be made',
+    "CREATE STORAGE x TYPE filesystem PATH '/dev/null/x'",
+    /Failed to create filesystem storage directory '\/dev\/null\/x': ENOTDIR/,
+  ],
   ['dropping local', 'DROP STORAGE local', /Cannot delete 'local' storage \(protected\)/],
   [
     'moving local',

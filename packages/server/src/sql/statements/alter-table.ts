@@ -6,6 +6,7 @@ import type {Name, OptionItem, TableRef} from '../../parser/ast.ts';
 import {parseColumnDef, plainColumn} from '../../parser/column-def.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
 import {parseDefaultExpression} from '../../parser/expression.ts';
+import {newName} from '../../parser/new-name.ts';
 import {parseTypeRef} from '../../parser/type-ref.ts';
 import {type Action, changeOf} from '../alter-actions.ts';
 import {auditTable, defineStatement, done, resolveName, type StatementContext} from '../define.ts';
@@ -152,11 +153,11 @@ function parseRetype(cursor: TokenCursor, name: Name): Action {
 }
 
 function parseRename(cursor: TokenCursor): Action {
-  if (cursor.acceptKeyword('TO')) return {kind: 'renameTable', to: cursor.label('a table name')};
+  if (cursor.acceptKeyword('TO')) return {kind: 'renameTable', to: newName(cursor, 'a table name')};
   cursor.acceptKeyword('COLUMN');
   const column = cursor.columnName();
   cursor.expectKeyword('TO');
-  return {kind: 'rename', column, to: cursor.label('a column name')};
+  return {kind: 'rename', column, to: newName(cursor, 'a column name')};
 }
 
 /** `TBLPROPERTIES (key = value, …)`, or `ACCESS LEVEL level` for the one that has words of its own. */

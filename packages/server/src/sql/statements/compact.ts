@@ -53,7 +53,7 @@ export const storageCompactAll = defineStatement<string | undefined>({
   },
   parse(cursor) {
     cursor.expectKeywords('STORAGE', 'COMPACT', 'ALL');
-    return inNamespace(cursor);
+    return inNamespace(cursor, 'STORAGE COMPACT ALL');
   },
   async run(tree, context) {
     requireOperator(context.session, 'STORAGE COMPACT ALL');

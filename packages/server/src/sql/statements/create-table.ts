@@ -1,11 +1,12 @@
 /** CREATE [USER|SHARED|STREAM] TABLE, with the WITH options of today and the trailing clauses of the October-2025 dialect. */
-import {fail} from '@kalamdb/protocol/errors.ts';
+import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import {requireRight} from '../../auth/roles.ts';
 import type {NewTable} from '../../catalog/ddl.ts';
 import {checkName, checkUserId, RESERVED_NAMESPACES, tableText} from '../../model/names.ts';
-import type {Node, TableRef} from '../../parser/ast.ts';
+import type {Name, Node, TableRef} from '../../parser/ast.ts';
 import {type ColumnList, parseColumnDefs} from '../../parser/column-def.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
+import {newLabel, newName} from '../../parser/new-name.ts';
 import {columnsOf} from '../columns.ts';
 import {auditTable, defineStatement, done, placed, resolveName, type StatementContext} from '../define.ts';
 import {tableOptions} from '../table-options.ts';
@@ -57,7 +58,7 @@ export const createTable = defineStatement<CreateTable>({
     const kindWord = kindKeyword(cursor);
     cursor.expectKeywords('TABLE');
     const ifNotExists = cursor.ifNotExists();
-    const ref = cursor.tableRef();
+    const ref = newTable(cursor);
     for (const word of ['AS', 'LIKE']) {
       if (cursor.isKeyword(word)) throw cursor.notSupported(`CREATE TABLE … ${word}`);
     }
@@ -69,6 +70,33 @@ export const createTable = defineStatement<CreateTable>({
   },
   run: create,
 });
+
+/** `[namespace.]table` of what is not there yet. */
+function newTable(cursor: TokenCursor): TableRef {
+  const isQualified = cursor.isSymbol('.', 1);
+  const what = isQualified ? 'a namespace name' : 'a table name';
+  const first = isQualified && cursor.isKeyword('DEFAULT') ? cursor.label() : newName(cursor, what);
+  if (/^\.\d/.test(cursor.raw)) throw cursor.fail('Name cannot start with a number');
+  const second = cursor.acceptSymbol('.') ? newLabel(cursor, 'a table name') : undefined;
+  if (cursor.isSymbol('.'))
+    throw invalidAt(cursor, first, "Invalid table name format. Expected 'table_name' or 'namespace.table_name'.");
+  if (second === undefined) return {...first, namespace: undefined, table: checked(cursor, 'table', first)};
+  const namespace = checked(cursor, 'namespace', first);
+  return {start: first.start, end: second.end, namespace, table: checked(cursor, 'table', second)};
+}
+
+function checked(cursor: TokenCursor, what: 'table' | 'namespace', name: Name): Name {
+  if (/^\w+$/.test(name.name)) return name;
+  const {line, column} = cursor.positionOf(name.start);
+  const message = `Invalid ${what} name '${name.text}'. Only alphanumeric characters and underscores are allowed (line ${line}, col ${column}).`;
+  throw invalidAt(cursor, name, message);
+}
+
+/** With its place, which the message tells where it is of use. */
+function invalidAt(cursor: TokenCursor, {start}: Node, text: string): DbError {
+  const position = cursor.positionOf(start);
+  return new DbError('INVALID_SQL', `Invalid SQL: Invalid CREATE TABLE statement: ${text}`, {position});
+}
 
 async function create(tree: CreateTable, context: StatementContext) {
   const {services} = context;

@@ -8,6 +8,7 @@ import type {View} from '../../model/view.ts';
 import type {TableRef} from '../../parser/ast.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
 import {defineStatement, listed, resolveName, resultColumns, type StatementContext} from '../define.ts';
+import {namedTable} from '../operators.ts';
 
 const TABLE_COLUMNS = resultColumns({
   column_name: 'Text',
@@ -37,7 +38,7 @@ export const describeTable = defineStatement<{ref: TableRef; isHistory: boolean}
   parse(cursor) {
     if (!cursor.acceptKeyword('DESC')) cursor.expectKeywords('DESCRIBE');
     cursor.expectKeywords('TABLE');
-    const ref = cursor.tableRef();
+    const ref = namedTable(cursor);
     return {ref, isHistory: cursor.acceptKeyword('HISTORY')};
   },
   run({ref, isHistory}, context) {
@@ -72,7 +73,7 @@ export const describe = defineStatement<TableRef>({
   },
   parse(cursor) {
     if (!cursor.acceptKeyword('DESC')) cursor.expectKeywords('DESCRIBE');
-    return cursor.tableRef();
+    return namedTable(cursor);
   },
   run(ref, context) {
     const rows = shownColumns(tableOrView(context, ref)).map(column =>
@@ -106,7 +107,7 @@ export const showColumns = defineStatement<TableRef>({
   parse(cursor: TokenCursor) {
     cursor.expectKeywords('SHOW', 'COLUMNS');
     cursor.expectOneOf('FROM', 'IN');
-    return cursor.tableRef();
+    return namedTable(cursor);
   },
   run(ref, context) {
     const table = tableOrView(context, ref);

@@ -214,6 +214,8 @@ interface Target {
 
 function target(context: StatementContext, ref: TableRef, verb: string): Target {
   const schema = findTable(context, ref);
+  if (schema.kind === 'system' && context.transaction.tables !== undefined)
+    throw fail.invalidOperation('system tables are not supported inside explicit transactions');
   if (schema.kind === 'system') throw fail.invalidOperation(`Cannot ${verb} system table '${tableText(schema.name)}'`);
   if (schema.kind === 'shared' && context.session.proof.kind === 'actor') throw sharedAsUser(schema);
   return {schema, scope: context.services.scopeFor(context.session, schema, 'write')};

@@ -52,7 +52,8 @@ function explained(cursor: TokenCursor, statement: string): Query {
   for (const word of ['INSERT', 'UPDATE', 'DELETE']) {
     if (cursor.isKeyword(word)) throw cursor.notSupported(`${statement} of ${word}`);
   }
-  if (cursor.isSymbol('(') && !beginsQuery(cursor, 0)) throw cursor.notSupported('options of EXPLAIN');
+  if (cursor.isKeyword('VERBOSE') || (cursor.isSymbol('(') && !beginsQuery(cursor, 0)))
+    throw cursor.notSupported('options of EXPLAIN; it is EXPLAIN or EXPLAIN ANALYZE');
   return parseQuery(cursor);
 }
 

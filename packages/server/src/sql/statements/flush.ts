@@ -83,7 +83,8 @@ export const flushAllTables = defineStatement<string | undefined>({
   },
   parse(cursor) {
     cursor.expectKeywords('FLUSH', 'ALL', 'TABLES');
-    return inNamespace(cursor);
+    if (!cursor.atEnd() && !cursor.isKeyword('IN')) throw cursor.fail('Expected FLUSH ALL TABLES IN namespace');
+    return inNamespace(cursor, 'FLUSH ALL TABLES');
   },
   async run(tree, context) {
     requireOperator(context.session, 'FLUSH ALL TABLES');
@@ -107,7 +108,7 @@ export const storageFlushAll = defineStatement<string | undefined>({
   },
   parse(cursor) {
     cursor.expectKeywords('STORAGE', 'FLUSH', 'ALL');
-    return inNamespace(cursor);
+    return inNamespace(cursor, 'STORAGE FLUSH ALL');
   },
   async run(tree, context) {
     requireOperator(context.session, 'STORAGE FLUSH ALL');

@@ -2,6 +2,7 @@
 import {fail} from '@kalamdb/protocol/errors.ts';
 import {checkName, RESERVED_NAMESPACES} from '../../model/names.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
+import {newName} from '../../parser/new-name.ts';
 import {defineStatement, done, type StatementContext} from '../define.ts';
 import {selectFixed} from './select.ts';
 
@@ -22,7 +23,8 @@ export const createNamespace = defineStatement<{name: string; ifNotExists: boole
   parse(cursor) {
     cursor.expectKeywords('CREATE', 'NAMESPACE');
     const ifNotExists = cursor.ifNotExists();
-    return {name: cursor.name().name, ifNotExists};
+    const name = cursor.isKeyword('DEFAULT') ? cursor.label() : newName(cursor);
+    return {name: name.name, ifNotExists};
   },
   async run({name, ifNotExists}, context) {
     checkName(name, 'Name');

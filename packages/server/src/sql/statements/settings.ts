@@ -2,6 +2,7 @@
 import {type DbError, fail} from '@kalamdb/protocol/errors.ts';
 import {didYouMean, nearNames} from '../../expr/near.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
+import {SystemTable} from '../../system/index.ts';
 import {SETTINGS} from '../../system/settings.ts';
 import {defineStatement, done, listed, resultColumns, type StatementContext, systemRecords} from '../define.ts';
 import {switchNamespace} from './use.ts';
@@ -28,6 +29,8 @@ export const setOption = defineStatement<SetTree>({
   },
   parse(cursor) {
     cursor.expectKeyword('SET');
+    if (cursor.isKeyword('TRANSACTION') || cursor.areKeywords('SESSION', 'CHARACTERISTICS'))
+      throw cursor.notSupported('transaction modes; every transaction reads one snapshot and may write');
     if (!cursor.keywords('SESSION')) cursor.keywords('LOCAL');
     if (cursor.keywords('TIME', 'ZONE')) return {name: 'timezone', value: settingValue(cursor)};
     const name = settingName(cursor);
@@ -70,7 +73,7 @@ export const showSetting = defineStatement<string>({
   },
   run(name, context) {
     const setting = settingsOf(context).find(one => one.name === name);
-    if (setting === undefined) throw unknownSetting(name, context);
+    if (setting === undefined) throw unknownShown(name, context);
     return listed(context, SETTING_COLUMNS, [JSON.stringify([name, setting.value])]);
   },
 });
@@ -104,6 +107,26 @@ function settingsOf(context: StatementContext): {readonly name: string; readonly
   ];
   return [...systemRecords(context, SETTINGS), ...ofRequest].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
+
+/** Who says SHOW and a word may mean no setting. */
+function unknownShown(name: string, context: StatementContext): DbError {
+  const lists = nearNames(name, LISTS).map(list => `SHOW ${list.toUpperCase()}`);
+  const table = SystemTable.isSystemTable(name) ? [`SELECT * FROM system.${name}`] : [];
+  const meant = [...(OTHER_WORDS.get(name) ?? []), ...lists, ...table];
+  if (meant.length === 0) return unknownSetting(name, context);
+  return fail.notFound(`Setting '${name}' not found.${didYouMean(meant)}`);
+}
+
+const LISTS = ['namespaces', 'storages', 'tables', 'manifest', 'columns', 'stats'];
+
+/** Of other servers. */
+const OTHER_WORDS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['databases', ['SHOW NAMESPACES']],
+  ['schemas', ['SHOW NAMESPACES']],
+  ['views', ['SHOW TABLES']],
+  ['variables', ['SHOW ALL']],
+  ['functions', ['SELECT * FROM information_schema.routines']],
+]);
 
 function unknownSetting(name: string, context: StatementContext): DbError {
   const names = settingsOf(context).map(setting => setting.name);

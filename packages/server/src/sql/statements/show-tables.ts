@@ -11,7 +11,7 @@ import {LIVE} from '../../system/live-queries.ts';
 import {MANIFEST} from '../../system/manifest.ts';
 import {SCHEMAS_VIEW} from '../../system/schemas.ts';
 import {defineStatement, listed, resolveName, resultColumns, type StatementContext, systemRecords} from '../define.ts';
-import {inNamespace, knownNamespace} from '../operators.ts';
+import {knownNamespace, namedNamespace, namedTable} from '../operators.ts';
 
 const TABLE_COLUMNS = resultColumns({
   namespace_id: 'Text',
@@ -31,13 +31,13 @@ export const showTables = defineStatement<string | undefined>({
   isReadOnly: true,
   doc: {
     topic: 'Tables',
-    syntax: 'SHOW TABLES [IN [NAMESPACE] name]',
+    syntax: 'SHOW TABLES [{IN | FROM} [NAMESPACE] name]',
     about: 'The tables that the session may read, and the views, by namespace and name; each in its newest version.',
     example: 'SHOW TABLES IN shop',
   },
   parse(cursor) {
     cursor.expectKeywords('SHOW', 'TABLES');
-    return inNamespace(cursor);
+    return cursor.acceptOneOf('IN', 'FROM') === undefined ? undefined : namedNamespace(cursor);
   },
   run(tree, context) {
     if (tree === INFORMATION_NAMESPACE) return listed(context, TABLE_COLUMNS, informationRows(context));
@@ -96,7 +96,7 @@ export const showStats = defineStatement<TableRef>({
   },
   parse(cursor) {
     cursor.expectKeywords('SHOW', 'STATS', 'FOR', 'TABLE');
-    return cursor.tableRef();
+    return namedTable(cursor);
   },
   run(ref, context) {
     const {services, session} = context;

@@ -1,4 +1,5 @@
 /** CREATE, ALTER, DROP STORAGE, SHOW STORAGES, STORAGE CHECK. */
+import {resolve} from 'node:path';
 import {fail} from '@kalamdb/protocol/errors.ts';
 import type {ResultColumn} from '@kalamdb/protocol/values.ts';
 import {checkStorage, STORAGE_TYPES, type StorageHealth} from '../../catalog/storage-opener.ts';
@@ -17,7 +18,7 @@ const SETTABLE = ['NAME', 'DESCRIPTION', 'SHARED_TABLES_TEMPLATE', 'USER_TABLES_
 
 type Clauses = ReadonlyMap<string, string>;
 
-export const createStorage = defineStatement<{id: string; clauses: Clauses}>({
+export const createStorage = defineStatement<{id: string; ifNotExists: boolean; clauses: Clauses}>({
   name: 'CREATE STORAGE',
   heads: ['CREATE STORAGE'],
   access: ACCESS,
@@ -26,7 +27,7 @@ export const createStorage = defineStatement<{id: string; clauses: Clauses}>({
   doc: {
     topic: 'Storages',
     syntax: [
-      "CREATE STORAGE id TYPE {filesystem | s3} [NAME 'text'] [DESCRIPTION 'text']",
+      "CREATE STORAGE [IF NOT EXISTS] id TYPE {filesystem | s3} [NAME 'text'] [DESCRIPTION 'text']",
       "    {PATH 'path' | BASE_DIRECTORY 'path' | BUCKET 'bucket'} [REGION 'region']",
       "    [SHARED_TABLES_TEMPLATE 'text'] [USER_TABLES_TEMPLATE 'text'] [CREDENTIALS 'json'] [CONFIG 'json']",
     ],
@@ -35,15 +36,18 @@ export const createStorage = defineStatement<{id: string; clauses: Clauses}>({
   },
   parse(cursor) {
     cursor.expectKeywords('CREATE', 'STORAGE');
+    const ifNotExists = cursor.ifNotExists();
     const id = storageId(cursor);
     const clauses = new Map<string, string>();
     while (!cursor.atEnd()) clause(cursor, CLAUSES, clauses);
-    return {id, clauses};
+    return {id, ifNotExists, clauses};
   },
-  async run({id, clauses}, context) {
+  async run({id, ifNotExists, clauses}, context) {
     const {services} = context;
+    if (ifNotExists && services.storages.has(id)) return done(context, `Storage '${id}' already exists (skipped)`);
     if (services.storages.has(id)) throw fail.invalidOperation(`Storage '${id}' already exists`);
     const record = newRecord(id, clauses, context);
+    if (record.storage_type === 'filesystem') await makeDirectory(record.base_directory, context);
     await probe(record, context);
     if (!(await services.ddl.putStorage(record, 'create')))
       throw fail.invalidOperation(`Storage '${id}' already exists`);
@@ -249,6 +253,8 @@ function baseOf(type: string, clauses: Clauses): string {
   if (base === undefined) throw fail.invalidOperation('BASE_DIRECTORY keyword not found');
   if (base.trim() === '' || base.includes('\0'))
     throw fail.invalidOperation('Filesystem storage requires a non-empty base directory');
+  // From wherever the server is started next, it is the same directory.
+  if (type === 'filesystem') return resolve(base);
   return type === 's3' && !base.startsWith('s3://') ? `s3://${base}` : base;
 }
 
@@ -268,6 +274,15 @@ function jsonObject(text: string | undefined, what: 'Credentials' | 'CONFIG'): s
 function checkTemplates(record: StorageRecord): void {
   checkTemplate('Shared table template', record.shared_tables_template, false);
   checkTemplate('User table template', record.user_tables_template, true);
+}
+
+async function makeDirectory(path: string, {services}: StatementContext): Promise<void> {
+  try {
+    await services.makeDirectory(path);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw fail.invalidOperation(`Failed to create filesystem storage directory '${path}': ${reason}`);
+  }
 }
 
 /** Nothing is registered that does not work now. */

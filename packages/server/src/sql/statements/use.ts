@@ -12,13 +12,14 @@ export const useNamespace = defineStatement<string>({
   isReadOnly: true,
   doc: {
     topic: 'Namespaces',
-    syntax: ['USE [NAMESPACE] name', 'SET NAMESPACE name'],
+    syntax: ['USE [NAMESPACE] name', 'SET NAMESPACE [TO | =] name'],
     about: 'Names without a namespace are of this one, in all later statements of the request.',
     example: ['USE shop', 'SELECT name FROM items'],
   },
   parse(cursor) {
-    if (cursor.acceptKeyword('SET')) cursor.expectKeyword('NAMESPACE');
-    else {
+    if (cursor.keywords('SET', 'NAMESPACE')) {
+      if (!cursor.acceptSymbol('=')) cursor.acceptKeyword('TO');
+    } else {
       cursor.expectKeyword('USE');
       // A namespace may have this name.
       if (cursor.rawAhead(1) !== '') cursor.acceptKeyword('NAMESPACE');
