@@ -4,9 +4,9 @@ import type {Value} from '../model/datatype.ts';
 import {MICROS_PER_DAY, MICROS_PER_SECOND} from '../model/moments.ts';
 import {valueText} from '../model/values.ts';
 import type {FunctionFacts} from './functions.ts';
-import {type Interval, moved, parseInterval} from './interval.ts';
+import {moved, readInterval, sizeOf} from './interval.ts';
 import {JSON_TYPE} from './json.ts';
-import {clip, DOUBLE, TEXT, TIMESTAMP} from './numbers.ts';
+import {BIGINT, clip, DOUBLE, TEXT, TIMESTAMP} from './numbers.ts';
 import {checkedMoment, datePart, floorDivide} from './time-functions.ts';
 import {fromLocal, zoneOffset} from './time-zones.ts';
 
@@ -53,6 +53,16 @@ export const CALENDAR_FUNCTIONS: readonly FunctionFacts[] = [
     example: ["EXTRACT(YEAR FROM AGE(DATE '2024-03-01', DATE '1990-05-01'))", '33'],
   },
   {
+    name: 'AGE_SIZE',
+    args: ['moment', 'moment'],
+    optional: 1,
+    result: BIGINT,
+    changes: 'statement',
+    eval: ([a, b], env) => sizeOf(ageOf(...agePair(a as bigint, b as bigint | undefined, env.nowMicros))),
+    doc: 'Microseconds, a month as 30 days: what `AGE(a, b) > INTERVAL …` compares.',
+    example: ["AGE(DATE '2024-03-01', DATE '1990-05-01') > INTERVAL '18 years'", 'true'],
+  },
+  {
     name: 'SPAN_PART',
     args: ['text', 'moment', 'moment'],
     result: DOUBLE,
@@ -85,7 +95,7 @@ export const CALENDAR_FUNCTIONS: readonly FunctionFacts[] = [
 ];
 
 function bin(text: string, moment: bigint, origin: bigint): Value {
-  const stride = intervalOf(text);
+  const stride = readInterval(text);
   if (stride.months !== 0)
     throw fail.execution('timestamps cannot be binned into intervals containing months or years');
   const micros = BigInt(stride.days) * MICROS_PER_DAY + stride.micros;
@@ -95,7 +105,7 @@ function bin(text: string, moment: bigint, origin: bigint): Value {
 
 /** As PostgreSQL counts: each step starts from the moment before, so the end of a month stays where a shorter month put it. */
 function series(from: bigint, to: bigint, text: string): string {
-  const step = intervalOf(text);
+  const step = readInterval(text);
   const first = moved(TIMESTAMP, from, step, 1) as bigint;
   if (first === from) throw fail.execution('step size cannot equal zero');
   const isRising = first > from;
@@ -109,12 +119,6 @@ function series(from: bigint, to: bigint, text: string): string {
     at = next;
   }
   return `[${moments.join(',')}]`;
-}
-
-function intervalOf(text: string): Interval {
-  const interval = parseInterval(text);
-  if (interval === undefined) throw fail.execution(`invalid input syntax for type interval: "${clip(text)}"`);
-  return interval;
 }
 
 interface Span {

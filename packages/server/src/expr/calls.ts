@@ -16,7 +16,7 @@ import {FUNCTIONS, type FunctionFacts} from './functions.ts';
 import {didYouMean, nearNames} from './near.ts';
 import {BIGINT, DOUBLE, isInteger, isMoment, isNumeric, isTextual, TEXT, TIMESTAMP} from './numbers.ts';
 import {comparator} from './operators.ts';
-import {isInterval} from './steps.ts';
+import {intervalOf} from './spans.ts';
 import {datePartForm} from './time-functions.ts';
 import {WINDOW_FUNCTIONS} from './window-functions.ts';
 
@@ -85,9 +85,11 @@ export function compileCall(call: Call, compileArg: (arg: Expr) => TypedExpr, sc
 
 /** Functions that take an interval take its text. */
 function withoutInterval(arg: Expr): Expr {
-  if (!isInterval(arg)) return arg;
-  const {start, end, value} = arg;
-  return {kind: 'string', start, end, value};
+  const interval = intervalOf(arg);
+  if (interval === undefined) return arg;
+  if (interval.literal === undefined) return interval.text;
+  const {start, end, value} = interval.literal;
+  return interval.times === undefined ? {kind: 'string', start, end, value} : arg;
 }
 
 /** Names what the writer may have meant. */

@@ -32,8 +32,9 @@ import type {ColumnScope, Eval, SqlWriter, TypedExpr} from './expr.ts';
 import {BIGINT, BOOLEAN, INT, isMoment, isNumeric, literalType, numberAs, TEXT} from './numbers.ts';
 import {type ComparisonOperator, negate} from './operators.ts';
 import {noField, resolveColumn} from './sources.ts';
+import {intervalOf, misplacedInterval, moveStep, sizeExpr} from './spans.ts';
 import {isSteady} from './steady.ts';
-import {type ChainStep, chainStep, isInterval, moveStep} from './steps.ts';
+import {type ChainStep, chainStep} from './steps.ts';
 import {someExpr, WIDER_NAMES} from './walk.ts';
 
 type Of<K extends Expr['kind']> = Extract<Expr, {kind: K}>;
@@ -183,7 +184,7 @@ function agePart(expr: Of<'extract'> | Of<'call'>): Of<'call'> | undefined {
 /** A field of the time between two moments, which alone has no type: SPAN_PART(field, a, b). That between dates is a number of days. */
 function differencePart(expr: Of<'extract'> | Of<'call'>, sub: (part: Expr) => TypedExpr): Of<'call'> | undefined {
   const {field, operand} = fieldOf(expr) ?? {};
-  if (field === undefined || operand?.kind !== 'binary' || operand.op !== '-' || isInterval(operand.right))
+  if (field === undefined || operand?.kind !== 'binary' || operand.op !== '-' || intervalOf(operand.right))
     return undefined;
   const {left, right} = operand;
   // Both are compiled here to know their types, and then again: what holds no field of a difference is so twice, and no more often.
@@ -214,8 +215,7 @@ function computed({column: _column, ...rest}: TypedExpr): TypedExpr {
 }
 
 function valueType(ref: TypeRef, scope: ColumnScope): DataType {
-  if (ref.name === 'INTERVAL')
-    throw notSupportedAt(scope, ref.start, 'INTERVAL other than as a literal behind the + or - of a moment');
+  if (ref.name === 'INTERVAL') throw misplacedInterval(ref, scope);
   return resolveType(ref.name, ref.args);
 }
 
@@ -291,12 +291,20 @@ const COMPARISONS: ReadonlySet<BinaryOperator> = new Set(['=', '<>', '<', '<=', 
 function binary(expr: Of<'binary'>, scope: ColumnScope): TypedExpr {
   if (expr.op === 'and' || expr.op === 'or') return logic(expr.op, spine(expr), scope);
   if (COMPARISONS.has(expr.op)) {
-    const [left, right] = [compileOpen(expr.left, scope), compileOpen(expr.right, scope)];
+    const sized = sizes([expr.left, expr.right], scope);
+    const [left, right] = sized ?? [compileOpen(expr.left, scope), compileOpen(expr.right, scope)];
     const compared = compare(expr.op as ComparisonOperator, left, right, scope);
-    if (compared !== undefined) return compared;
+    if (compared !== undefined) return sized === undefined ? compared : {...compared, sql: undefined};
     throw failAt(scope, expr, `cannot compare ${sqlName(left.type)} with ${sqlName(right.type)}`);
   }
   return chain(expr, scope);
+}
+
+/** Where one side of a comparison is an interval, the sizes of all are compared. */
+function sizes(sides: readonly Expr[], scope: ColumnScope): [TypedExpr, TypedExpr, ...TypedExpr[]] | undefined {
+  if (!sides.some(side => intervalOf(side) !== undefined)) return undefined;
+  const sub = (part: Expr) => compileOpen(part, scope);
+  return sides.map(side => sizeExpr(side, scope, sub)) as [TypedExpr, TypedExpr, ...TypedExpr[]];
 }
 
 /** Left-nested AND or OR as a flat list. */
@@ -314,20 +322,24 @@ const CHAINED: ReadonlySet<BinaryOperator> = new Set(['+', '-', '*', '/', '%', '
 function chain(expr: Of<'binary'>, scope: ColumnScope): TypedExpr {
   const nodes: Of<'binary'>[] = [];
   let node: Expr = expr;
-  for (; node.kind === 'binary' && CHAINED.has(node.op); node = node.left) {
+  for (; node.kind === 'binary' && CHAINED.has(node.op) && intervalOf(node) === undefined; node = node.left) {
     if (nodes.length > 0 && scope.override?.(node) !== undefined) break;
     nodes.push(node);
   }
+  if (nodes.length === 0) throw misplacedInterval(expr, scope);
   // `INTERVAL '1 day' + at` is the moment, moved.
-  const isSwapped = nodes.at(-1)?.op === '+' && isInterval(node) && !isInterval(nodes.at(-1)!.right);
+  const isSwapped =
+    nodes.at(-1)!.op === '+' && intervalOf(node) !== undefined && intervalOf(nodes.at(-1)!.right) === undefined;
   let current = compileOpen(isSwapped ? nodes.at(-1)!.right : node, scope);
   let start = current;
   let steps: {apply: (left: Value, right: Value) => Value; right: Eval}[] = [];
   for (const at of nodes.reverse()) {
     const by = isSwapped && at.left === node ? node : at.right;
-    const step = isInterval(by)
-      ? moveStep(at, current, by, scope)
-      : chainStep(at, current, compileOpen(by, scope), scope);
+    const interval = intervalOf(by);
+    const step =
+      interval === undefined
+        ? chainStep(at, current, compileOpen(by, scope), scope)
+        : moveStep(at, current, interval, scope, part => compileOpen(part, scope));
     if (steps.length === 0) start = step.left;
     steps.push({apply: step.apply, right: step.right.eval});
     if (steps.length === 1 && step.left.constant !== undefined && step.right.constant !== undefined) {
@@ -403,9 +415,15 @@ function isBoolean(operand: TypedExpr, wanted: boolean | null, isNegated: boolea
 }
 
 function between(expr: Of<'between'>, scope: ColumnScope): TypedExpr {
-  const operand = compileOpen(expr.operand, scope);
-  const low = met(compare('>=', operand, compileOpen(expr.low, scope), scope), expr, scope, 'BETWEEN');
-  const high = met(compare('<=', operand, compileOpen(expr.high, scope), scope), expr, scope, 'BETWEEN');
+  const sides = [expr.operand, expr.low, expr.high];
+  const sized = sizes(sides, scope);
+  const [operand, least, most] = (sized ?? sides.map(side => compileOpen(side, scope))) as [
+    TypedExpr,
+    TypedExpr,
+    TypedExpr,
+  ];
+  const low = met(compare('>=', operand, least, scope), expr, scope, 'BETWEEN');
+  const high = met(compare('<=', operand, most, scope), expr, scope, 'BETWEEN');
   const [above, below] = [low.eval, high.eval];
   const evaluate: Eval = (row, env) => {
     const x = above(row, env);
@@ -419,7 +437,7 @@ function between(expr: Of<'between'>, scope: ColumnScope): TypedExpr {
     BOOLEAN,
     evaluate,
     [low, high],
-    (low.constant ?? low.sql) && (high.constant ?? high.sql) ? form : undefined,
+    sized === undefined && (low.constant ?? low.sql) && (high.constant ?? high.sql) ? form : undefined,
   );
 }
 

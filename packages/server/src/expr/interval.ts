@@ -1,12 +1,13 @@
 /**
- * Interval: `INTERVAL '1 day'` as it stands beside a moment. It is no type of columns or answers: only + and − of moments take it.
+ * Interval: what `INTERVAL '1 day'` says. It is no type of columns or answers; where it may stand is told in `spans.ts`.
  *
  * Laws: as in PostgreSQL months come first, cut to the end of the month that they lead to, then days, then time. A fraction of a unit goes into
  * the smaller ones: of a year into months, of a month into days of 30, of a week or day into days and time.
  */
+import {fail} from '@kalamdb/protocol/errors.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {MICROS_PER_DAY, MICROS_PER_SECOND} from '../model/moments.ts';
-import {TIMESTAMP} from './numbers.ts';
+import {clip, TIMESTAMP} from './numbers.ts';
 import {checkedMoment} from './time-functions.ts';
 
 export interface Interval {
@@ -16,6 +17,7 @@ export interface Interval {
 }
 
 const DAYS_PER_MONTH = 30;
+const SIZE_MAX = 2n ** 63n - 1n;
 /** More of a unit than any moment can hold. */
 const QUANTITY_MAX = 10_000_000_000;
 
@@ -74,6 +76,13 @@ export function parseInterval(text: string): Interval | undefined {
   return sum;
 }
 
+/** Throws if there is no such interval. */
+export function readInterval(text: string): Interval {
+  const interval = parseInterval(text);
+  if (interval === undefined) throw fail.execution(`invalid input syntax for type interval: "${clip(text)}"`);
+  return interval;
+}
+
 interface Sum {
   months: number;
   days: number;
@@ -128,6 +137,20 @@ function addDays(sum: Sum, days: number): void {
   const whole = Math.trunc(days);
   sum.days += whole;
   sum.micros += BigInt(Math.round((days - whole) * 86_400)) * MICROS_PER_SECOND;
+}
+
+/** Throws if a part leaves its range in PostgreSQL: 32 bits of months and days, 64 of microseconds. */
+export function timesInterval({months, days, micros}: Interval, times: bigint): Interval {
+  const [m, d, t] = [BigInt(months) * times, BigInt(days) * times, micros * times];
+  if (BigInt.asIntN(32, m) !== m || BigInt.asIntN(32, d) !== d || BigInt.asIntN(64, t) !== t)
+    throw fail.execution('interval out of range');
+  return {months: Number(m), days: Number(d), micros: t};
+}
+
+/** Microseconds by which intervals are compared. What is longer than any two moments are apart is as long as that. */
+export function sizeOf({months, days, micros}: Interval): bigint {
+  const size = (BigInt(months) * BigInt(DAYS_PER_MONTH) + BigInt(days)) * MICROS_PER_DAY + micros;
+  return size > SIZE_MAX ? SIZE_MAX : size < -SIZE_MAX ? -SIZE_MAX : size;
 }
 
 /** The type of a moment moved by an interval; undefined: it is no moment. */

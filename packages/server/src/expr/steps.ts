@@ -1,5 +1,5 @@
 /**
- * Steps: one operator of a chain of arithmetic, concatenation, JSON paths and intervals, typed for its two sides.
+ * Steps: one operator of a chain of arithmetic, concatenation and JSON paths, typed for its two sides.
  *
  * Law: `apply` sees no NULL; the chain answers NULL before.
  */
@@ -7,13 +7,12 @@ import type {DataType, Value} from '../model/datatype.ts';
 import {sqlName} from '../model/type-table.ts';
 import {valueText} from '../model/values.ts';
 import type {BinaryOperator, Expr} from '../parser/ast.ts';
-import {constantOf, failAt, implicitly, NO_ENV, notSupportedAt, openAs, saidType, settled} from './coerce.ts';
+import {failAt, implicitly, NO_ENV, notSupportedAt, openAs, saidType, settled} from './coerce.ts';
 import {arithmeticForm, type Form, joinForm} from './duck-forms.ts';
 import type {ColumnScope, TypedExpr} from './expr.ts';
 import {FUNCTIONS} from './functions.ts';
-import {moved, movedType, parseInterval} from './interval.ts';
 import {compileJson, JSON_TYPE} from './json.ts';
-import {BIGINT, BOOLEAN, clip, INT, isMoment, isNumeric, TEXT, TIMESTAMP} from './numbers.ts';
+import {BIGINT, INT, isMoment, isNumeric, TEXT} from './numbers.ts';
 import {type ArithmeticOperator, arithmetic} from './operators.ts';
 import {bounded} from './text-limit.ts';
 
@@ -52,31 +51,9 @@ export function chainStep(node: Of<'binary'>, left: TypedExpr, right: TypedExpr,
     throw notSupportedAt(
       scope,
       node.start,
-      'intervals as values, such as the time between two moments; EXTRACT(EPOCH FROM a - b) is its seconds, and a > b + INTERVAL compares it',
+      "intervals as values, such as the time between two moments; EXTRACT(EPOCH FROM a - b) is its seconds, and a - b > INTERVAL '1 day' compares it",
     );
   throw failAt(scope, node, `operator does not exist: ${sqlName(a.type)} ${node.op} ${sqlName(b.type)}`);
-}
-
-type IntervalLiteral = Of<'typed'>;
-
-export function isInterval(expr: Expr): expr is IntervalLiteral {
-  return expr.kind === 'typed' && expr.type.name === 'INTERVAL';
-}
-
-/** A moment + or − an interval. */
-export function moveStep(node: Of<'binary'>, left: TypedExpr, by: IntervalLiteral, scope: ColumnScope): ChainStep {
-  const interval = parseInterval(by.value);
-  if (interval === undefined) throw failAt(scope, by, `invalid input syntax for type interval: "${clip(by.value)}"`);
-  const moment = left.open === undefined ? left : openAs(left.open, TIMESTAMP);
-  const type = movedType(moment.type);
-  if (type === undefined && (node.op === '+' || node.op === '-'))
-    throw failAt(scope, node, `operator does not exist: ${sqlName(moment.type)} ${node.op} INTERVAL`);
-  if (type === undefined || (node.op !== '+' && node.op !== '-'))
-    throw notSupportedAt(scope, by.start, 'INTERVAL other than as a literal behind the + or - of a moment');
-  const side = node.op === '+' ? 1 : -1;
-  const from = moment.type;
-  const apply = (value: Value) => moved(from, value!, interval, side);
-  return {left: moment, right: constantOf(BOOLEAN, true), type, apply};
 }
 
 /** `||` of two JSONs, where a string beside one is JSON too, and `-` of JSON: the functions that say the same. */

@@ -1,11 +1,11 @@
 /**
- * Intervals: random ones move random moments to where PostgreSQL moves them.
+ * Intervals: random ones, also times random numbers, move random moments to where PostgreSQL moves them, and are as long as it says.
  *
  *     KALAMDB_ORACLE_SEED=7 node --test packages/server/test/sql/interval.test.ts     those of one seed
  */
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
-import {moved, parseInterval} from '../../src/expr/interval.ts';
+import {moved, parseInterval, sizeOf, timesInterval} from '../../src/expr/interval.ts';
 import {parseTimestamp, timestampText} from '../../src/model/moments.ts';
 import {openPostgres, postgresPrograms} from './oracle.ts';
 import {Random} from './random.ts';
@@ -43,6 +43,38 @@ test(`${COUNT} random intervals move moments as PostgreSQL does`, {skip}, async 
           ? 'no interval'
           : timestampText(moved({name: 'timestamp'}, parseTimestamp(moment)!, parsed, side) as bigint);
       assert.equal(plain(actual), plain(expected!), `${moment} ${op} '${interval}', seed ${SEED}`);
+    }
+  } finally {
+    await postgres.stop();
+  }
+});
+
+test(`${COUNT} random intervals times a number are those of PostgreSQL, and are longer than the same spans`, {
+  skip,
+}, async () => {
+  const random = new Random(SEED);
+  const postgres = await openPostgres(programs!);
+  try {
+    for (let i = 0; i < COUNT; i++) {
+      const interval = randomInterval(random);
+      const parsed = parseInterval(interval);
+      if (parsed === undefined) continue;
+      const [moment, other] = [random.pick(MOMENTS), random.pick(MOMENTS)];
+      const times = random.below(9) - 4;
+      const product = `${times} * INTERVAL '${interval}'`;
+      const answer = await postgres.query(
+        `SELECT CAST(TIMESTAMP '${moment}' + ${product} AS TEXT), TIMESTAMP '${moment}' - TIMESTAMP '${other}' > ${product}`,
+      );
+      assert.ok('rows' in answer, product);
+      const [expected, isLonger] = answer.rows[0]!;
+      const [start, from] = [parseTimestamp(moment)!, parseTimestamp(other)!];
+      const multiplied = timesInterval(parsed, BigInt(times));
+      const end = moved({name: 'timestamp'}, start, multiplied, 1) as bigint;
+      // Years before the first are written in another way.
+      const shown = plain(timestampText(end));
+      if (!expected!.endsWith(' BC')) assert.equal(shown, plain(expected!), `${moment} + ${product}, seed ${SEED}`);
+      const text = `${moment} - ${other} > ${product}, seed ${SEED}`;
+      assert.equal(start - from > sizeOf(multiplied) ? 't' : 'f', isLonger, text);
     }
   } finally {
     await postgres.stop();
