@@ -58,6 +58,7 @@ export class Manifests {
   readonly #tables = new Map<Incarnation, Map<Owner, number>>();
   readonly #totals: ColdTotals = {scopes: 0, segments: 0, rows: 0, deadRows: 0, bytes: 0};
   #newestPublish: Seq = 0n;
+  #newestEmptied: Seq = 0n;
   /** Told of each manifest that `apply` made. */
   onPublish: (manifest: Manifest) => void = () => {};
   readonly #boundaries = new Map<string, Seq>();
@@ -125,12 +126,19 @@ export class Manifests {
     return this.#newestPublish;
   }
 
+  /** The newest seq at which a scope was left without segments, and so is forgotten. */
+  get newestEmptied(): Seq {
+    return this.#newestEmptied;
+  }
+
   /** `seq` is that of the batch which holds the delta. Returns whether `flushedThrough` grew. */
   apply(delta: ManifestDelta, seq: Seq): boolean {
     const before = this.get(delta.scope);
     const after = applyDelta(before, delta, seq);
-    if (after.segmentCount === 0) this.#retire(filesOf(before));
-    else if (delta.remove.length > 0) {
+    if (after.segmentCount === 0) {
+      this.#newestEmptied = seq;
+      this.#retire(filesOf(before));
+    } else if (delta.remove.length > 0) {
       this.#retire(
         before
           .positionsOf(new Set(delta.remove))

@@ -256,6 +256,8 @@ class OpenTransaction implements Transaction {
   #isOfMoment({hot, manifest}: Captured): boolean {
     if (this.#options.commit.watermark === this.#moment) return true;
     if (manifest.flushedThrough > this.#moment) return false;
+    // Of a scope that was emptied meanwhile nothing tells any more: it may be any.
+    if (manifest.segmentCount === 0 && this.#options.manifests.newestEmptied > this.#moment) return false;
     let isOfMoment = true;
     hot.scan({}, false, row => {
       isOfMoment = rowSeq(row) <= this.#moment;

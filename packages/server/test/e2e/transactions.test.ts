@@ -228,6 +228,23 @@ describe('a transaction', () => {
     }
   });
 
+  test('does not take a table for empty that was emptied meanwhile, and which no statement named when it began', async () => {
+    await database.sql(`CREATE SHARED TABLE app.u (id INT PRIMARY KEY) WITH (DELETED_RETENTION_HOURS = 0)`);
+    await database.sql('INSERT INTO app.u VALUES (1)');
+    for (const isFlushed of [true, false]) {
+      if (isFlushed) await flush(database, 'app.u');
+      await database.sql('DROP VIEW IF EXISTS app.w');
+      between = async () => {
+        await database.sql('DELETE FROM app.u WHERE TRUE');
+        await flush(database, 'app.u');
+        if (isFlushed) await compact(database, 'app.u');
+        await database.sql('CREATE VIEW app.w AS SELECT id FROM app.u');
+      };
+      assert.equal(await codeOf(answers(`BEGIN; ${PAUSE}; SELECT COUNT(*) FROM app.w; COMMIT`)), 'WRITE_CONFLICT');
+      await database.sql('INSERT INTO app.u VALUES (2)');
+    }
+  });
+
   test('that fails leaves nothing, and the error names the statement', async () => {
     const failing = `BEGIN; ${CHANGES}; INSERT INTO app.t VALUES (1, 1); COMMIT`;
     await assert.rejects(answers(failing), {message: /^Statement 5 failed: .*value '1' already exists/});
