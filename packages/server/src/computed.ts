@@ -75,6 +75,7 @@ export interface StatsOptions {
 }
 
 export interface ComputedOptions extends StatsOptions, NodeOptions {
+  readonly mayRead: (session: Session, schema: Schema) => boolean;
   readonly commit: Commit;
   readonly log: Log;
   readonly settings: readonly SettingRecord[];
@@ -89,7 +90,7 @@ export interface ComputedOptions extends StatsOptions, NodeOptions {
 export function computedTables(options: ComputedOptions): ComputedTables {
   const {catalog, storages, hot, manifests, flushes} = options;
   return {
-    namespaces: () => namespaceRows(catalog),
+    namespaces: session => namespaceRows(catalog, schema => options.mayRead(session, schema)),
     schemas: () => schemaRows(catalog),
     table_schemas: () => tableSchemaRows(catalog),
     tables: () => tableRows(catalog, storages),

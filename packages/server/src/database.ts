@@ -337,7 +337,14 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
   const {settings} = options;
   const openTransactions: OpenTransactions = new Set();
   const computed = computedTables({
-    ...{...measured, settings, liveQueries: () => live.list(), openTransactions, logMessages: options.logMessages},
+    ...{
+      ...measured,
+      mayRead,
+      settings,
+      liveQueries: () => live.list(),
+      openTransactions,
+      logMessages: options.logMessages,
+    },
     apiAddress: apiAddress(settings),
     monotonicMs: () => clock.monotonicMs(),
     signIns: () => core.auth.sessions.signIns.families(),

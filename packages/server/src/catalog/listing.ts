@@ -27,9 +27,11 @@ import {columnsToJson, optionsToJson, policyToJson, viewColumnsJson} from './sch
 import {shownColumns} from './shown-columns.ts';
 import type {Storages} from './storages.ts';
 
-export function* namespaceRows(catalog: Catalog): Generator<readonly Value[]> {
+/** Their tables are counted as far as somebody may know of them. */
+export function* namespaceRows(catalog: Catalog, mayKnow: (schema: Schema) => boolean): Generator<readonly Value[]> {
   const counts = new Map<string, number>();
-  for (const {name} of catalog.tables()) counts.set(name.namespace, (counts.get(name.namespace) ?? 0) + 1);
+  for (const {name} of catalog.tables().filter(mayKnow))
+    counts.set(name.namespace, (counts.get(name.namespace) ?? 0) + 1);
   for (const {name, createdAt, options} of catalog.namespaces()) {
     yield NAMESPACES_VIEW.toValues({
       namespace_id: name,

@@ -14,7 +14,7 @@ import type {Schema} from '../model/schema.ts';
 import type {Session} from '../model/session.ts';
 import {toJson} from '../model/values.ts';
 import {assert} from '../std/assert.ts';
-import {type ComputedTables, type InformationTables, systemTable} from '../system/index.ts';
+import {type ComputedTables, type InformationTables, type SystemReader, systemTable} from '../system/index.ts';
 import {INFORMATION_NAMESPACE} from '../system/information.ts';
 import type {TableSnapshot} from '../table/table.ts';
 
@@ -25,7 +25,7 @@ const INT: DataType = {name: 'int'};
 /** A member of a JSON object whose name says that its text is nobody's business. */
 const SECRET_MEMBER = /("[^"]*(?:secret|token|password|key)[^"]*"\s*:\s*)"(?:[^"\\]|\\.)*"/gi;
 
-type Readers = Readonly<Record<string, (session: Session) => Iterable<readonly Value[]>>>;
+type Readers = Readonly<Record<string, SystemReader>>;
 
 export function createSystemReader(options: {
   hot: Hot;

@@ -92,15 +92,16 @@ type Declared = (typeof VISIBLE)[number] | (typeof HIDDEN)[number];
 
 export type SystemTableName = (typeof VISIBLE)[number]['name'];
 
-/** Readers of all computed tables, by name: a forgotten one does not compile. Values are in column order. */
+/** For a session, which may find there what it may read and no more. Values are in column order. */
+export type SystemReader = (session: Session) => Iterable<readonly Value[]>;
+
+/** Readers of all computed tables, by name: a forgotten one does not compile. */
 export type ComputedTables = {
-  readonly [Name in Extract<Declared, {kind: 'computed'}>['name']]: () => Iterable<readonly Value[]>;
+  readonly [Name in Extract<Declared, {kind: 'computed'}>['name']]: SystemReader;
 };
 
-/** The same of `information_schema`, for a session, which finds there what it may read. */
-export type InformationTables = {
-  readonly [Name in (typeof INFORMATION)[number]['name']]: (session: Session) => Iterable<readonly Value[]>;
-};
+/** The same of `information_schema`. */
+export type InformationTables = {readonly [Name in (typeof INFORMATION)[number]['name']]: SystemReader};
 
 /** Every declaration, hidden ones included: what the catalog starts from. */
 export const SYSTEM_TABLES: readonly SystemTableFacts[] = [...VISIBLE, ...HIDDEN, ...INFORMATION];

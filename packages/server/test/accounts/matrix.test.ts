@@ -42,6 +42,24 @@ describe('the permission matrix', () => {
     });
   }
 
+  for (const role of ROLES) {
+    test(`SHOW NAMESPACES counts for the role ${role} the tables that SHOW TABLES lists`, async () => {
+      const rows = async (sql: string): Promise<Record<string, unknown>[]> => {
+        const headers = {'content-type': 'application/json', authorization: `Bearer ${tokens[role]}`};
+        const {text} = await send(server.port, {headers, body: JSON.stringify({sql})});
+        const [{schema, rows}] = JSON.parse(text).results;
+        return rows.map((row: unknown[]) => Object.fromEntries(row.map((value, i) => [schema[i].name, value])));
+      };
+      const listed = (await rows('SHOW TABLES')).filter(row => row['table_type'] !== 'view');
+      const counts = await rows('SHOW NAMESPACES');
+      assert.ok(counts.length > 2);
+      for (const {namespace_id: namespace, table_count: count} of counts) {
+        if (namespace === 'system') continue;
+        assert.equal(count, listed.filter(row => row['namespace_id'] === namespace).length, `${namespace}`);
+      }
+    });
+  }
+
   async function run(role: Role, {sql, made}: Cell): Promise<{letter: string; text: string}> {
     last++;
     const said = (text: string) =>
