@@ -14,6 +14,21 @@ export const CLIENT_ERRORS = {
   INVALID_ARGUMENT: {retry: false, about: 'A value or name cannot be sent.'},
 } as const;
 
+/** Of the server's codes those whose statuses do not say it: whether the same call may succeed later. */
+const RETRY: Readonly<Record<string, boolean>> = {
+  WRITE_CONFLICT: true,
+  IDEMPOTENCY_KEY_IN_USE: true,
+  SCHEMA_CHANGED: true,
+  SLOW_CONSUMER: true,
+  STATEMENT_TIMEOUT: true,
+  SNAPSHOT_EXPIRED: true,
+  SUBSCRIPTION_FAILED: true,
+  ACCOUNT_LOCKED: true,
+  AUTHENTICATION_ERROR: true,
+  READ_ONLY: false,
+  COMMIT_UNKNOWN: false,
+};
+
 export type ClientErrorCode = keyof typeof CLIENT_ERRORS;
 
 export class KalamError extends Error {
@@ -28,9 +43,13 @@ export class KalamError extends Error {
     this.name = 'KalamError';
     this.code = code;
     this.status = facts.status;
-    this.retryable =
-      facts.retryable ?? (code in CLIENT_ERRORS ? CLIENT_ERRORS[code as ClientErrorCode].retry : facts.status === 503);
+    this.retryable = facts.retryable ?? isRetryable(code, facts.status);
   }
+}
+
+function isRetryable(code: string, status: number | undefined): boolean {
+  if (code in CLIENT_ERRORS) return CLIENT_ERRORS[code as ClientErrorCode].retry;
+  return RETRY[code] ?? (status === 429 || status === 503);
 }
 
 export function toKalamError(thrown: unknown): KalamError {
