@@ -56,6 +56,17 @@ export function isLargeScan(plan: SelectPlan, snapshot: TableSnapshot, env: Env,
   return wanted > coldRowsMax;
 }
 
+/** Rows that are read in a moment: more of them are worth a process of their own, when their answer is not asked for row by row. */
+const FEW_ROWS = 10_000;
+
+export function readsFew(plan: SelectPlan, snapshot: TableSnapshot, env: Env): boolean {
+  const facts = plan.facts(env);
+  if (isBounded(facts)) return true;
+  const {hotRows, segments} = snapshot.describe(scanRequest(plan, facts));
+  const wanted = segments.reduce((sum, {rowCount, pruned}) => (pruned === undefined ? sum + rowCount : sum), hotRows);
+  return wanted <= FEW_ROWS;
+}
+
 /** Rows are answered as they are met, so that a LIMIT ends the scan. */
 function canStopEarly({group, order, isDistinct}: SelectPlan): boolean {
   return group === undefined && order.length === 0 && !isDistinct;

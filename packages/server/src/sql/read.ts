@@ -1,27 +1,29 @@
 /**
  * Read: runs a query for a session, by the executor that fits.
  *
- *     one table or none, nothing wider ─ direct ─ … too many cold rows ─┐
- *     everything else ──────────────────────────────────────────────────┴─ analytic
+ *     one table or none, nothing wider ───────── direct ─ … too many cold rows ─┐
+ *     the same beside queries in expressions ─── folded ─ … too many rows ──────┤
+ *     everything else ──────────────────────────────────────────────────────────┴─ analytic
  *
  * Law: a table is found and opened here and nowhere else, for the session that asks, however deep the statement names it.
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
-import {paramTypes} from '../expr/coerce.ts';
+import {castTo, paramTypes} from '../expr/coerce.ts';
 import type {DataType, Value} from '../model/datatype.ts';
 import {tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
-import {sqlName} from '../model/type-table.ts';
+import {sameType, sqlName} from '../model/type-table.ts';
 import {fromJson, jsonFragments} from '../model/values.ts';
 import type {Query, TableRef} from '../parser/ast.ts';
 import {type AnalyticPlan, planAnalytic, runAnalytic} from '../query/analytic.ts';
 import type {TableOf} from '../query/bound.ts';
-import {isLargeScan, type RunOptions, runSelect, type SelectResult, UNFINISHED} from '../query/direct.ts';
+import {isLargeScan, type RunOptions, readsFew, runSelect, type SelectResult, UNFINISHED} from '../query/direct.ts';
 import {planSelect, type SelectPlan} from '../query/plan.ts';
 import {type DirectSelect, widerThanDirect} from '../query/wider.ts';
 import {JOBS} from '../system/jobs.ts';
 import type {TableSnapshot} from '../table/table.ts';
 import {resolveName, type StatementContext, type StatementResult} from './define.ts';
+import {type Folded, isFoldable, valuesOf, withFolded} from './folded.ts';
 import {givenSchema, givenSnapshot} from './given.ts';
 import {planOnce} from './plan-memo.ts';
 
@@ -36,6 +38,7 @@ export function runQuery(
   context: StatementContext,
   open: OpenTable = schema => openTable(context, schema),
 ): StatementResult | Promise<StatementResult> {
+  if (isFolded(tree, context)) return runFolded(tree, context, open);
   if (context.executor === 'analytic' || !isDirect(tree) || namesView(tree, context))
     return runWide(tree, context, open);
   return runDirect(tree, context, open);
@@ -88,6 +91,17 @@ function runDirect(
   }
 }
 
+async function runFolded(tree: Query, context: StatementContext, open: OpenTable): Promise<StatementResult> {
+  const result = await withOpen(tree, context, open, async ({plan, snapshot, env, schemas}) => {
+    const options = optionsOf(context, schemas);
+    const isLarge = snapshot !== undefined && isLargeScan(plan, snapshot, env, options);
+    return isLarge ? UNFINISHED : await runSelect(plan, snapshot, env, options);
+  });
+  return result === undefined || result.isUnfinished === true
+    ? runWide(tree, context, open)
+    : resultOf(result, context);
+}
+
 async function runWide(tree: Query, context: StatementContext, open: OpenTable): Promise<StatementResult> {
   const {services} = context;
   const plan = widePlan(tree, context);
@@ -118,7 +132,28 @@ function resultOf({columns, rows, isTruncated}: SelectResult, {session}: Stateme
   return isTruncated ? {...result, isTruncated} : result;
 }
 
-/** Why the query is not for the direct executor; undefined: it is. */
+/** Is it one for the direct executor when its queries are answered? */
+export function isFolded(tree: Query, {executor}: StatementContext): boolean {
+  return executor !== 'analytic' && !isDirect(tree) && isFoldable(tree);
+}
+
+/** See `folded.ts`. */
+export function withOpen<T>(
+  tree: Query,
+  context: StatementContext,
+  open: OpenTable,
+  use: (folded: Folded) => Promise<T>,
+): Promise<T | undefined> {
+  return withFolded(tree, context, {tableOf: foldedTable, open, optionsOf}, use);
+}
+
+/** Throws for what only the analytic executor reads. */
+function foldedTable(tree: DirectSelect, context: StatementContext): Schema | undefined {
+  if (namesView(tree, context)) throw fail.notSupported('views');
+  return directTable(tree, context);
+}
+
+/** Why the query is not for the direct executor, unless it is folded; undefined: it is. */
 export function widerReason(tree: Query, context: StatementContext): string | undefined {
   if (!isDirect(tree)) return widerThanDirect(tree)!.what;
   return namesView(tree, context) ? 'a view' : undefined;
@@ -149,6 +184,38 @@ export async function readValues(
 
 /** The same with the types, which are those of the query where none are wanted. */
 export async function readRows(
+  tree: Query,
+  context: StatementContext,
+  wanted?: (columnCount: number) => readonly DataType[],
+): Promise<{types: readonly DataType[]; rows: Value[][]}> {
+  return (await readFew(tree, context, wanted)) ?? readWide(tree, context, wanted);
+}
+
+/** By the direct executor, if no more than a few rows are to be read. */
+async function readFew(
+  tree: Query,
+  context: StatementContext,
+  wanted?: (columnCount: number) => readonly DataType[],
+): Promise<{types: readonly DataType[]; rows: Value[][]} | undefined> {
+  if (context.executor === 'analytic' || !(isDirect(tree) || isFoldable(tree))) return undefined;
+  return withOpen(
+    tree,
+    context,
+    schema => openTable(context, schema),
+    async ({plan, snapshot, env, schemas}) => {
+      const {outputs, isDistinct} = plan;
+      const types = wanted?.(outputs.length) ?? outputs.map(({type}) => type);
+      const isCast = outputs.some(({type}, i) => !sameType(type, types[i]!));
+      if ((isCast && isDistinct) || (snapshot !== undefined && !readsFew(plan, snapshot, env))) return undefined;
+      const cast = isCast ? {...plan, outputs: outputs.map((output, i) => castTo(output, types[i]!))} : plan;
+      const options = {...optionsOf(context, schemas), defaultLimit: 0, maxLimit: 0};
+      const result = await runSelect(cast, snapshot, env, options);
+      return result.isUnfinished === true ? undefined : {types, rows: valuesOf(result, cast)};
+    },
+  );
+}
+
+async function readWide(
   tree: Query,
   context: StatementContext,
   wanted?: (columnCount: number) => readonly DataType[],

@@ -25,7 +25,7 @@ export const explain = defineStatement<Query>({
     cursor.expectKeywords('EXPLAIN');
     return explained(cursor, 'EXPLAIN');
   },
-  run: (tree, context) => listed(context, COLUMNS, explainQuery(tree, context).map(rowOf)),
+  run: async (tree, context) => listed(context, COLUMNS, (await explainQuery(tree, context)).map(rowOf)),
 });
 
 export const explainAnalyze = defineStatement<Query>({
