@@ -312,7 +312,7 @@ async function replay(options: DatabaseOptions, commit: Commit): Promise<{log: L
 
 async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock | undefined): Promise<Database> {
   const {hot, cold, manifests, files, catalog, commit, log} = core;
-  const {clock} = options;
+  const {clock, settings} = options;
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const streams = new Streams({hot, cold, commit, clock, schemaOf, ...options.streams});
   const announced = announcedFiles(hot);
@@ -334,17 +334,10 @@ async function openServices(options: DatabaseOptions, core: Core, unlock: Unlock
     memoryHardBytes: options.memoryHardBytes,
     liveCounts: () => live.counts,
   };
-  const {settings} = options;
   const openTransactions: OpenTransactions = new Set();
   const computed = computedTables({
-    ...{
-      ...measured,
-      mayRead,
-      settings,
-      liveQueries: () => live.list(),
-      openTransactions,
-      logMessages: options.logMessages,
-    },
+    ...{...measured, mayRead, settings, openTransactions, logMessages: options.logMessages},
+    liveQueries: () => live.list(),
     apiAddress: apiAddress(settings),
     monotonicMs: () => clock.monotonicMs(),
     signIns: () => core.auth.sessions.signIns.families(),
