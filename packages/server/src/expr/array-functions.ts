@@ -173,7 +173,7 @@ export function elementsOf(array: Value | undefined): readonly Json[] {
 function compareEach(name: string, isAny: boolean, doc: string, example: FunctionFacts['example']): FunctionFacts {
   return {
     name,
-    args: ['any', 'text', 'json'],
+    args: ['any', 'text', 'array'],
     isStrict: false,
     result: BOOLEAN,
     eval: ([value, op, array], _env, [type]) => {

@@ -8,6 +8,7 @@ import type {DataType, Value} from '../model/datatype.ts';
 import {sqlName} from '../model/type-table.ts';
 import type {Call, Expr} from '../parser/ast.ts';
 import {AGGREGATES} from './aggregates.ts';
+import {asArray} from './array-casts.ts';
 import {castTo, failAt, fold, implicitly, notSupportedAt, openAs, saidType, settled, unfolded} from './coerce.ts';
 import {compare, unify} from './compare.ts';
 import {castSql, extremeForm, type Form, sqlOf} from './duck-forms.ts';
@@ -168,6 +169,8 @@ function argumentAs(arg: TypedExpr, want: FunctionFacts['args'][number], scope: 
       if (isInteger(said.type)) return said;
       return arg.open === undefined ? undefined : implicitly(arg, BIGINT);
     }
+    case 'array':
+      return asArray(arg);
     case 'moment':
       if (arg.open !== undefined) return implicitly(arg, TIMESTAMP);
       return isMoment(arg.type) ? castTo(arg, TIMESTAMP) : undefined;

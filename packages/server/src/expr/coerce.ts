@@ -123,31 +123,32 @@ export function castTo(expr: TypedExpr, type: DataType): TypedExpr {
 
 /** TRY_CAST: null where CAST fails. */
 export function tryCastTo(expr: TypedExpr, type: DataType): TypedExpr {
-  const attempt = (convert: () => Value): Value => {
-    try {
-      return convert();
-    } catch (error) {
-      if (error instanceof DbError) return null;
-      throw error;
-    }
-  };
   if (expr.open?.kind === 'string') {
     const {text} = expr.open;
     return constantOf(
       type,
-      attempt(() => parseText(type, text)),
+      tried(() => parseText(type, text)),
     );
   }
   if (expr.open?.kind === 'param') {
     const evaluate = openAs(expr.open, type).eval;
-    return {type, eval: (row, env) => attempt(() => evaluate(row, env)), constant: undefined};
+    return {type, eval: (row, env) => tried(() => evaluate(row, env)), constant: undefined};
   }
   const convert = conversion(expr.type, type);
   const evaluate: Eval = (row, env) => {
     const value = expr.eval(row, env);
-    return value === null ? null : attempt(() => convert(value));
+    return value === null ? null : tried(() => convert(value));
   };
   return fold(type, evaluate, [expr]);
+}
+
+export function tried(convert: () => Value): Value {
+  try {
+    return convert();
+  } catch (error) {
+    if (error instanceof DbError) return null;
+    throw error;
+  }
 }
 
 function conversion(from: DataType, to: DataType): (value: Value) => Value {

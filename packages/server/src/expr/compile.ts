@@ -10,6 +10,7 @@ import {DELETED_INDEX, SEQ_INDEX} from '../model/schema.ts';
 import {resolveType, sqlName} from '../model/type-table.ts';
 import type {BinaryOperator, Expr, Node, TypeRef} from '../parser/ast.ts';
 import {AGGREGATES} from './aggregates.ts';
+import {castToArray} from './array-casts.ts';
 import {compileCall, compileExtract} from './calls.ts';
 import {
   castTo,
@@ -152,6 +153,7 @@ function compileTest(expr: Exclude<Expr, {kind: TestKind}>, scope: ColumnScope):
       return caseExpr(expr, scope);
     case 'cast': {
       const type = valueType(expr.type, scope);
+      if (expr.type.isArray) return arrayCast(expr, type, scope);
       return computed(expr.isTry ? tryCastTo(sub(expr.operand), type) : castTo(sub(expr.operand), type));
     }
     case 'call':
@@ -207,6 +209,13 @@ function fieldOf(expr: Of<'extract'> | Of<'call'>): {field: Expr; operand: Expr}
   if (expr.kind === 'extract') return {field: {kind: 'string', start, end, value: expr.field}, operand: expr.operand};
   if (expr.name !== 'DATE_PART' || expr.args.length !== 2) return undefined;
   return {field: expr.args[0]!, operand: expr.args[1]!};
+}
+
+function arrayCast(expr: Of<'cast'>, element: DataType, scope: ColumnScope): TypedExpr {
+  const operand = compileOpen(expr.operand, scope);
+  const array = castToArray(operand, element, expr.isTry);
+  if (array !== undefined) return array;
+  throw failAt(scope, expr, `cannot cast ${sqlName(operand.type)} to ${sqlName(element)}[]`);
 }
 
 /** A column that is cast to its own type is no column: its answer has no flags. */

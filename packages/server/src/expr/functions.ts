@@ -18,10 +18,14 @@ import {TEXT_FUNCTIONS} from './text-functions.ts';
 import {TIME_FUNCTIONS} from './time-functions.ts';
 import {VECTOR_FUNCTIONS} from './vector-functions.ts';
 
-/** `number` any numeric type as it is, `integer` any of those without a point, `moment` a timestamp, datetime or date as timestamp, `any` anything as it is. */
+/**
+ * `number` any numeric type as it is, `integer` any of those without a point, `moment` a timestamp, datetime or date as timestamp, `array` JSON or a text such as
+ * `{1,2}`, `any` anything as it is.
+ */
 type ArgType =
   | 'any'
   | 'number'
+  | 'array'
   | 'moment'
   | 'text'
   | 'integer'

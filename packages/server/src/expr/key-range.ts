@@ -13,12 +13,12 @@ import {encodeKey, KEY_BYTES_MAX} from '../model/key-codec.ts';
 import type {Schema} from '../model/schema.ts';
 import {sameType} from '../model/type-table.ts';
 import type {Expr} from '../parser/ast.ts';
+import {asArray} from './array-casts.ts';
 import {elementAs, elementsOf} from './array-functions.ts';
-import {implicitly, NO_ROW, openAs} from './coerce.ts';
+import {NO_ROW, openAs} from './coerce.ts';
 import {paramBound} from './compare.ts';
 import {compileOpen} from './compile.ts';
 import type {ColumnScope, Env, Source, TypedExpr} from './expr.ts';
-import {JSON_TYPE} from './json.ts';
 import {type Bound, boundOf, isInteger, isNumeric, rangeSide} from './numbers.ts';
 import {type ComparisonOperator, MIRRORED} from './operators.ts';
 import {resolveColumn} from './sources.ts';
@@ -138,7 +138,7 @@ function listFact([column, op, array]: readonly Expr[], place: Place): Fact[] {
   const found = resolveColumn(column.qualifier, column.column, column, place.scope);
   if (found?.source !== place.source || found.column.index !== place.schema.primaryKey) return [];
   const {type} = found.column;
-  const list = implicitly(compileOpen(array!, place.scope), JSON_TYPE);
+  const list = asArray(compileOpen(array!, place.scope));
   if (list === undefined) return [];
   const values = (env: Env): (Bound | null)[] | undefined => {
     try {

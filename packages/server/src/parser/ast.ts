@@ -48,6 +48,8 @@ export interface TypeRef extends Node {
   readonly name: string;
   /** Arguments in parentheses, as written. */
   readonly args: readonly string[];
+  /** `INT[]`, which only casts take. */
+  readonly isArray?: true;
 }
 
 export type Expr = Node &

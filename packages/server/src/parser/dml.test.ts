@@ -163,7 +163,7 @@ const REFUSED: [sql: string, parse: (cursor: TokenCursor) => unknown, code: stri
   ['(a INT, UNIQUE (a))', parseColumnDefs, 'NOT_SUPPORTED', 'Not supported: UNIQUE constraints'],
   ['(a INT, CONSTRAINT c CHECK (a > 0))', parseColumnDefs, 'NOT_SUPPORTED', 'Not supported: CHECK constraints'],
   ['(a INT NULL NOT NULL)', parseColumnDefs, 'INVALID_SQL', 'Invalid SQL: A column cannot be both NULL and NOT NULL'],
-  ['(a INT[])', parseColumnDefs, 'NOT_SUPPORTED', 'Not supported: array types'],
+  ['(a INT[])', parseColumnDefs, 'NOT_SUPPORTED', 'Not supported: array types; a JSON column holds arrays'],
   ['INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (1)', parseInsert, 'NOT_SUPPORTED', 'Not supported: OVERRIDING'],
   [
     'INSERT INTO t VALUES (1) UNION SELECT 2',

@@ -150,7 +150,7 @@ const UNSUPPORTED: [sql: string, what: string, column: number][] = [
     'ARRAY of a query with DISTINCT or a set operation that is ordered by more',
     1,
   ],
-  ['a[1]', 'array subscripts', 1],
+  ['a[1]', 'array subscripts; -> and ->> take an element of JSON, counted from 0', 1],
   ['a collate "C"', 'COLLATE', 1],
   ['a || any (select 1)', 'ANY, SOME and ALL behind \\|\\|', 1],
   ['a like any (select 1)', 'LIKE ANY and ALL', 1],

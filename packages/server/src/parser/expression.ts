@@ -13,7 +13,7 @@ import {enter, grow, leave} from './nesting.ts';
 import {parseOperand} from './operand.ts';
 import {compareRows, distinctRows, isRow, rowIn} from './rows.ts';
 import * as token from './tokenizer.ts';
-import {parseTypeRef} from './type-ref.ts';
+import {parseCastType} from './type-ref.ts';
 
 /** Binding powers: a bigger one binds tighter. */
 export const POWER = {
@@ -369,9 +369,10 @@ function similar(args: readonly [Expr, ...Expr[]], isNegated: boolean): Expr {
 }
 
 function postfix(cursor: TokenCursor, operand: Expr): Expr {
-  if (cursor.isSymbol('[')) throw cursor.notSupported('array subscripts', operand.start);
+  if (cursor.isSymbol('['))
+    throw cursor.notSupported('array subscripts; -> and ->> take an element of JSON, counted from 0', operand.start);
   cursor.expectSymbol('::');
-  const type = parseTypeRef(cursor);
+  const type = parseCastType(cursor);
   return {kind: 'cast', start: operand.start, end: type.end, operand, type, isTry: false};
 }
 

@@ -11,7 +11,7 @@ import type {TokenCursor} from './cursor.ts';
 import {POWER, parseAbove, parseExpression, parseExpressions} from './expression.ts';
 import {enter, leave} from './nesting.ts';
 import * as token from './tokenizer.ts';
-import {parseTypeRef} from './type-ref.ts';
+import {parseCastType, parseTypeRef} from './type-ref.ts';
 import {BARE_CALLS, COLUMNS_ONLY, isFunctionName, RESERVED} from './words.ts';
 
 const PARAMETER_MAX = 65_535;
@@ -243,7 +243,7 @@ function cast(cursor: TokenCursor, isTry: boolean): Expr {
   cursor.expectSymbol('(');
   const operand = parseExpression(cursor);
   cursor.expectKeyword('AS');
-  const type = parseTypeRef(cursor);
+  const type = parseCastType(cursor);
   cursor.expectSymbol(')');
   cursor.height += 1;
   return {kind: 'cast', start, end: cursor.previousEnd, operand, type, isTry};

@@ -20,12 +20,34 @@ export function isSerial(type: TypeRef): boolean {
 }
 
 export function parseTypeRef(cursor: TokenCursor): TypeRef {
+  const type = baseType(cursor);
+  if (isArrayNext(cursor, type)) throw cursor.notSupported('array types; a JSON column holds arrays');
+  return type;
+}
+
+/** Behind CAST … AS and `::`, where `INT[]`, `INT[3]` and `INT ARRAY` are the same. */
+export function parseCastType(cursor: TokenCursor): TypeRef {
+  const type = baseType(cursor);
+  if (!isArrayNext(cursor, type)) return type;
+  if (!cursor.acceptKeyword('ARRAY') || cursor.isSymbol('[')) {
+    cursor.expectSymbol('[');
+    if (cursor.kind === NUMBER) cursor.number();
+    cursor.expectSymbol(']');
+  }
+  if (cursor.isSymbol('[')) throw cursor.notSupported('arrays of more than one dimension; JSON holds them');
+  return {...type, end: cursor.previousEnd, isArray: true};
+}
+
+function isArrayNext(cursor: TokenCursor, {name}: TypeRef): boolean {
+  return cursor.isSymbol('[') || (name !== 'ARRAY' && cursor.isKeyword('ARRAY'));
+}
+
+function baseType(cursor: TokenCursor): TypeRef {
   const start = cursor.start;
   let name = typeWord(cursor);
   name += secondWords(cursor, name);
   const args = cursor.isSymbol('(') ? typeArguments(cursor) : [];
   if (name === 'TIMESTAMP' || name === 'TIME') name += timeZoneWords(cursor);
-  if (cursor.isSymbol('[') || (name !== 'ARRAY' && cursor.isKeyword('ARRAY'))) throw cursor.notSupported('array types');
   return {start, end: cursor.previousEnd, name, args};
 }
 

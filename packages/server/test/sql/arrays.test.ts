@@ -36,6 +36,23 @@ describe('arrays as parameters', () => {
     }
   }
 
+  const texts: [why: string, condition: string, text: string, ids: string[]][] = [
+    ['braces', 'id = ANY ($1)', '{2,NULL,7}', ['2']],
+    ['braces of texts', 'name = ANY ($1)', '{"b\\"c",x}', ['2']],
+    ['braces, cast', 'id = ANY ($1::BIGINT[])', '{9007199254740993}', ['9007199254740993']],
+    ['JSON, cast', 'id <> ALL ($1::INT[])', '[1, 2]', ['9007199254740993']],
+    ['empty braces', 'id = ANY ($1)', ' { } ', []],
+  ];
+  for (const [why, condition, text, ids] of texts) {
+    for (const executor of ['direct', 'analytic'] as const) {
+      test(`a text, ${why}, ${executor}: ${condition} with ${text}`, async () => {
+        const sql = `SELECT id FROM app.t WHERE ${condition} ORDER BY id`;
+        const {rows} = await database.sql(sql, {params: [text], executor});
+        assert.deepEqual(rows.flat(), ids);
+      });
+    }
+  }
+
   test('what is no array, or holds no such values, is an error', async () => {
     for (const json of ['{"a":1}', '["x"]', '[1.5]']) {
       const answer = database.sql('SELECT id FROM app.t WHERE id = ANY ($1)', {params: [{json}]});
