@@ -125,10 +125,16 @@ function fullName(qualifier: readonly Name[], name: Name): string {
 
 /** The error of a name that nobody knows, with what the writer may have meant. */
 export function noField(qualifier: readonly Name[], name: Name, node: Node, scope: ColumnScope): DbError {
-  const hint = isBeside(qualifier, name, scope)
-    ? ' A query in FROM sees what stands left of it only after the word LATERAL.'
-    : didYouMean(nearColumns(qualifier, name, scope));
-  return failAt(scope, node, `No field named ${fullName(qualifier, name)}.${hint}`);
+  return failAt(scope, node, `No field named ${fullName(qualifier, name)}.${fieldHint(qualifier, name, scope)}`);
+}
+
+function fieldHint(qualifier: readonly Name[], name: Name, scope: ColumnScope): string {
+  if (isBeside(qualifier, name, scope))
+    return ' A query in FROM sees what stands left of it only after the word LATERAL.';
+  const near = nearColumns(qualifier, name, scope);
+  if (near.length === 0 && qualifier.length === 0 && name.isQuoted)
+    return ` A text stands in single quotes: '${name.text.replaceAll("'", "''")}'.`;
+  return didYouMean(near);
 }
 
 /** Would it be found if each query in FROM saw what stands left of it? */

@@ -45,6 +45,8 @@ export interface FlushesOptions {
 
 const NAMES_AT_ONCE = 4096;
 
+type TableContents = Required<Pick<CleanupParams, 'rows' | 'bytes' | 'manifests'>>;
+
 export class Flushes {
   readonly #options: FlushesOptions;
   #lastLooked = 0;
@@ -108,15 +110,30 @@ export class Flushes {
     };
   }
 
+  /** Rows in memory and live ones of segments, bytes of its segments, and scopes that have some. */
+  contentsOf({incarnation}: Schema): TableContents {
+    const {hot, manifests} = this.#options;
+    const contents = {rows: hot.tableRows(incarnation), bytes: 0, manifests: 0};
+    for (const manifest of manifests.of(incarnation)) {
+      contents.rows += manifest.rowCount - manifest.deadCount;
+      contents.bytes += manifest.sizeBytes;
+      contents.manifests++;
+    }
+    return contents;
+  }
+
   /**
    * The job that deletes the files of a dropped table; undefined if it could not be made. The table is dropped for all that, and its files go with the
    * next look at what is to be deleted.
    */
-  async cleanUp(schema: Schema): Promise<string | undefined> {
+  async cleanUp(schema: Schema, contents: TableContents): Promise<string | undefined> {
     const params: CleanupParams = {
       table_id: tableText(schema.name),
+      table_type: schema.kind.charAt(0).toUpperCase() + schema.kind.slice(1),
       operation: 'drop_table',
+      storage: schema.options.storageId,
       incarnation: schema.incarnation,
+      ...contents,
     };
     const request = {
       kind: 'cleanup',

@@ -206,7 +206,7 @@ const REFUSED: [sql: string, message: RegExp][] = [
   ['(a, b) = (1, 2, 3)', /unequal number of entries in row expressions at line 1, column 1/],
   ['row() = row()', /cannot compare rows of zero length/],
   ['lag(a) ignore nulls', /Expected OVER, found the end/],
-  ['sum(a) over (order b)', /Expected '\)', found 'order'/],
+  ['sum(a) over (order b)', /Expected BY, found 'b'/],
   ['sum(a) over (rows unbounded following)', /A frame cannot begin with UNBOUNDED FOLLOWING at line 1, column 19/],
   ['sum(a) over (rows 1 following)', /A frame cannot end before it begins/],
   [

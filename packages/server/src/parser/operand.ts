@@ -39,6 +39,10 @@ export function parseOperand(cursor: TokenCursor): Expr {
       return sign(cursor, '-');
     case 126: // ~
       return bitwiseNot(cursor);
+    case 61: // =
+      if (cursor.statement.text[cursor.previousEnd - 1] === '=')
+        throw cursor.fail("Expected an expression, found '='; equality is written =");
+      throw cursor.expected('an expression');
     case 63: // ?
       throw cursor.fail("Expected an expression, found '?'; parameters are $1, $2, …");
     default:

@@ -8,7 +8,8 @@ import {parseExpression} from './expression.ts';
 /** `ORDER BY a DESC NULLS LAST, …`, or nothing. */
 export function parseOrderBy(cursor: TokenCursor): OrderItem[] {
   const items: OrderItem[] = [];
-  if (!cursor.keywords('ORDER', 'BY')) return items;
+  if (!cursor.isKeyword('ORDER')) return items;
+  cursor.expectKeywords('ORDER', 'BY');
   do {
     const start = cursor.start;
     const expr = parseExpression(cursor);

@@ -43,7 +43,10 @@ export function parseSelect(cursor: TokenCursor): Select {
   if (cursor.isKeyword('INTO')) throw cursor.notSupported('SELECT … INTO');
   if (cursor.acceptKeyword('FROM')) select.from = parseFrom(cursor);
   if (cursor.acceptKeyword('WHERE')) select.where = parseExpression(cursor);
-  if (cursor.keywords('GROUP', 'BY')) select.groupBy = parseGroupBy(cursor);
+  if (cursor.acceptKeyword('GROUP')) {
+    cursor.expectKeyword('BY');
+    select.groupBy = parseGroupBy(cursor);
+  }
   if (cursor.acceptKeyword('HAVING')) select.having = parseExpression(cursor);
   if (cursor.acceptKeyword('WINDOW')) select.windows = parseWindows(cursor);
   if (cursor.acceptKeyword('QUALIFY')) select.qualify = parseExpression(cursor);

@@ -2,6 +2,7 @@
  * Heads: which statement a text begins. The longest head that matches wins; what matches none is told what could have stood there.
  */
 import type {DbError} from '@kalamdb/protocol/errors.ts';
+import {nearNames} from '../expr/near.ts';
 import {changesInWith} from '../parser/changing-with.ts';
 import type {TokenCursor} from '../parser/cursor.ts';
 import {changeBehindWith} from '../parser/dml.ts';
@@ -51,8 +52,13 @@ function unknownHead(cursor: TokenCursor): DbError {
   const isDdl = words[0] === 'CREATE' || words[0] === 'ALTER' || words[0] === 'DROP';
   if (isDdl && FOREIGN_OBJECTS.has(words[1])) return cursor.fail(`Unsupported statement type: ${words.join(' ')}`);
   const heads = (BY_WORD.get(words[0]) ?? []).filter(head => !NOT_YET.includes(head.kind));
-  if (heads.length === 0)
-    return cursor.expected('a statement such as SELECT, INSERT, UPDATE, DELETE, CREATE TABLE or FLUSH TABLE');
+  if (heads.length === 0) {
+    const near = nearNames(words[0], BY_WORD.keys()).slice(0, 3);
+    const hint = near.length > 0 ? ` (did you mean ${near.join(', ')}?)` : '';
+    return cursor.fail(
+      `Expected a statement such as SELECT, INSERT, UPDATE, DELETE, CREATE TABLE or FLUSH TABLE, found ${cursor.found()}${hint}`,
+    );
+  }
   const matched = heads.map(head => head.words.findIndex((word, ahead) => !cursor.isKeyword(word, ahead)));
   const most = Math.max(...matched);
   const next = new Set(heads.flatMap((head, i) => (matched[i] === most ? [head.words[most]!] : [])));

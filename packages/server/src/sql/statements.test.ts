@@ -126,6 +126,11 @@ const refused: [why: string, sql: string, message: string][] = [
     'HELLO',
     "Expected a statement such as SELECT, INSERT, UPDATE, DELETE, CREATE TABLE or FLUSH TABLE, found 'HELLO'",
   ],
+  [
+    'a typing error in the first word',
+    'UPDTE a.b SET x = 1',
+    "Expected a statement such as SELECT, INSERT, UPDATE, DELETE, CREATE TABLE or FLUSH TABLE, found 'UPDTE' (did you mean UPDATE?)",
+  ],
   ['a statement of other engines', 'TRUNCATE a.b', 'Unsupported statement type: TRUNCATE'],
   ['an object of other engines', 'create index i ON a.b (x)', 'Unsupported statement type: CREATE INDEX'],
   ['a name that begins with a digit', 'CREATE NAMESPACE 9x', 'Name cannot start with a number'],

@@ -5,6 +5,7 @@
  */
 import {type DbError, fail} from '@kalamdb/protocol/errors.ts';
 import type {NewTable} from '../catalog/ddl.ts';
+import {didYouMean, nearNames} from '../expr/near.ts';
 import type {AccessLevel, FlushPolicy, Schema, TableOptions} from '../model/schema.ts';
 import type {OptionItem} from '../parser/ast.ts';
 
@@ -147,7 +148,9 @@ function flushPolicyOf(text: string, invalid: Invalid): FlushPolicy {
 }
 
 function unknownOption(key: string, invalid: Invalid): DbError {
-  return invalid(`Unknown table option '${key}'`);
+  const longer = [...KNOWN].filter(known => known.startsWith(`${key}_`));
+  const hint = didYouMean([...nearNames(key, KNOWN), ...longer]);
+  return invalid(`Unknown table option '${key}'${hint && `.${hint}`}`);
 }
 
 /** Rows of a stream stay in memory. */

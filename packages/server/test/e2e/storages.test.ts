@@ -50,7 +50,12 @@ test('S3: rows are flushed there, read from there with and without the cache, an
       message: /Cannot drop storage 'cloud': 1 table\(s\) still using it/,
     });
     const dropped = await db.sql('DROP TABLE app.t');
-    await jobEnd(db, jobIdOf(dropped));
+    const cleanUp = await jobEnd(db, jobIdOf(dropped));
+    const freed =
+      /^Cleaned up table app\.t successfully - 4 rows deleted, [1-9]\d* bytes freed, 2 cache entries invalidated$/;
+    assert.match(String(cleanUp['message']), freed);
+    const {table_type, operation, storage} = JSON.parse(String(cleanUp['parameters']));
+    assert.deepEqual([table_type, operation, storage], ['User', 'drop_table', 'cloud']);
     assert.deepEqual(await s3.open('deep').list(''), []);
     assert.equal((await db.sql('DROP STORAGE cloud')).message, "Storage 'cloud' dropped successfully");
   });

@@ -14,8 +14,15 @@ const LOOKS_MAX = 600;
 
 export type CleanupParams = {
   readonly table_id: string;
+  readonly table_type: string;
   readonly operation: 'drop_table';
+  /** Id of the storage. */
+  readonly storage: string;
   readonly incarnation: number;
+  /** What the table held when it was dropped. */
+  readonly rows?: number;
+  readonly bytes?: number;
+  readonly manifests?: number;
 };
 
 export function cleanupJob({manifests, files, clock}: {manifests: Manifests; files: Files; clock: Clock}) {
@@ -40,9 +47,15 @@ export function cleanupJob({manifests, files, clock}: {manifests: Manifests; fil
       }
       return {
         status: 'completed',
-        message: `Cleaned up table ${params.table_id} successfully - ${count} files deleted`,
+        message: `Cleaned up table ${params.table_id} successfully${freedText(params)}`,
         result: {files_deleted: count},
       };
     },
   });
+}
+
+/** Nothing for a job of an earlier release, which counted nothing. */
+function freedText({rows, bytes, manifests}: CleanupParams): string {
+  if (rows === undefined) return '';
+  return ` - ${rows} rows deleted, ${bytes} bytes freed, ${manifests} cache entries invalidated`;
 }

@@ -2,8 +2,9 @@
 import {fail} from '@kalamdb/protocol/errors.ts';
 import {requireRight} from '../../auth/roles.ts';
 import {tableText} from '../../model/names.ts';
+import type {Schema} from '../../model/schema.ts';
 import type {TableRef} from '../../parser/ast.ts';
-import {auditTable, defineStatement, done, resolveName} from '../define.ts';
+import {auditTable, defineStatement, done, resolveName, type StatementContext} from '../define.ts';
 
 export const dropTable = defineStatement<{ref: TableRef; ifExists: boolean}>({
   name: 'DROP TABLE',
@@ -29,7 +30,7 @@ export const dropTable = defineStatement<{ref: TableRef; ifExists: boolean}>({
     return {ref, ifExists};
   },
   async run({ref, ifExists}, context) {
-    const {catalog, ddl, flushes} = context.services;
+    const {catalog} = context.services;
     const name = resolveName(context, ref);
     const schema = catalog.find(name);
     if (catalog.view(name) !== undefined) throw fail.invalidOperation(`${tableText(name)} is a view; use DROP VIEW`);
@@ -39,11 +40,20 @@ export const dropTable = defineStatement<{ref: TableRef; ifExists: boolean}>({
     }
     if (schema.kind === 'system') throw fail.invalidOperation(`Cannot drop system table '${tableText(name)}'`);
     requireRight(context.session, 'drop table');
-    await flushes.cancelFor(schema);
-    if (!(await ddl.dropTable(schema, () => flushes.announceFiles(schema))))
-      throw fail.noTable(`Table '${name.table}' not found in namespace '${name.namespace}'`);
-    const jobId = await flushes.cleanUp(schema);
-    const files = jobId === undefined ? 'Its files are deleted later.' : `Cleanup job: ${jobId}`;
+    const dropped = await dropWholly(schema, context);
+    if (dropped === undefined) throw fail.noTable(`Table '${name.table}' not found in namespace '${name.namespace}'`);
+    const files = dropped.jobId === undefined ? 'Its files are deleted later.' : `Cleanup job: ${dropped.jobId}`;
     return done(context, `Table ${tableText(name)} dropped successfully. ${files}`);
   },
 });
+
+/** With its jobs, rows and files, which a job of this id deletes. Undefined: it was dropped meanwhile. */
+export async function dropWholly(
+  schema: Schema,
+  {services: {ddl, flushes}}: StatementContext,
+): Promise<{jobId: string | undefined} | undefined> {
+  await flushes.cancelFor(schema);
+  const contents = flushes.contentsOf(schema);
+  if (!(await ddl.dropTable(schema, () => flushes.announceFiles(schema)))) return undefined;
+  return {jobId: await flushes.cleanUp(schema, contents)};
+}

@@ -4,6 +4,7 @@ import {checkName, RESERVED_NAMESPACES} from '../../model/names.ts';
 import type {TokenCursor} from '../../parser/cursor.ts';
 import {newName} from '../../parser/new-name.ts';
 import {defineStatement, done, type StatementContext} from '../define.ts';
+import {dropWholly} from './drop-table.ts';
 import {selectFixed} from './select.ts';
 
 const listNamespaces = selectFixed('SELECT * FROM system.namespaces');
@@ -129,12 +130,10 @@ export const dropNamespace = defineStatement<{name: string; ifExists: boolean; i
 });
 
 async function dropTablesOf(namespace: string, context: StatementContext): Promise<void> {
-  const {catalog, ddl, flushes} = context.services;
+  const {catalog, ddl} = context.services;
   for (const {name} of catalog.views()) if (name.namespace === namespace) await ddl.dropView(name);
-  for (const schema of catalog.tables().filter(one => one.name.namespace === namespace)) {
-    await flushes.cancelFor(schema);
-    if (await ddl.dropTable(schema, () => flushes.announceFiles(schema))) await flushes.cleanUp(schema);
-  }
+  for (const schema of catalog.tables().filter(one => one.name.namespace === namespace))
+    await dropWholly(schema, context);
 }
 
 export const showNamespaces = defineStatement<undefined>({

@@ -44,16 +44,19 @@ export const createStorage = defineStatement<{id: string; ifNotExists: boolean; 
   },
   async run({id, ifNotExists, clauses}, context) {
     const {services} = context;
-    if (ifNotExists && services.storages.has(id)) return done(context, `Storage '${id}' already exists (skipped)`);
-    if (services.storages.has(id)) throw fail.invalidOperation(`Storage '${id}' already exists`);
+    if (services.storages.has(id)) return exists(id, ifNotExists, context);
     const record = newRecord(id, clauses, context);
     if (record.storage_type === 'filesystem') await makeDirectory(record.base_directory, context);
     await probe(record, context);
-    if (!(await services.ddl.putStorage(record, 'create')))
-      throw fail.invalidOperation(`Storage '${id}' already exists`);
+    if (!(await services.ddl.putStorage(record, 'create'))) return exists(id, ifNotExists, context);
     return done(context, `Storage '${id}' created successfully`);
   },
 });
+
+function exists(id: string, isSkipped: boolean, context: StatementContext) {
+  if (isSkipped) return done(context, `Storage '${id}' already exists (skipped)`);
+  throw fail.invalidOperation(`Storage '${id}' already exists`);
+}
 
 export const alterStorage = defineStatement<{id: string; clauses: Clauses}>({
   name: 'ALTER STORAGE',
