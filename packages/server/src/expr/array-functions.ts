@@ -4,6 +4,7 @@ import type {DataType, Value} from '../model/datatype.ts';
 import {castValue} from '../model/values.ts';
 import type {FunctionFacts} from './functions.ts';
 import {isJsonArray, isJsonObject, JSON_TYPE, type Json, jsonText, parseJson} from './json.ts';
+import {meet} from './json-changes.ts';
 import {valueJson} from './json-functions.ts';
 import {BOOLEAN, INT, TEXT} from './numbers.ts';
 import {type ComparisonOperator, comparator, orderTest} from './operators.ts';
@@ -74,10 +75,9 @@ export const ARRAY_FUNCTIONS: readonly FunctionFacts[] = [
     result: JSON_TYPE,
     eval: ([array, value], _env, [, type]) => {
       if (array === null) return null;
-      const isWanted = (element: Json) => (value === null ? element === null : orderOf(element, value!, type!) === 0);
       return joined(
         elementsOf(array)
-          .filter(element => !isWanted(element))
+          .filter(element => !isElement(element, value!, type!))
           .map(element => JSON.stringify(element)),
       );
     },
@@ -93,6 +93,40 @@ export const ARRAY_FUNCTIONS: readonly FunctionFacts[] = [
       elementsOf(array).some(element => orderOf(element, wanted!, type!) === 0),
     doc: 'Is there an element of that value?',
     example: ['ARRAY_CONTAINS(ARRAY[1, 2], 2)', 'true'],
+  },
+  {
+    name: 'ARRAY_HAS_ANY',
+    args: ['json', 'json'],
+    result: BOOLEAN,
+    eval: ([a, b]) => meet(elementsOf(a), elementsOf(b)),
+    doc: 'The operator `&&`: is there a number, text or truth value in both?',
+    example: ['ARRAY[1, 2] && ARRAY[2, 3]', 'true'],
+  },
+  {
+    name: 'ARRAY_REPLACE',
+    args: ['json', 'any', 'any'],
+    isStrict: false,
+    result: JSON_TYPE,
+    eval: ([array, from, to], _env, [, fromType, toType]) => {
+      if (array === null) return null;
+      const instead = valueJson(toType!, to!);
+      return joined(elementsOf(array).map(one => (isElement(one, from!, fromType!) ? instead : JSON.stringify(one))));
+    },
+    doc: 'The array with one value in place of another.',
+    example: ['ARRAY_REPLACE(ARRAY[1, 2, 1], 1, 9)', '[9,2,9]'],
+  },
+  {
+    name: 'ARRAY_POSITIONS',
+    args: ['json', 'any'],
+    isStrict: false,
+    result: JSON_TYPE,
+    eval: ([array, value], _env, [, type]) => {
+      if (array === null) return null;
+      const places = elementsOf(array).flatMap((one, i) => (isElement(one, value!, type!) ? [String(i + 1)] : []));
+      return joined(places);
+    },
+    doc: 'Places of the elements of that value, from 1.',
+    example: ["ARRAY_POSITIONS(ARRAY['a', 'b', 'a'], 'a')", '[1,3]'],
   },
   {
     name: 'ARRAY_TO_STRING',
@@ -193,6 +227,11 @@ function compareEach(name: string, isAny: boolean, doc: string, example: Functio
     doc,
     example,
   };
+}
+
+/** NULL is an element that is null. */
+function isElement(element: Json, value: Value, type: DataType): boolean {
+  return value === null ? element === null : orderOf(element, value, type) === 0;
 }
 
 /** Of a value to an element, which takes its type; undefined for null. */

@@ -38,11 +38,14 @@ export function isRowMaker(name: string): boolean {
 
 /** What other engines call a function of ours, and what takes the place of functions that return what we have no type for. */
 const ELSEWHERE: Readonly<Record<string, string>> = {
+  ...{APPROX_PERCENTILE_CONT: 'PERCENTILE_CONT', ARRAY_TO_JSON: 'TO_JSON', ARRAY_UPPER: 'ARRAY_LENGTH'},
+  ...{CHARINDEX: 'STRPOS', CLOCK_TIMESTAMP: 'NOW', CONVERT: 'CAST', CURDATE: 'CURRENT_DATE', DATEPART: 'DATE_PART'},
+  ...{DATE_DIFF: 'EXTRACT', DATEDIFF: 'EXTRACT', LISTAGG: 'STRING_AGG', NVL2: 'CASE', ROW_TO_JSON: 'JSON_BUILD_OBJECT'},
   ...{
-    CHARINDEX: 'STRPOS',
-    CONVERT: 'CAST',
-    CURDATE: 'CURRENT_DATE',
-    DATEPART: 'DATE_PART',
+    JSONB_OBJECT: 'JSON_BUILD_OBJECT',
+    JSONB_PATH_QUERY: 'JSONB_EXTRACT_PATH',
+    SIMILARITY: 'STRPOS',
+    TO_BASE64: 'ENCODE',
   },
   ...{DATE_FORMAT: 'TO_CHAR', FROM_UNIXTIME: 'TO_TIMESTAMP', GETDATE: 'NOW', GROUP_CONCAT: 'STRING_AGG', IF: 'CASE'},
   ...{IIF: 'CASE', INSTR: 'STRPOS', ISNULL: 'COALESCE', JSON_EXTRACT: 'JSON_GET', LEN: 'LENGTH', LCASE: 'LOWER'},

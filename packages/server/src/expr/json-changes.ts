@@ -155,6 +155,13 @@ export function holds(whole: Json, part: Json, isRoot = true): boolean {
   return scalarKey(whole) === scalarKey(part);
 }
 
+/** Is there a scalar that is an element of both? Nulls are none. */
+export function meet(a: readonly Json[], b: readonly Json[]): boolean {
+  const scalars = new Set(a.filter(item => item !== null).map(scalarKey));
+  scalars.delete(undefined);
+  return b.some(item => scalars.has(scalarKey(item)));
+}
+
 /** The same for equal scalars; undefined of arrays and objects. */
 function scalarKey(value: Json): string | undefined {
   if (isRawNumber(value)) return `n${plainDigits(value.rawJSON)}`;

@@ -25,7 +25,7 @@ export const WIDER_NAMES = {
   exists: 'subqueries',
   inQuery: 'subqueries',
   quantified: 'subqueries',
-  row: 'row constructors',
+  row: 'row constructors; JSON_BUILD_ARRAY makes an array of values',
 } as const;
 
 /** Visits every node of the trees, parents first; what stands below a node is left out when `visit` answers 'skip'. */

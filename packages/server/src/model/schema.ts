@@ -32,6 +32,7 @@ export type ColumnDefault =
       readonly name:
         | 'NOW'
         | 'CURRENT_TIMESTAMP'
+        | 'CURRENT_DATE'
         | 'SNOWFLAKE_ID'
         | 'UUID_V7'
         | 'GEN_RANDOM_UUID'

@@ -164,12 +164,17 @@ const REFUSED: [sql: string, parse: (cursor: TokenCursor) => unknown, code: stri
   ['(a INT, CONSTRAINT c CHECK (a > 0))', parseColumnDefs, 'NOT_SUPPORTED', 'Not supported: CHECK constraints'],
   ['(a INT NULL NOT NULL)', parseColumnDefs, 'INVALID_SQL', 'Invalid SQL: A column cannot be both NULL and NOT NULL'],
   ['(a INT[])', parseColumnDefs, 'NOT_SUPPORTED', 'Not supported: array types; a JSON column holds arrays'],
-  ['INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (1)', parseInsert, 'NOT_SUPPORTED', 'Not supported: OVERRIDING'],
+  [
+    'INSERT INTO t OVERRIDING SYSTEM VALUE VALUES (1)',
+    parseInsert,
+    'NOT_SUPPORTED',
+    'Not supported: OVERRIDING; a value that is given is taken',
+  ],
   [
     'INSERT INTO t VALUES (1) UNION SELECT 2',
     parseInsert,
     'NOT_SUPPORTED',
-    'Not supported: ORDER BY, LIMIT and set operations behind the VALUES of INSERT',
+    'Not supported: ORDER BY, LIMIT and set operations behind the VALUES of INSERT; INSERT … SELECT * FROM (VALUES …) AS v takes them',
   ],
   [
     'INSERT INTO t VALUES (1) ON CONFLICT ON CONSTRAINT k DO NOTHING',
@@ -181,13 +186,13 @@ const REFUSED: [sql: string, parse: (cursor: TokenCursor) => unknown, code: stri
     'INSERT INTO t VALUES (1) ON CONFLICT (a) WHERE b DO NOTHING',
     parseInsert,
     'NOT_SUPPORTED',
-    'Not supported: WHERE behind the columns of ON CONFLICT',
+    'Not supported: WHERE behind the columns of ON CONFLICT; only the primary key is unique',
   ],
   [
     'INSERT INTO t VALUES (1) ON CONFLICT (lower(a)) DO NOTHING',
     parseInsert,
     'NOT_SUPPORTED',
-    'Not supported: ON CONFLICT on more than plain columns',
+    'Not supported: ON CONFLICT on more than plain columns; only the primary key is unique',
   ],
   [
     'INSERT INTO t VALUES (1) ON CONFLICT DO DELETE',

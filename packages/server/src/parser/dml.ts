@@ -78,7 +78,7 @@ const FOREIGN_INSERTS = [
 function insertSource(cursor: TokenCursor): Pick<Insert, 'columns' | 'rows' | 'query'> {
   const columns = cursor.isSymbol('(') && !beginsQuery(cursor, 0) ? columnNames(cursor) : undefined;
   const {start} = cursor;
-  if (cursor.isKeyword('OVERRIDING')) throw cursor.notSupported('OVERRIDING');
+  if (cursor.isKeyword('OVERRIDING')) throw cursor.notSupported('OVERRIDING; a value that is given is taken');
   if (cursor.keywords('DEFAULT', 'VALUES')) {
     if (columns !== undefined) throw cursor.fail('DEFAULT VALUES takes no column list', start);
     return {columns: [], rows: [[]], query: undefined};
@@ -87,7 +87,9 @@ function insertSource(cursor: TokenCursor): Pick<Insert, 'columns' | 'rows' | 'q
   const rows = valueRows(cursor);
   // `VALUES (…) ORDER BY …` makes the rows a query.
   if (['ORDER', 'LIMIT', 'OFFSET', 'FETCH', 'UNION', 'EXCEPT', 'INTERSECT'].some(word => cursor.isKeyword(word)))
-    throw cursor.notSupported('ORDER BY, LIMIT and set operations behind the VALUES of INSERT');
+    throw cursor.notSupported(
+      'ORDER BY, LIMIT and set operations behind the VALUES of INSERT; INSERT … SELECT * FROM (VALUES …) AS v takes them',
+    );
   return {columns, rows, query: undefined};
 }
 
@@ -139,13 +141,14 @@ function conflictTarget(cursor: TokenCursor): readonly Name[] {
   const target: Name[] = [];
   do {
     const {start} = cursor;
-    if (cursor.isSymbol('(')) throw cursor.notSupported('ON CONFLICT on an expression');
+    if (cursor.isSymbol('(')) throw cursor.notSupported('ON CONFLICT on an expression; only the primary key is unique');
     target.push(cursor.columnName());
     if (!cursor.isSymbol(',') && !cursor.isSymbol(')'))
-      throw cursor.notSupported('ON CONFLICT on more than plain columns', start);
+      throw cursor.notSupported('ON CONFLICT on more than plain columns; only the primary key is unique', start);
   } while (cursor.acceptSymbol(','));
   cursor.expectSymbol(')');
-  if (cursor.isKeyword('WHERE')) throw cursor.notSupported('WHERE behind the columns of ON CONFLICT');
+  if (cursor.isKeyword('WHERE'))
+    throw cursor.notSupported('WHERE behind the columns of ON CONFLICT; only the primary key is unique');
   return target;
 }
 
@@ -157,7 +160,7 @@ export function parseUpdate(cursor: TokenCursor): Update {
   const {start} = cursor;
   const clause = withClause(cursor);
   cursor.expectKeyword('UPDATE');
-  if (cursor.isKeyword('ONLY')) throw cursor.notSupported('UPDATE ONLY');
+  if (cursor.isKeyword('ONLY')) throw cursor.notSupported('UPDATE ONLY; no table inherits from another');
   const table = cursor.tableRef();
   const alias = tableAlias(cursor, 'SET');
   const set = setClause(cursor);
@@ -212,7 +215,7 @@ export function parseDelete(cursor: TokenCursor): Delete {
   const clause = withClause(cursor);
   cursor.expectKeyword('DELETE');
   cursor.expectKeyword('FROM');
-  if (cursor.isKeyword('ONLY')) throw cursor.notSupported('DELETE FROM ONLY');
+  if (cursor.isKeyword('ONLY')) throw cursor.notSupported('DELETE FROM ONLY; no table inherits from another');
   const table = cursor.tableRef();
   const alias = tableAlias(cursor, 'SET');
   const from = cursor.acceptKeyword('USING') ? parseFrom(cursor) : [];

@@ -59,6 +59,10 @@ const TREES: [why: string, sql: string, tree: string][] = [
   ['between in either order', 'a between symmetric 1 and 2', '((a BETWEEN 1 AND 2) or (a BETWEEN 2 AND 1))'],
   ['any of an array that is written', 'a = any (array[1, 2])', '(a IN (1, 2))'],
   ['all of an array that is written', 'a > all (array[1, 2])', '((a > 1) and (a > 2))'],
+  ['LIKE any of an array', "a not like any (array['x', b])", "((a NOT LIKE 'x') or (a NOT LIKE b))"],
+  ['ILIKE all of nothing', 'a ilike all (array[])', 'TRUE'],
+  ['a pattern of an array', "a !~ all (array['x', 'y'])", "((not REGEXP_LIKE(a, 'x')) and (not REGEXP_LIKE(a, 'y')))"],
+  ['arrays that meet', 'a && b', 'ARRAY_HAS_ANY(a, b)'],
   ['any of another array', 'a <= some (b)', "COMPARE_ANY(a, '<=', b)"],
   ['all of nothing', 'a = all (array[])', 'TRUE'],
   ['similar to', "a not similar to 'x' escape '#'", "(not SIMILAR_TO(a, 'x', '#'))"],
@@ -151,11 +155,13 @@ const UNSUPPORTED: [sql: string, what: string, column: number][] = [
     1,
   ],
   ['a[1]', 'array subscripts; -> and ->> take an element of JSON, counted from 0', 1],
-  ['a collate "C"', 'COLLATE', 1],
+  ['a collate "C"', 'COLLATE; texts are compared by their bytes, as under "C", and LOWER takes case out', 1],
   ['a || any (select 1)', 'ANY, SOME and ALL behind \\|\\|', 1],
-  ['a like any (select 1)', 'LIKE ANY and ALL', 1],
+  ['a like any (select 1)', 'LIKE ANY of other than ARRAY\\[…\\]; use EXISTS with a query, or FROM UNNEST', 1],
+  ['a ~ all (b)', '~ ALL of other than ARRAY\\[…\\]; use EXISTS with a query, or FROM UNNEST', 1],
+  ['a similar to any (array[b])', 'SIMILAR TO ANY and ALL; join the patterns by \\|', 1],
   ['mode() within group (order by a) over ()', 'OVER behind WITHIN GROUP', 34],
-  ['sum(a order by b using <)', 'ORDER BY … USING', 18],
+  ['sum(a order by b using <)', 'ORDER BY … USING; write ASC or DESC', 18],
   ['(a, (b, c)) = (1, (2, 3))', 'rows inside rows', 5],
   ['(a, b) in ((1, 2), c)', 'a row in a list of other values', 20],
   ['(a, f(b)) < (1, 2)', 'rows of longer expressions in this comparison', 5],
@@ -167,7 +173,7 @@ for (const [sql, what, column] of UNSUPPORTED) {
 }
 
 const FOREIGN_OPERATORS: [sql: string, operator: string][] = [
-  ['a && b', '&&'],
+  ['a &&& b', '&&&'],
   ['a <<| b', '<<|'],
   ['a ## b', '##'],
 ];

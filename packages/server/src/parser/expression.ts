@@ -76,6 +76,7 @@ const CALLED_BY: readonly (readonly [symbols: string, name: string, option?: str
   ['<@', 'JSONB_CONTAINED'],
   ['?|', 'JSONB_EXISTS_ANY'],
   ['?&', 'JSONB_EXISTS_ALL'],
+  ['&&', 'ARRAY_HAS_ANY'],
   ['<<', 'BITSHIFTLEFT'],
   ['>>', 'BITSHIFTRIGHT'],
   ['&', 'BITAND'],
@@ -155,8 +156,8 @@ function calledBy(cursor: TokenCursor) {
   if (!CALLED_FIRST.has(cursor.kind)) return undefined;
   const {text} = cursor.statement;
   const found = CALLED_BY.find(([symbols]) => text.startsWith(symbols, cursor.start));
-  if (found === undefined || !found[1].startsWith('BIT')) return found;
-  // `&&` or `<<=` is another operator, but in `a&-b` the sign is of b.
+  if (found === undefined || !/^(?:BIT|ARRAY)/.test(found[1])) return found;
+  // `&&&` or `<<=` is another operator, but in `a&-b` the sign is of b.
   const rest = symbolsOf(cursor).slice(found[0].length);
   return rest === '' || /^[-+~]/.test(rest) ? found : undefined;
 }
@@ -165,13 +166,32 @@ function calledBy(cursor: TokenCursor) {
 function operatorCall(cursor: TokenCursor, left: Expr, power: number): Expr {
   const [symbols, name, option] = calledBy(cursor)!;
   for (const _ of symbols) cursor.next();
-  if (cursor.acceptOneOf('ANY', 'SOME', 'ALL') !== undefined)
-    throw cursor.notSupported(`ANY, SOME and ALL behind ${symbols}`, left.start);
-  const right = parseAbove(cursor, power);
-  const place = {start: left.start, end: right.end};
-  const options: Expr[] = option === undefined ? [] : [{kind: 'string', ...place, value: option}];
-  const call = plainCall(name, [left, right, ...options], place);
-  return symbols.startsWith('!') ? {kind: 'unary', ...place, op: 'not', operand: call} : call;
+  const callWith = (right: Expr): Expr => {
+    const place = {start: left.start, end: right.end};
+    const options: Expr[] = option === undefined ? [] : [{kind: 'string', ...place, value: option}];
+    const call = plainCall(name, [left, right, ...options], place);
+    return symbols.startsWith('!') ? {kind: 'unary', ...place, op: 'not', operand: call} : call;
+  };
+  const quantifier = cursor.acceptOneOf('ANY', 'SOME', 'ALL');
+  if (quantifier !== undefined) return ofValues(cursor, quantifier, `${symbols} ${quantifier}`, left, callWith);
+  return callWith(parseAbove(cursor, power));
+}
+
+/** Behind ANY, SOME or ALL of an operator that is no comparison: the test of each value of `ARRAY[…]`. */
+function ofValues(
+  cursor: TokenCursor,
+  quantifier: 'ANY' | 'SOME' | 'ALL',
+  what: string,
+  {start}: Expr,
+  testOf: (value: Expr) => Expr,
+): Expr {
+  const isQuery = cursor.isSymbol('(') && beginsQuery(cursor, 1);
+  const [array, second] = isQuery ? [] : bracketedList(cursor);
+  if (array === undefined || second !== undefined || !isArrayOfValues(array))
+    throw cursor.notSupported(`${what} of other than ARRAY[…]; use EXISTS with a query, or FROM UNNEST`, start);
+  const place = {start, end: cursor.previousEnd};
+  if (array.args.length === 0) return {kind: 'boolean', ...place, value: quantifier === 'ALL'};
+  return {kind: 'logic', ...place, op: quantifier === 'ALL' ? 'and' : 'or', terms: array.args.map(testOf)};
 }
 
 /** From the first to the last argument, or beginning at `first`. */
@@ -208,7 +228,10 @@ function infix(cursor: TokenCursor, left: Expr, power: number): Expr {
     case POWER.collate:
       cursor.expectKeyword('COLLATE');
       cursor.label('a collation');
-      throw cursor.notSupported('COLLATE', left.start);
+      throw cursor.notSupported(
+        'COLLATE; texts are compared by their bytes, as under "C", and LOWER takes case out',
+        left.start,
+      );
     case POWER.postfix:
       return postfix(cursor, left);
     default:
@@ -344,8 +367,15 @@ function between(cursor: TokenCursor, operand: Expr, isNegated: boolean): Expr {
 
 function like(cursor: TokenCursor, operand: Expr, word: 'LIKE' | 'ILIKE' | 'SIMILAR', isNegated: boolean): Expr {
   if (word === 'SIMILAR') cursor.expectKeyword('TO');
-  if (cursor.acceptOneOf('ANY', 'SOME', 'ALL') !== undefined)
-    throw cursor.notSupported(`${word} ANY and ALL`, operand.start);
+  const quantifier = cursor.acceptOneOf('ANY', 'SOME', 'ALL');
+  if (quantifier !== undefined) {
+    if (word === 'SIMILAR') throw cursor.notSupported('SIMILAR TO ANY and ALL; join the patterns by |', operand.start);
+    const facts = {escape: undefined, isCaseless: word === 'ILIKE', isNegated};
+    return ofValues(cursor, quantifier, `${word} ${quantifier}`, operand, pattern => ({
+      ...{kind: 'like', start: operand.start, end: pattern.end, operand, pattern},
+      ...facts,
+    }));
+  }
   const pattern = parseAbove(cursor, POWER.range);
   const escapeBy = cursor.acceptKeyword('ESCAPE') ? parseAbove(cursor, POWER.range) : undefined;
   const end = (escapeBy ?? pattern).end;

@@ -78,7 +78,7 @@ function innerJoin(cursor: TokenCursor, left: FromItem): Join {
 function usingColumns(cursor: TokenCursor): Name[] {
   cursor.expectKeyword('USING');
   const columns = columnNames(cursor);
-  if (cursor.isKeyword('AS')) throw cursor.notSupported('an alias of USING');
+  if (cursor.isKeyword('AS')) throw cursor.notSupported('an alias of USING; name the columns by their tables');
   return columns;
 }
 
@@ -95,7 +95,8 @@ function source(cursor: TokenCursor): FromItem {
     if (inside.kind === 'join') throw cursor.fail('LATERAL takes a query or a function', inside.start);
     return derived(cursor, inside, start, true);
   }
-  if (cursor.isKeyword('ROWS') && cursor.isKeyword('FROM', 1)) throw cursor.notSupported('ROWS FROM');
+  if (cursor.isKeyword('ROWS') && cursor.isKeyword('FROM', 1))
+    throw cursor.notSupported('ROWS FROM; join the functions WITH ORDINALITY');
   if (isLateral || cursor.isSymbol('(', 1)) return fromFunction(cursor, start, isLateral);
   return table(cursor);
 }
@@ -141,7 +142,7 @@ function fromFunction(cursor: TokenCursor, start: number, isLateral: boolean): F
   const isDefined = cursor.isKeyword('AS') && cursor.isSymbol('(', 1);
   const alias = isDefined ? undefined : tableAlias(cursor);
   if (isDefined || (cursor.isSymbol('(') && (cursor.kindAhead(2) === WORD || cursor.kindAhead(2) === QUOTED))) {
-    throw cursor.notSupported('column definitions behind a function');
+    throw cursor.notSupported('column definitions behind a function; name its columns and cast them');
   }
   const columnAliases = aliasColumns(cursor, alias);
   return {kind: 'function', start, end: cursor.previousEnd, call, alias, columnAliases, isLateral, hasOrdinality};
@@ -159,18 +160,19 @@ function table(cursor: TokenCursor): FromTable {
 
 /** A table without alias. */
 export function parseRelation(cursor: TokenCursor): FromTable {
-  if (cursor.isKeyword('ONLY')) throw cursor.notSupported('ONLY');
+  if (cursor.isKeyword('ONLY')) throw cursor.notSupported('ONLY; no table inherits from another');
   const ref = cursor.tableRef();
   return {kind: 'table', start: ref.start, end: ref.end, table: ref, alias: undefined, columnAliases: []};
 }
 
 function refuseSample(cursor: TokenCursor): void {
-  if (cursor.isKeyword('TABLESAMPLE')) throw cursor.notSupported('TABLESAMPLE');
+  if (cursor.isKeyword('TABLESAMPLE')) throw cursor.notSupported('TABLESAMPLE; WHERE RANDOM() < 0.1 takes a tenth');
 }
 
 function withoutAlias(cursor: TokenCursor, join: Join): Join {
   const {start} = cursor;
-  if (tableAlias(cursor) !== undefined) throw cursor.notSupported('an alias of a join', start);
+  if (tableAlias(cursor) !== undefined)
+    throw cursor.notSupported('an alias of a join; put it into a query: (SELECT …) AS j', start);
   return join;
 }
 

@@ -17,7 +17,8 @@ type Sets = readonly (readonly Expr[])[];
 
 /** Stands behind GROUP BY. */
 export function parseGroupBy(cursor: TokenCursor): GroupItem[] {
-  if (cursor.isKeyword('ALL') || cursor.isKeyword('DISTINCT')) throw cursor.notSupported('GROUP BY ALL and DISTINCT');
+  if (cursor.isKeyword('ALL') || cursor.isKeyword('DISTINCT'))
+    throw cursor.notSupported('GROUP BY ALL and DISTINCT; name the columns');
   const items: GroupItem[] = [];
   do items.push(...groupItems(cursor));
   while (cursor.acceptSymbol(','));

@@ -13,7 +13,7 @@ export function parseOrderBy(cursor: TokenCursor): OrderItem[] {
   do {
     const start = cursor.start;
     const expr = parseExpression(cursor);
-    if (cursor.isKeyword('USING')) throw cursor.notSupported('ORDER BY … USING');
+    if (cursor.isKeyword('USING')) throw cursor.notSupported('ORDER BY … USING; write ASC or DESC');
     const isDescending = cursor.acceptOneOf('ASC', 'DESC') === 'DESC';
     let nulls: OrderItem['nulls'];
     if (cursor.acceptKeyword('NULLS')) nulls = cursor.expectOneOf('FIRST', 'LAST') === 'FIRST' ? 'first' : 'last';

@@ -151,7 +151,10 @@ function locking(cursor: TokenCursor): void {
   const start = cursor.start;
   if (!cursor.acceptKeyword('FOR')) return;
   if (!cursor.keywords('NO', 'KEY') && !cursor.acceptKeyword('KEY')) cursor.expectOneOf('UPDATE', 'SHARE');
-  throw cursor.notSupported('FOR UPDATE and FOR SHARE', start);
+  throw cursor.notSupported(
+    'FOR UPDATE and FOR SHARE; a transaction that writes a row which has changed meanwhile fails with WRITE_CONFLICT',
+    start,
+  );
 }
 
 /** Undefined when there is none. */
@@ -206,7 +209,7 @@ export function withPart<Inside>(
   leave(cursor, outside);
   const end = cursor.previousEnd;
   if (cursor.isKeyword('SEARCH') || cursor.isKeyword('CYCLE')) {
-    throw cursor.notSupported('the SEARCH and CYCLE clauses of WITH RECURSIVE');
+    throw cursor.notSupported('the SEARCH and CYCLE clauses of WITH RECURSIVE; keep the path in a column');
   }
   return {start: name.start, end, name, columns, inside, materialized: isSaid ? !isNot : undefined};
 }

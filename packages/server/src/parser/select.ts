@@ -40,7 +40,7 @@ export function parseSelect(cursor: TokenCursor): Select {
   cursor.expectKeyword('SELECT');
   distinctClause(cursor, select);
   select.items = parseSelectItems(cursor);
-  if (cursor.isKeyword('INTO')) throw cursor.notSupported('SELECT … INTO');
+  if (cursor.isKeyword('INTO')) throw cursor.notSupported('SELECT … INTO; INSERT … SELECT fills a table');
   if (cursor.acceptKeyword('FROM')) select.from = parseFrom(cursor);
   if (cursor.acceptKeyword('WHERE')) select.where = parseExpression(cursor);
   if (cursor.acceptKeyword('GROUP')) {

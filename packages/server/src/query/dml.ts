@@ -9,12 +9,12 @@ import {castTo, failAt, located, NO_ENV, NO_ROW, settledRoot} from '../expr/coer
 import {compileCondition, compileOpen} from '../expr/compile.ts';
 import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
 import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
-import {clip} from '../expr/numbers.ts';
+import {clip, TIMESTAMP} from '../expr/numbers.ts';
 import type {Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
 import {type Column, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
 import {sameType, sqlName} from '../model/type-table.ts';
-import {compareValues, embeddingElements, valueText} from '../model/values.ts';
+import {castValue, compareValues, embeddingElements, valueText} from '../model/values.ts';
 import type {Delete, Expr, Insert, Name, Update} from '../parser/ast.ts';
 import type {Change, ScanRequest} from '../table/table.ts';
 import {columnsRead, type PlanOptions, scopeOf} from './plan.ts';
@@ -181,6 +181,8 @@ export function defaultOf(column: Column): Eval {
     case 'NOW':
     case 'CURRENT_TIMESTAMP':
       return (_row, env) => env.nowMicros;
+    case 'CURRENT_DATE':
+      return (_row, env) => castValue(env.nowMicros, TIMESTAMP, column.type);
     case 'SNOWFLAKE_ID':
       return (_row, env) => env.nextSnowflake();
     case 'UUID_V7':

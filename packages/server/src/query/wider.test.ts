@@ -27,7 +27,7 @@ const WIDER: [sql: string, what: string, start: number][] = [
   ['SELECT a FROM t WHERE a = ANY (SELECT 1)', 'subqueries', 22],
   ['SELECT a FROM t ORDER BY rank() OVER w', 'window functions', 25],
   ['SELECT string_agg(a, b ORDER BY c) FROM t', 'ORDER BY inside a call', 7],
-  ['SELECT (a, b) FROM t', 'row constructors', 7],
+  ['SELECT (a, b) FROM t', 'row constructors; JSON_BUILD_ARRAY makes an array of values', 7],
 ];
 
 for (const [sql, what, start] of WIDER) test(`wider: ${sql}`, () => assert.deepEqual(widerOf(sql), {what, start}));

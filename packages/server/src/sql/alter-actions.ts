@@ -13,7 +13,7 @@ import type {Value} from '../model/datatype.ts';
 import {checkName, RESERVED_COLUMNS} from '../model/names.ts';
 import {type Column, type ColumnDefault, DELETED_COLUMN, type Schema, SEQ_COLUMN} from '../model/schema.ts';
 import {resolveType, sameType, sqlName} from '../model/type-table.ts';
-import {compareValues} from '../model/values.ts';
+import {castValue, compareValues} from '../model/values.ts';
 import type {ColumnDef, Expr, Name, Node, OptionItem} from '../parser/ast.ts';
 import {columnOf, defaultAs, defaultFor} from './columns.ts';
 import {placed, type StatementContext} from './define.ts';
@@ -111,6 +111,8 @@ function initialOf(preset: ColumnDefault, {services, session}: StatementContext)
     case 'NOW':
     case 'CURRENT_TIMESTAMP':
       return services.nowMicros();
+    case 'CURRENT_DATE':
+      return castValue(services.nowMicros(), {name: 'timestamp'}, {name: 'date'});
     case 'CURRENT_USER':
       return session.userId;
     default:

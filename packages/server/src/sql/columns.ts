@@ -20,6 +20,7 @@ type DefaultFunction = Extract<ColumnDefault, {kind: 'function'}>['name'];
 const DEFAULT_FUNCTIONS: Readonly<Record<DefaultFunction, readonly DataType['name'][]>> = {
   NOW: ['timestamp', 'datetime'],
   CURRENT_TIMESTAMP: ['timestamp', 'datetime'],
+  CURRENT_DATE: ['date'],
   SNOWFLAKE_ID: ['bigint'],
   UUID_V7: ['text', 'uuid'],
   GEN_RANDOM_UUID: ['uuid', 'text'],
