@@ -9,6 +9,7 @@ import {castTo, failAt, located, NO_ENV, NO_ROW, settledRoot} from '../expr/coer
 import {compileCondition, compileOpen} from '../expr/compile.ts';
 import type {ColumnScope, Env, Eval, TypedExpr} from '../expr/expr.ts';
 import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
+import {didYouMean, nearNames} from '../expr/near.ts';
 import {clip, TIMESTAMP} from '../expr/numbers.ts';
 import type {Value} from '../model/datatype.ts';
 import type {Row} from '../model/row.ts';
@@ -97,8 +98,14 @@ function insertTarget(name: Name, schema: Schema, {text, before}: Place & {reado
 
 function columnIndex(name: Name, schema: Schema, place: Place): number {
   const index = schema.columns.findIndex(column => column.name === name.name);
-  if (index < 0) throw located(fail.invalidOperation(`Column '${name.name}' does not exist`), name, place);
-  return index;
+  if (index >= 0) return index;
+  const near = didYouMean(
+    nearNames(
+      name.name,
+      schema.columns.map(column => column.name),
+    ),
+  );
+  throw located(fail.invalidOperation(`Column '${name.name}' does not exist${near && `.${near}`}`), name, place);
 }
 
 function refuseSystemColumn(node: Name, place: Place): void {

@@ -8,9 +8,11 @@
  * Law: a table is found and opened here and nowhere else, for the session that asks, however deep the statement names it.
  */
 import {fail} from '@kalamdb/protocol/errors.ts';
+import {mayRead} from '../auth/scope.ts';
 import {castTo, paramTypes} from '../expr/coerce.ts';
+import {didYouMean, nearNames} from '../expr/near.ts';
 import type {DataType, Value} from '../model/datatype.ts';
-import {tableText} from '../model/names.ts';
+import {type TableName, tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import {sameType, sqlName} from '../model/type-table.ts';
 import {fromJson, jsonFragments} from '../model/values.ts';
@@ -281,5 +283,22 @@ export function findTable(context: StatementContext, ref: TableRef, hint = ''): 
   if (context.services.catalog.view(name) !== undefined)
     throw fail.invalidOperation(`'${tableText(name)}' is a view; this needs a table`);
   // Clients look for this very text, catalog name and all.
-  throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found${hint}`);
+  const meant = hint === '' ? didYouMean(nearTables(context, name)) : '';
+  throw fail.tableNotFound(`table 'kalam.${tableText(name)}' not found${hint}${meant && `.${meant}`}`);
 }
+
+/** Tables of this name elsewhere, and of names like it here, that the session may read. */
+function nearTables({services: {catalog}, session}: StatementContext, {namespace, table}: TableName): string[] {
+  const names = catalog.tables().flatMap(schema => (mayRead(session, schema) ? [schema.name] : []));
+  const same = names.filter(one => one.table === table).map(tableText);
+  const beside = names.filter(one => one.namespace === namespace).slice(0, NEAR_TABLES_MAX);
+  return [
+    ...same,
+    ...nearNames(
+      table,
+      beside.map(one => one.table),
+    ).map(near => tableText({namespace, table: near})),
+  ];
+}
+
+const NEAR_TABLES_MAX = 1000;

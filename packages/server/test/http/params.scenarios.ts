@@ -200,7 +200,7 @@ export const PARAMS: readonly Scenario[] = [
     sql: 'UPDATE app.v SET v = $1 WHERE id = 1',
     params: [[1]],
     code: 'SQL_EXECUTION_ERROR',
-    message: /Unable to cast value '\[1\]' to EMBEDDING\(2\) for column 'v': a JSON array of 2 numbers/,
+    message: /Embedding dimension mismatch for column 'v': expected 2, got 1/,
   },
   {
     name: 'an array for a number',
