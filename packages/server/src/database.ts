@@ -402,7 +402,7 @@ function createServices(
     auth: core.auth,
     catalog,
     ddl: new Ddl({catalog, storages, commit, latches, clock, rows}),
-    tables: createTables(rows),
+    ...{tables: createTables(rows), latches},
     begin: (places, id) => beginTransaction(rows, places, id),
     storages,
     openStorage: core.openStorage,

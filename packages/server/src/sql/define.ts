@@ -27,6 +27,7 @@ import type {Clock} from '../std/clock.ts';
 import {SYSTEM_NAMESPACE, type SystemColumn, type SystemRecord, type SystemTableOf} from '../system/define.ts';
 import {SystemTable} from '../system/index.ts';
 import type {StorageRecord} from '../system/storages.ts';
+import type {Latches} from '../table/latches.ts';
 import type {Place, TableSnapshot, Tables, Transaction} from '../table/table.ts';
 import type {GivenTable} from './given.ts';
 import type {OpenTransactions} from './open-transactions.ts';
@@ -59,6 +60,7 @@ export interface Services {
   readonly catalog: Catalog;
   readonly ddl: Ddl;
   readonly tables: Tables;
+  readonly latches: Latches;
   /** A transaction over these places and no others; `id` names it in messages. */
   readonly begin: (places: readonly Place[], id: string) => Transaction;
   readonly openTransactions: OpenTransactions;

@@ -24,6 +24,7 @@ import {planOnce} from './plan-memo.ts';
 
 /** A list beside IN is held in the plan; a longer one is a join. */
 const LISTED_MAX = 1000;
+const ANSWER_BYTES_MAX = 1024 * 1024;
 
 type Part = Closed & {readonly query: DirectSelect};
 
@@ -151,7 +152,8 @@ async function answerOf(
     const {start, end} = part;
     return {kind: 'boolean', start, end, value: result.rows.length > 0};
   }
-  if (result.isTruncated) return undefined;
+  const bytes = result.rows.reduce((sum, row) => sum + row.length, 0);
+  if (result.isTruncated || bytes > ANSWER_BYTES_MAX) return undefined;
   const {type} = plan.outputs[0]!;
   const rows = valuesOf(result, plan);
   return part.kind === 'inQuery' ? listOf(part, type, rows) : literalOf(part, type, rows[0]?.[0] ?? null);

@@ -47,6 +47,10 @@ export class Latches {
     return this.acquire(`scope ${scopeId(scope)}`, ['']);
   }
 
+  isHeld(place: string, id: string): boolean {
+    return this.#find(hashOf(id, hashOf(place, 0)) & (BUCKETS - 1), place, id) !== undefined;
+  }
+
   get heldCount(): number {
     return this.#heldCount;
   }

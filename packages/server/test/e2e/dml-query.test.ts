@@ -216,6 +216,46 @@ describe('a write that asks first', () => {
     assert.deepEqual((await database.sql('SELECT v FROM app.t WHERE id = 1')).rows, [[1 + done]]);
   });
 
+  const HEAD = "SELECT id FROM app.queue WHERE state = 'new' ORDER BY id LIMIT 1";
+  const takes: [how: string, sql: string][] = [
+    ['UPDATE', `UPDATE app.queue SET state = 'taken' WHERE id = (${HEAD}) AND state = 'new' RETURNING id`],
+    [
+      'UPDATE … FROM',
+      `UPDATE app.queue AS q SET state = 'taken' FROM (${HEAD}) AS head WHERE q.id = head.id AND q.state = 'new' RETURNING q.id`,
+    ],
+    [
+      'WITH',
+      `WITH head AS (${HEAD}), taken AS (UPDATE app.queue AS q SET state = 'taken' FROM head WHERE q.id = head.id RETURNING q.id)
+       INSERT INTO app.done (id) SELECT id FROM taken RETURNING id`,
+    ],
+  ];
+
+  for (const [how, sql] of takes) {
+    test(`many who take the head of one queue by ${how} each get another, and no conflict`, async () => {
+      await database.sql('CREATE SHARED TABLE app.queue (id INT PRIMARY KEY, state TEXT)');
+      await database.sql('CREATE SHARED TABLE app.done (id INT PRIMARY KEY)');
+      await database.sql("INSERT INTO app.queue SELECT n, 'new' FROM generate_series(1, 40) AS s(n)");
+      const taken = await Promise.all(Array.from({length: 40}, async () => (await database.sql(sql)).rows[0]?.[0]));
+      assert.deepEqual(
+        taken.toSorted((a, b) => Number(a) - Number(b)),
+        Array.from({length: 40}, (_, i) => i + 1),
+      );
+    });
+  }
+
+  test('those who write two tables in one order and in the other do not wait for each other for ever', async () => {
+    await database.sql('INSERT INTO app.t VALUES (10, 0)');
+    await database.sql('CREATE SHARED TABLE app.b (id INT PRIMARY KEY, v INT)');
+    await database.sql('INSERT INTO app.b VALUES (10, 0)');
+    const raise = (first: string, second: string) =>
+      database.sql(
+        `WITH one AS (UPDATE app.${first} SET v = v + 1 WHERE id = 10 RETURNING v) UPDATE app.${second} SET v = v + 1 WHERE id = 10`,
+      );
+    await Promise.all(Array.from({length: 20}, (_, i) => (i % 2 === 0 ? raise('t', 'b') : raise('b', 't'))));
+    for (const table of ['t', 'b'])
+      assert.deepEqual((await database.sql(`SELECT v FROM app.${table} WHERE id = 10`)).rows, [[20]]);
+  });
+
   test('the queries of a write see what the session may see', async () => {
     await database.sql('CREATE USER TABLE app.own (id INT PRIMARY KEY, owner TEXT)');
     await database.sql('CREATE USER TABLE app.copy (id INT PRIMARY KEY, owner TEXT)');

@@ -6,18 +6,24 @@
  * Laws, as in PostgreSQL: every part reads what was there before the statement, whatever the others write; what they tell each other goes through
  * RETURNING alone. Each change is made once and as a whole, whether or not its name is used. Two parts cannot write one row.
  */
+import {DbError} from '@kalamdb/protocol/errors.ts';
 import {failAt, notSupportedAt} from '../../expr/coerce.ts';
 import type {DataType} from '../../model/datatype.ts';
+import {scopeId} from '../../model/names.ts';
 import {TABLE_KINDS} from '../../model/schema.ts';
 import {typeOfJson} from '../../model/type-table.ts';
 import {fromJson, jsonFragments} from '../../model/values.ts';
 import type {ChangingWith, Delete, Insert, Query, Update, WithChange} from '../../parser/ast.ts';
 import {parseChangingWith} from '../../parser/changing-with.ts';
-import {defineStatement, type StatementContext, type StatementResult} from '../define.ts';
+import {defineStatement, resolveName, type StatementContext, type StatementResult} from '../define.ts';
 import {type GivenTable, givenTable} from '../given.ts';
 import {findTable, runQuery} from '../read.ts';
 import {placesOf} from '../request-transaction.ts';
+import {inTurn} from '../turns.ts';
 import {runChange} from './dml.ts';
+
+/** So often it is run because others wrote the same rows first. */
+const TRIES_MAX = 5;
 
 export const changingWith = defineStatement<ChangingWith>({
   name: 'WITH',
@@ -40,17 +46,35 @@ export const changingWith = defineStatement<ChangingWith>({
   async run(tree, context) {
     const open = context.transaction.tables;
     if (open !== undefined) return runParts(tree, {...context, tables: open.frozen()});
-    const {services} = context;
-    const transaction = services.begin(placesOf(context, tree), services.newEnv(context).uuidV7());
-    try {
-      const result = await runParts(tree, {...context, tables: transaction.frozen()});
-      await transaction.commit(context.signal);
-      return result;
-    } finally {
-      transaction.end();
-    }
+    const written = writtenPlaces(tree, context);
+    return inTurn(context.services.latches, written, {tries: TRIES_MAX, isConflict}, () => runAlone(tree, context));
   },
 });
+
+function isConflict(error: unknown): boolean {
+  return error instanceof DbError && error.code === 'WRITE_CONFLICT';
+}
+
+/** By their ids; those that are not there, or not to be written, are met when they are. */
+function writtenPlaces(tree: ChangingWith, context: StatementContext): string[] {
+  const {changes, last} = tree;
+  const written = changes.map(({change}) => change.table);
+  if (!isQuery(last)) written.push(last.table);
+  const schemas = new Set(written.map(table => context.services.catalog.find(resolveName(context, table))));
+  return placesOf(context, tree).flatMap(({scope, schema}) => (schemas.has(schema) ? [scopeId(scope)] : []));
+}
+
+async function runAlone(tree: ChangingWith, context: StatementContext): Promise<StatementResult> {
+  const {services} = context;
+  const transaction = services.begin(placesOf(context, tree), services.newEnv(context).uuidV7());
+  try {
+    const result = await runParts(tree, {...context, tables: transaction.frozen()});
+    await transaction.commit(context.signal);
+    return result;
+  } finally {
+    transaction.end();
+  }
+}
 
 async function runParts({changes, last}: ChangingWith, context: StatementContext): Promise<StatementResult> {
   const given = new Map<string, GivenTable>();

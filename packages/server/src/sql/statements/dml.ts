@@ -2,7 +2,7 @@
 import {DbError, fail} from '@kalamdb/protocol/errors.ts';
 import {paramTypes} from '../../expr/coerce.ts';
 import type {Value} from '../../model/datatype.ts';
-import {tableText} from '../../model/names.ts';
+import {scopeId, tableText} from '../../model/names.ts';
 import type {Row} from '../../model/row.ts';
 import type {Schema} from '../../model/schema.ts';
 import type {Scope} from '../../model/session.ts';
@@ -19,6 +19,7 @@ import {closeQueries, hasClosedQueries} from '../closed-queries.ts';
 import {defineStatement, type StatementContext, type StatementResult} from '../define.ts';
 import {planOnce} from '../plan-memo.ts';
 import {findTable, readValues, tableFor} from '../read.ts';
+import {inTurn} from '../turns.ts';
 
 export const insertRows = defineStatement<Insert>({
   name: 'INSERT',
@@ -176,7 +177,7 @@ function changeAt(
   return typeof count === 'number' ? answer(count) : count.then(answer);
 }
 
-/** So often a change is decided again because rows changed between its query and its writing. */
+/** So often a change is decided because rows changed between its query and its writing. */
 const DECISIONS_MAX = 5;
 
 async function changeByQuery(
@@ -190,17 +191,17 @@ async function changeByQuery(
     'WRITE_CONFLICT',
     `Rows of '${tableText(schema.name)}' kept changing between the queries of the statement and its writing; try again.`,
   );
-  for (let decisions = 1; ; decisions++) {
+  const attempt = async () => {
     const found = await readValues(query, types, context);
     const {keys: points, change: decided, shown} = decide(found, services.newEnv(context), stale);
     const request = {keys: {}, isReverse: false, bounds: [], columns: undefined, includeTombstones: false, points};
-    try {
-      const returning = options.returning && ((row: Row) => options.returning?.(shown(row)));
-      return await context.tables.change(scope, schema, request, decided, {...options, returning});
-    } catch (error) {
-      if (error !== stale || decisions === DECISIONS_MAX) throw error;
-    }
-  }
+    const returning = options.returning && ((row: Row) => options.returning?.(shown(row)));
+    return await context.tables.change(scope, schema, request, decided, {...options, returning});
+  };
+  // A transaction decides at its moment, and meets others when it commits.
+  if (context.tables !== services.tables) return attempt();
+  const again = {tries: DECISIONS_MAX, isConflict: (error: unknown) => error === stale};
+  return inTurn(services.latches, [scopeId(scope)], again, attempt);
 }
 
 function done({session}: StatementContext, verb: string, count: number): StatementResult {
