@@ -42,7 +42,8 @@ export const TIME_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'DATE_TRUNC',
     args: ['text', 'moment'],
     result: TIMESTAMP,
-    duck: (_types, [unit]) => fieldForm(unit!, DUCK_UNITS, name => sql => `date_trunc('${name}', ${sql})`),
+    // By itself DuckDB 1.5 says FALSE for NULL when it is compared with what no unit begins with.
+    duck: (_types, [unit]) => fieldForm(unit!, DUCK_UNITS, name => sql => `greatest(date_trunc('${name}', ${sql}))`),
     knownArgs: 1,
     eval: ([unit, moment]) => truncate((unit as string).toLowerCase(), moment as bigint),
     doc: 'Start of the microsecond … millennium that holds the moment.',

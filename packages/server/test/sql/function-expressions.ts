@@ -43,8 +43,9 @@ export class CallExpressions {
   aggregate(): Node {
     const [type, args, ...forms] = this.#random.pick(AGGREGATE_CALLS);
     const filter = this.#random.chance(0.2) ? ` FILTER (WHERE #${args.length})` : '';
-    // DuckDB computes what a filter leaves out as well.
-    const parts = args.map(arg => this.of(arg, filter === '' ? this.#random.below(3) : 0));
+    // DuckDB computes what a filter leaves out as well; beside a NULL the other argument is not computed.
+    const depth = filter === '' && args.length === 1 ? 2 : 0;
+    const parts = args.map(arg => this.of(arg, this.#random.below(depth + 1)));
     return node(type, this.#random.pick(forms) + filter, filter === '' ? parts : [...parts, this.leaf('boolean')]);
   }
 }

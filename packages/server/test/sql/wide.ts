@@ -3,6 +3,7 @@
  * sets. Each has one answer as a set of rows: what depends on an order that is not total is left out.
  */
 import type {Random} from './random.ts';
+import {WIDE_CALLS, WINDOW_CALLS} from './wide-calls.ts';
 
 export type WideType = 'int' | 'text' | 'bool' | 'num' | 'date';
 export const WIDE_TYPES: readonly WideType[] = ['int', 'text', 'bool', 'num', 'date'];
@@ -76,9 +77,14 @@ export class WideQueries {
     if (isRecursive) {
       const name = this.#name();
       const word = this.#random.pick(['UNION', 'UNION ALL']);
-      parts.push(
-        `${name}(c0, c1) AS (SELECT 1, ${this.#random.pick(LITERALS.text)} ${word} SELECT c0 + 1, c1 || 'z' FROM ${name} WHERE c0 < ${2 + this.#random.below(3)})`,
-      );
+      const [first, second] = [this.#random.pick(WIDE_TABLES), this.#random.pick(WIDE_TABLES)];
+      // Of finitely many rows, so that it ends.
+      const walk = `SELECT id, t FROM w.${first} WHERE id < 3 UNION SELECT x.id, x.t FROM w.${second} AS x JOIN ${name} ON x.${this.#random.pick(['n', 'm'])} = ${name}.c0`;
+      if (this.#random.chance(0.4)) parts.push(`${name}(c0, c1) AS (${walk})`);
+      else
+        parts.push(
+          `${name}(c0, c1) AS (SELECT 1, ${this.#random.pick(LITERALS.text)} ${word} SELECT c0 + 1, c1 || 'z' FROM ${name} WHERE c0 < ${2 + this.#random.below(3)})`,
+        );
       this.#named.push({name, types: ['int', 'text']});
     }
     for (let i = this.#random.below(2); i >= 0; i--) {
@@ -95,8 +101,11 @@ export class WideQueries {
     const choice = this.#random.below(10);
     if (depth > 0 && choice === 0) {
       const op = this.#random.pick(['UNION', 'UNION ALL', 'INTERSECT', 'EXCEPT', 'INTERSECT ALL', 'EXCEPT ALL']);
-      return `(${this.#query(types, outer, depth - 1)}) ${op} (${this.#query(types, outer, depth - 1)})`;
+      const both = `(${this.#query(types, outer, depth - 1)}) ${op} (${this.#query(types, outer, depth - 1)})`;
+      if (!this.#random.chance(0.3)) return both;
+      return `${both} ORDER BY ${types.map((_, i) => `${i + 1}${this.#random.pick(['', ' DESC'])}`).join(', ')} LIMIT ${this.#random.below(6)}`;
     }
+    if (depth > 0 && choice === 2 && this.#random.chance(0.3)) return this.#starred(types, outer, depth);
     if (choice === 1) {
       const row = () => `(${types.map(type => this.#expr(type, outer, 1)).join(', ')})`;
       return `VALUES ${Array.from({length: 1 + this.#random.below(3)}, row).join(', ')}`;
@@ -104,11 +113,21 @@ export class WideQueries {
     return this.#select(types, outer, depth);
   }
 
+  /** All columns of a query inside, by a WITH of its own or by FROM. */
+  #starred(types: readonly WideType[], outer: readonly Column[], depth: number): string {
+    const [alias, columns] = [this.#name(), types.map((_, i) => `c${i}`).join(', ')];
+    const inner = this.#query(types, outer, depth - 1);
+    // DuckDB has no plan for WITH queries that depend on the row around them.
+    if (outer.length === 0 && this.#random.chance(0.5))
+      return `SELECT x.* FROM (WITH ${alias}(${columns}) AS (${inner}) SELECT * FROM ${alias}) AS x`;
+    return `SELECT ${alias}.* FROM (${inner}) AS ${alias}(${columns})`;
+  }
+
   #select(types: readonly WideType[], outer: readonly Column[], depth: number): string {
     const {sql: from, columns} = this.#from(outer, depth);
     const visible = [...columns, ...outer];
     const where = this.#random.chance(0.6) ? ` WHERE ${this.#test(visible, depth)}` : '';
-    if (this.#random.chance(0.3)) return this.#grouped(types, from + where, columns, outer, depth);
+    if (this.#random.chance(0.3)) return this.#grouped(types, from + where, columns, outer);
     const items = types.map(type =>
       this.#random.chance(0.15) ? this.#window(type, columns) : this.#expr(type, visible, depth),
     );
@@ -131,13 +150,7 @@ export class WideQueries {
     }
   }
 
-  #grouped(
-    types: readonly WideType[],
-    rest: string,
-    columns: readonly Column[],
-    outer: readonly Column[],
-    depth: number,
-  ): string {
+  #grouped(types: readonly WideType[], rest: string, columns: readonly Column[], outer: readonly Column[]): string {
     const keys = Array.from({length: this.#random.below(3)}, () => this.#random.pick(columns));
     const list = keys.map(key => key.sql).join(', ');
     const groupBy =
@@ -153,7 +166,6 @@ export class WideQueries {
     const having = this.#random.chance(0.3)
       ? ` HAVING ${this.#aggregate('int', columns, columns)} > ${this.#random.below(3)}`
       : '';
-    if (depth < 0) return '';
     return `SELECT ${items.map((item, i) => `${item} AS c${i}`).join(', ')} FROM ${rest}${groupBy}${having}`;
   }
 
@@ -169,12 +181,40 @@ export class WideQueries {
     if (arg === undefined) return this.#random.pick(LITERALS[type]);
     if (type === 'text' && this.#random.chance(0.4))
       return `STRING_AGG(${distinct}${arg}, ',' ORDER BY ${arg})${filter}`;
+    if (this.#random.chance(0.15)) {
+      const call = this.#random.pick(['MODE()', 'PERCENTILE_DISC(0.4)', 'PERCENTILE_DISC(1)']);
+      return `${call} WITHIN GROUP (ORDER BY ${arg}${this.#random.pick(['', ' DESC'])})${filter}`;
+    }
+    if (type === 'num' && this.#random.chance(0.2)) return `ROUND(AVG(${distinct}${arg})${filter}, 4)`;
+    if (type === 'int' && this.#random.chance(0.2))
+      return `${this.#random.pick(['BIT_AND', 'BIT_OR', 'BIT_XOR'])}(${arg})${filter}`;
     const names = type === 'int' || type === 'num' ? ['SUM', 'MIN', 'MAX'] : ['MIN', 'MAX'];
     return columns.length === 0 ? 'NULL' : `${this.#random.pick(names)}(${distinct}${arg})${filter}`;
   }
 
+  /** In an order of all columns, so that peers are equal. */
+  #orderedWindow(type: WideType, columns: readonly Column[]): string {
+    const same = columns.filter(column => column.type === type);
+    const [, ...forms] = this.#random.pick(
+      WINDOW_CALLS.filter(call => call[0] === type || (call[0] === 'same' && same.length > 0)),
+    );
+    const keys = columns.map(column => `${column.sql}${this.#random.pick(['', '', ' DESC', ' NULLS FIRST'])}`);
+    const partition = this.#random.chance(0.5) ? `PARTITION BY ${this.#random.pick(columns).sql} ` : '';
+    const frame = this.#random.pick([
+      '',
+      ' ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING',
+      ' ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING',
+      ' ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING EXCLUDE CURRENT ROW',
+    ]);
+    const over = ` OVER (${partition}ORDER BY ${keys.join(', ')}${frame})`;
+    const form = this.#random.pick(forms).replaceAll('#0', () => this.#random.pick(same).sql);
+    return form.includes('#over') ? form.replace(' #over', over) : form + over;
+  }
+
   /** Peers share their frame, so ties make no difference. */
   #window(type: WideType, columns: readonly Column[]): string {
+    const hasCalls = WINDOW_CALLS.some(([of]) => of === type) || columns.some(column => column.type === type);
+    if (hasCalls && this.#random.chance(0.4)) return this.#orderedWindow(type, columns);
     const keys = [this.#random.pick(columns), this.#random.pick(columns)].map(column => column.sql);
     const partition = this.#random.chance(0.5) ? `PARTITION BY ${this.#random.pick(columns).sql} ` : '';
     const frame = this.#random.pick([
@@ -192,6 +232,7 @@ export class WideQueries {
         'DENSE_RANK()',
         'COUNT(*)',
         `COUNT(${keys[0]})`,
+        `COUNT(*) FILTER (WHERE ${this.#comparison(columns)})`,
         ...(same.length > 0 ? [`SUM(${this.#random.pick(same).sql})`] : []),
       ]);
       return `${call} ${over}`;
@@ -206,7 +247,8 @@ export class WideQueries {
     let {sql, columns} = this.#item(outer, depth);
     // ON sees what the join joins, not what stands before the comma.
     let joined = columns;
-    for (let i = this.#random.below(3); i > 0; i--) {
+    const joins = this.#random.below(3);
+    for (let i = joins; i > 0; i--) {
       const join = this.#random.pick(JOINS.filter(one => one !== 'FULL JOIN' || outer.length === 0));
       if (join.endsWith('LATERAL')) {
         const lateral = this.#derived(this.#types(), [...columns, ...outer], depth);
@@ -218,7 +260,10 @@ export class WideQueries {
       }
       const next = this.#item(outer, depth);
       const both = [...joined, ...next.columns];
-      if (join === ',') sql += `, ${next.sql}`;
+      const isUsing = sql.startsWith('w.') && i === joins && next.sql.startsWith('w.') && this.#random.chance(0.2);
+      if (isUsing && / JOIN$|^JOIN$/.test(join) && join !== 'CROSS JOIN')
+        sql += ` ${join} ${next.sql} USING (${this.#random.pick(['id', 'n, t', 'd', 'm, f'])})`;
+      else if (join === ',') sql += `, ${next.sql}`;
       else if (join === 'CROSS JOIN') sql += ` CROSS JOIN ${next.sql}`;
       // PostgreSQL joins FULL by equality alone.
       else if (join === 'FULL JOIN') sql += ` FULL JOIN ${next.sql} ON ${this.#equality(joined, next.columns)}`;
@@ -248,6 +293,15 @@ export class WideQueries {
         sql: `generate_series(${this.#random.below(3)}, 3) AS ${alias}(v)`,
         columns: [{sql: `${alias}.v`, type: 'int'}],
       };
+    if (this.#random.chance(0.05)) {
+      const call = this.#random.pick([
+        "STRING_TO_TABLE('a,b,,é', ',')",
+        "REGEXP_SPLIT_TO_TABLE('a-b--c', '-+')",
+        `JSONB_ARRAY_ELEMENTS_TEXT('["a", 1, null, "ab"]')`,
+        'JSONB_OBJECT_KEYS(\'{"a": 1, "ab": 2}\')',
+      ]);
+      return {sql: `${call} AS ${alias}(v)`, columns: [{sql: `${alias}.v`, type: 'text'}]};
+    }
     const columns = TABLE_COLUMNS.map(([name, type]) => ({sql: `${alias}.${name}`, type}));
     return {sql: `w.${this.#random.pick(WIDE_TABLES)} AS ${alias}`, columns};
   }
@@ -264,7 +318,11 @@ export class WideQueries {
     const leaf = () =>
       same.length > 0 && this.#random.chance(0.8) ? this.#random.pick(same).sql : this.#random.pick(LITERALS[type]);
     if (depth <= 0 || this.#random.chance(0.4)) return leaf();
-    switch (this.#random.below(6)) {
+    switch (this.#random.below(9)) {
+      case 6:
+      case 7:
+      case 8:
+        return this.#call(type, columns, depth);
       case 0:
         return `CASE WHEN ${this.#test(columns, depth - 1)} THEN ${this.#expr(type, columns, depth - 1)} ELSE ${leaf()} END`;
       case 1:
@@ -282,6 +340,12 @@ export class WideQueries {
       default:
         return leaf();
     }
+  }
+
+  #call(type: WideType, columns: readonly Column[], depth: number): string {
+    const [, args, ...forms] = this.#random.pick(WIDE_CALLS.filter(call => call[0] === type));
+    const values = args.map(arg => this.#expr(arg, columns, depth - 1));
+    return this.#random.pick(forms).replace(/#(\d)/g, (_, index) => values[Number(index)]!);
   }
 
   /** A query of exactly one row. */
