@@ -230,7 +230,8 @@ export class Median implements Accumulator {
     if (length === 0) return null;
     const sorted = Float64Array.from(this.#values).sort();
     const [low, high] = [sorted[(length - 1) >> 1]!, sorted[length >> 1]!];
-    return finite(low + (high - low) * 0.5);
+    // The steps of DuckDB: other ones round otherwise.
+    return low === high ? low : finite(low * 0.5 + high * 0.5);
   }
 }
 

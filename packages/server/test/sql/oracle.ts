@@ -10,6 +10,8 @@ const BASE = '/usr/lib/postgresql';
 const NOBODY = 65534;
 const START_TRIES_MAX = 300;
 const END = '=== end of answer ===';
+/** Of a random query that multiplies rows for minutes; it is an error then. */
+const STATEMENT_MS = 3000;
 
 export type OracleAnswer = {readonly rows: readonly (readonly (string | null)[])[]} | {readonly error: string};
 
@@ -20,6 +22,11 @@ export interface Postgres {
   /** Its message if it is an error. */
   errorOf(sql: string): Promise<string | undefined>;
   stop(): Promise<void>;
+}
+
+/** It took too long to be asked of another. */
+export function isCancelled(answer: OracleAnswer): boolean {
+  return 'error' in answer && answer.error.includes('due to statement timeout');
 }
 
 /** Folder of the programs; undefined: none is installed. */
@@ -84,8 +91,14 @@ function startServer(
   data: string,
   user: {uid?: number; gid?: number},
 ): ChildProcess {
-  // Compiling a plan costs a hundred times what running it on a few rows does.
-  const settings = ['listen_addresses=', `unix_socket_directories=${directory}`, 'fsync=off', 'jit=off'];
+  const settings = [
+    'listen_addresses=',
+    `unix_socket_directories=${directory}`,
+    'fsync=off',
+    // Compiling a plan costs a hundred times what running it on a few rows does.
+    'jit=off',
+    `statement_timeout=${STATEMENT_MS}`,
+  ];
   const command = [join(programs, 'postgres'), '-D', data, ...settings.flatMap(one => ['-c', one])];
   const shell = ['-c', UNTIL_END_OF_INPUT, 'sh', directory, ...command];
   return spawn('/bin/sh', shell, {...user, cwd: tmpdir(), stdio: ['pipe', 'ignore', 'ignore'], detached: true});
