@@ -81,8 +81,10 @@ function elementOf(element: Json, type: DataType): Value {
   return castValue(numberAs(digits, literal), literal, type);
 }
 
-/** One element: quoted, or all up to the next comma; a backslash takes the next character as it is. */
-const ELEMENT = /\s*(?:"((?:[^"\\]|\\.)*)"|((?:[^",{}\\]|\\.)+))\s*(,|$)/sy;
+const BLANKS = /\s*/y;
+/** What one element is up to its end; a backslash takes the next character as it is. No part can end in two ways, so the time is that of the length. */
+const QUOTED = /"((?:[^"\\]|\\.)*)"/sy;
+const BARE = /(?:[^",{}\\]|\\.)+/sy;
 
 /** Elements as texts; NULL unquoted is null. */
 function parseArray(text: string): (string | null)[] {
@@ -92,15 +94,23 @@ function parseArray(text: string): (string | null)[] {
   if (inside.trim() === '') return [];
   if (inside.trimStart().startsWith('{')) throw fail.notSupported(SEVERAL_DIMENSIONS);
   const elements: (string | null)[] = [];
-  for (let at = 0, isMore = true; isMore; ) {
-    ELEMENT.lastIndex = at;
-    const found = ELEMENT.exec(inside);
-    const bare = found?.[2]?.trim();
-    if (found === null || bare === '') throw malformed(text);
-    elements.push(bare !== undefined && /^null$/i.test(bare) ? null : (bare ?? found[1]!).replace(/\\(.)/gs, '$1'));
-    at = ELEMENT.lastIndex;
-    isMore = found[3] === ',';
-  }
+  let at = 0;
+  const taken = (pattern: RegExp): RegExpExecArray | null => {
+    pattern.lastIndex = at;
+    const found = pattern.exec(inside);
+    if (found !== null) at = pattern.lastIndex;
+    return found;
+  };
+  do {
+    taken(BLANKS);
+    const quoted = taken(QUOTED);
+    const bare = quoted === null ? taken(BARE)?.[0].trimEnd() : undefined;
+    taken(BLANKS);
+    if ((quoted ?? bare) === undefined || (at < inside.length && inside[at] !== ',')) throw malformed(text);
+    const isNull = bare !== undefined && /^null$/i.test(bare);
+    elements.push(isNull ? null : (bare ?? quoted![1]!).replace(/\\(.)/gs, '$1'));
+    at += 1;
+  } while (at <= inside.length);
   return elements;
 }
 

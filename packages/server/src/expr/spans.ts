@@ -26,7 +26,7 @@ export type IntervalExpr =
 const PLACES =
   "INTERVAL other than beside a moment, as in at + INTERVAL '1 day', or compared with the time between two, as in a - b > INTERVAL '1 day'";
 
-export function isInterval(expr: Expr): expr is Of<'typed'> {
+function isInterval(expr: Expr): expr is Of<'typed'> {
   return expr.kind === 'typed' && expr.type.name === 'INTERVAL';
 }
 

@@ -166,8 +166,20 @@ function bareCall(cursor: TokenCursor, name: string): Expr {
 function typed(cursor: TokenCursor): Expr {
   const start = cursor.start;
   const type = parseTypeRef(cursor);
-  const value = cursor.string();
+  const text = cursor.string();
+  const value = type.name === 'INTERVAL' ? withUnit(cursor, text) : text;
   return {kind: 'typed', start, end: cursor.previousEnd, type, value};
+}
+
+/** `INTERVAL '5' DAY` is `INTERVAL '5 day'`. */
+function withUnit(cursor: TokenCursor, text: string): string {
+  const start = cursor.start;
+  const unit = cursor.acceptOneOf('YEAR', 'MONTH', 'DAY', 'HOUR', 'MINUTE', 'SECOND');
+  if (unit === undefined) return text;
+  const isNumber = unit === 'SECOND' ? /^\s*[-+]?\d+(?:\.\d+)?\s*$/ : /^\s*[-+]?\d+\s*$/;
+  if (!isNumber.test(text) || cursor.isKeyword('TO'))
+    throw cursor.notSupported("such a unit of INTERVAL; write units into its text: INTERVAL '1 day 2 hours'", start);
+  return `${text} ${unit}`;
 }
 
 function column(cursor: TokenCursor): Expr {

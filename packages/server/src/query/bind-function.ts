@@ -12,7 +12,7 @@ import type {ColumnScope, Source, SqlWriter, TypedExpr} from '../expr/expr.ts';
 import {FUNCTIONS} from '../expr/functions.ts';
 import {JSON_TYPE} from '../expr/json.ts';
 import {BIGINT, INT, isInteger, TEXT} from '../expr/numbers.ts';
-import {isInterval} from '../expr/spans.ts';
+import {intervalOf} from '../expr/spans.ts';
 import {isSteady} from '../expr/steady.ts';
 import type {DataType} from '../model/datatype.ts';
 import type {Call, Expr, FromFunction, Node, TypeRef} from '../parser/ast.ts';
@@ -49,7 +49,7 @@ interface Rows {
 function rowsOf(binder: Binder, item: FromFunction, name: string, scope: ColumnScope): Rows {
   const {call} = item;
   const step = call.args[2];
-  if (call.name === 'GENERATE_SERIES' && step !== undefined && isInterval(step))
+  if (call.name === 'GENERATE_SERIES' && step !== undefined && intervalOf(step) !== undefined)
     return made(MOMENTS, call, name, scope);
   if (call.name === 'GENERATE_SERIES') return series(binder, item, name, scope);
   const maker = ROW_MAKERS.get(call.name);
