@@ -16,8 +16,8 @@ import {cp, mkdir, mkdtemp, readdir, rm, writeFile} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join, resolve} from 'node:path';
 import {setTimeout as sleep} from 'node:timers/promises';
-import {VERSION} from '../packages/server/src/database.ts';
 import {realDisk} from '../packages/server/src/std/real-disk.ts';
+import {VERSION} from '../packages/server/src/std/version.ts';
 import {flush, jobIdOf, openTestDatabase, type TestDatabase} from '../packages/server/test/test-database.ts';
 import {
   AFTER_CHECKPOINT,

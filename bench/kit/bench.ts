@@ -4,7 +4,7 @@
 import {mkdtemp, rm} from 'node:fs/promises';
 import {tmpdir} from 'node:os';
 import {join} from 'node:path';
-import {VERSION} from '../../packages/server/src/database.ts';
+import {VERSION} from '../../packages/server/src/std/version.ts';
 import {describeMachine, loadAverage} from './machine.ts';
 import {findPostgres, type Postgres, startPostgres} from './postgres.ts';
 import type {Report} from './report.ts';

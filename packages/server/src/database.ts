@@ -54,6 +54,7 @@ import {lockDirectory, type Unlock} from './std/directory-lock.ts';
 import type {Disk} from './std/disk.ts';
 import {newUlid, newUuidV4, newUuidV7, randomUnit} from './std/ids.ts';
 import {readMachine} from './std/machine.ts';
+import {VERSION} from './std/version.ts';
 import {SYSTEM_TABLES} from './system/index.ts';
 import type {ServerLogRecord} from './system/server-logs.ts';
 import {ChangeFeed} from './table/change-feed.ts';
@@ -142,8 +143,6 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** Of the product, as clients and people see it. */
-export const VERSION = '0.1.0';
 const PRUNE_EVERY_MS = 3_600_000;
 const MIRROR_CHECK_MS = 1000;
 /** From the end of a statement's time to the end of the process that still runs it. */

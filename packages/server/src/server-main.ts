@@ -7,7 +7,7 @@ import {readFile, stat} from 'node:fs/promises';
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import type pino from 'pino';
 import {type Config, readConfig} from './config.ts';
-import {type Database, openDatabase, VERSION} from './database.ts';
+import {type Database, openDatabase} from './database.ts';
 import {databaseOptions} from './database-options.ts';
 import {type DbaTables, openDbaTables} from './dba-tables.ts';
 import {createHttpServer, type HttpServer, type HttpServerOptions} from './http/server.ts';
@@ -18,6 +18,7 @@ import {explainStart} from './start-errors.ts';
 import {readMachine} from './std/machine.ts';
 import {countOpenFiles} from './std/open-files.ts';
 import {systemClock} from './std/system-clock.ts';
+import {VERSION} from './std/version.ts';
 
 const DEFAULT_FILE = 'server.toml';
 /** Terminals and npm may deliver one Ctrl-C twice. */

@@ -1,6 +1,9 @@
 /** Functions of the session and of ids in the function table: what is known besides arguments comes in through `Env`. */
+import {VERSION} from '../std/version.ts';
 import type {FunctionFacts} from './functions.ts';
 import {BIGINT, DOUBLE, TEXT, TIMESTAMP} from './numbers.ts';
+
+const PRODUCT = `KalamDB ${VERSION}`;
 
 export const CONTEXT_FUNCTIONS: readonly FunctionFacts[] = [
   {
@@ -76,9 +79,9 @@ export const CONTEXT_FUNCTIONS: readonly FunctionFacts[] = [
     name: 'VERSION',
     args: [],
     result: TEXT,
-    eval: () => 'KalamDB',
-    doc: 'Name of the server software.',
-    example: ['VERSION()', 'KalamDB'],
+    eval: () => PRODUCT,
+    doc: 'Name and version of the server.',
+    example: ['VERSION()', PRODUCT],
   },
   {
     name: 'CURRENT_DATABASE',
