@@ -63,16 +63,20 @@ export interface InsertQuery {
 
 export function planInsertQuery(insert: Insert, schema: Schema, {text = ''}: PlanOptions): InsertQuery {
   const allTargets = insertTargets(insert, schema, {text});
+  const query = insert.query ?? valuesQuery(insert, text);
+  // A * that is short of a column or two would put a `_seq` into one of them.
+  const isExact = showsStar(query);
+  const targetsOf = (width: number) => (isExact ? allTargets : targetsFor(width, insert, allTargets));
   return {
-    query: behindWith(insert.with, insert.query ?? valuesQuery(insert, text)),
+    query: behindWith(insert.with, query),
     types: columnCount => {
-      const targets = targetsFor(columnCount, insert, allTargets);
+      const targets = targetsOf(columnCount);
       if (columnCount === targets.length) return targets.map(index => schema.columns[index]!.type);
-      const hint = columnCount > targets.length ? '; * has the system columns too, so name those that are meant' : '';
+      const hint = isExact ? '; * has the system columns too, so name those that are meant' : '';
       throw fail.execution(`INSERT has ${columnCount} values for ${targets.length} columns${hint}`);
     },
     rows: (found, env) => {
-      const targets = targetsFor(found[0]?.length ?? 0, insert, allTargets);
+      const targets = targetsOf(found[0]?.length ?? 0);
       const complete = completion(schema, targets);
       return found.map((given, rowIndex) => {
         const values: Value[] = new Array(schema.columns.length).fill(null);
@@ -81,6 +85,16 @@ export function planInsertQuery(insert: Insert, schema: Schema, {text = ''}: Pla
       });
     },
   };
+}
+
+/** Is a `*` among what the query shows, in any of its parts? */
+function showsStar(query: Query): boolean {
+  const left = [query];
+  for (let one = left.pop(); one !== undefined; one = left.pop()) {
+    if (one.kind === 'set') left.push(one.left, one.right);
+    else if (one.kind === 'select' && one.items.some(item => item.kind === 'star')) return true;
+  }
+  return false;
 }
 
 /** A query that has a WITH of its own sees that of the statement around it. */
