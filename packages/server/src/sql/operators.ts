@@ -5,6 +5,7 @@ import type {TableRef} from '../parser/ast.ts';
 import type {TokenCursor} from '../parser/cursor.ts';
 import {WORD} from '../parser/tokenizer.ts';
 import type {StatementContext} from './define.ts';
+import {redactSecrets} from './redact.ts';
 
 const CREATIONS_AT_ONCE = 16;
 const FOUND_MAX = 60;
@@ -38,7 +39,7 @@ function expectEnd(cursor: TokenCursor, statement: string): void {
 
 /** What is left of the statement, as far as an error shows it. */
 function restOf(cursor: TokenCursor): string {
-  return cursor.statement.text.slice(cursor.start, cursor.start + FOUND_MAX);
+  return redactSecrets(cursor.statement.text.slice(cursor.start)).slice(0, FOUND_MAX);
 }
 
 /** `[IN [NAMESPACE] name]`, the end of `statement`. */

@@ -21,6 +21,8 @@ const STATEMENTS: readonly string[] = [
   `CREATE STORAGE s1 TYPE s3 NAME 'n' BASE_DIRECTORY 's3://bucket/x' CREDENTIALS '{"access_key_id":"k","secret_access_key":"${SECRET}"}'`,
   `CREATE STORAGE s2 TYPE filesystem NAME 'n' PATH '/nowhere' CREDENTIALS '{"secret_access_key":"${SECRET}"}'`,
   `ALTER STORAGE local SET CREDENTIALS '{"secret_access_key":"${SECRET}"}'`,
+  `DESCRIBE TABLE CREATE USER x WITH PASSWORD '${SECRET}'`,
+  `FLUSH TABLE app.t PASSWORD '${SECRET}'`,
   `ALTER STORAGE nothing SET CREDENTIALS '{"secret_access_key":"${SECRET}"}'`,
   `CREATE STORAGE s3 TYPE s3 CREDENTIALS '{"broken":"${SECRET}"`,
 ];

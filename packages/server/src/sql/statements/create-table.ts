@@ -80,9 +80,11 @@ function newTable(cursor: TokenCursor): TableRef {
   const second = cursor.acceptSymbol('.') ? newLabel(cursor, 'a table name') : undefined;
   if (cursor.isSymbol('.'))
     throw invalidAt(cursor, first, "Invalid table name format. Expected 'table_name' or 'namespace.table_name'.");
-  if (second === undefined) return {...first, namespace: undefined, table: checked(cursor, 'table', first)};
+  const {start} = first;
+  if (second === undefined)
+    return {start, end: first.end, namespace: undefined, table: checked(cursor, 'table', first)};
   const namespace = checked(cursor, 'namespace', first);
-  return {start: first.start, end: second.end, namespace, table: checked(cursor, 'table', second)};
+  return {start, end: second.end, namespace, table: checked(cursor, 'table', second)};
 }
 
 function checked(cursor: TokenCursor, what: 'table' | 'namespace', name: Name): Name {
