@@ -235,6 +235,7 @@ const failures: [why: string, sql: string, expected: RegExp, params?: Param[]][]
     "at + 1.5 * INTERVAL '1 day'",
     /^Not supported: INTERVAL times DECIMAL\(2, 1\); multiply a/,
   ],
+  ['an array of intervals', "at + '{1 day}'::INTERVAL[]", /^Not supported: INTERVAL other than beside a moment/],
   ['an interval that is too long', "at + 2147483648 * INTERVAL '1 day'", /interval out of range/],
   ['a number that is cast to INTERVAL', 'at + id::INTERVAL', /only a text can be cast to INTERVAL/],
   ['days between dates and an interval', "day - day > INTERVAL '1 day'", /cannot compare DATE - DATE with INTERVAL/],

@@ -303,7 +303,8 @@ function binary(expr: Of<'binary'>, scope: ColumnScope): TypedExpr {
     const sized = sizes([expr.left, expr.right], scope);
     const [left, right] = sized ?? [compileOpen(expr.left, scope), compileOpen(expr.right, scope)];
     const compared = compare(expr.op as ComparisonOperator, left, right, scope);
-    if (compared !== undefined) return sized === undefined ? compared : {...compared, sql: undefined};
+    if (compared !== undefined)
+      return sized === undefined || compared.failure ? compared : {...compared, sql: undefined};
     throw failAt(scope, expr, `cannot compare ${sqlName(left.type)} with ${sqlName(right.type)}`);
   }
   return chain(expr, scope);

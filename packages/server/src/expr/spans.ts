@@ -33,7 +33,7 @@ function isInterval(expr: Expr): expr is Of<'typed'> {
 /** Undefined: it is none. Looks no deeper than one operator. */
 export function intervalOf(node: Expr): IntervalExpr | undefined {
   if (isInterval(node)) return {node, literal: node, times: undefined};
-  if (node.kind === 'cast' && node.type.name === 'INTERVAL' && !node.isTry)
+  if (node.kind === 'cast' && node.type.name === 'INTERVAL' && !node.type.isArray && !node.isTry)
     return {node, literal: undefined, text: node.operand};
   if (node.kind !== 'binary' || node.op !== '*') return undefined;
   if (isInterval(node.left)) return {node, literal: node.left, times: node.right};
@@ -72,7 +72,7 @@ function amountOf(
   if (by.literal === undefined) {
     const amount = implicitly(sub(by.text), TEXT);
     if (amount === undefined) throw failAt(scope, by.node, 'only a text can be cast to INTERVAL');
-    return {amount, interval: text => readInterval(text as string)};
+    return {amount, interval: rememberingLast(readInterval)};
   }
   const {literal, times} = by;
   const interval = parseInterval(literal.value);
@@ -88,6 +88,19 @@ function amountOf(
       `INTERVAL times ${sqlName(amount.type)}; multiply a smaller unit by a whole number`,
     );
   return {amount, interval: value => timesInterval(interval, BigInt(value as bigint))};
+}
+
+/** Most often the text is that of the row before. */
+function rememberingLast(read: (text: string) => Interval): (text: Value) => Interval {
+  let lastText: Value = null;
+  let last: Interval | undefined;
+  return text => {
+    if (last === undefined || text !== lastText) {
+      last = read(text as string);
+      lastText = text;
+    }
+    return last;
+  };
 }
 
 /**
