@@ -11,7 +11,7 @@ import {outputName} from '../query/plan.ts';
 /** Of one value, or a list beside IN. */
 export type Closed = Extract<Expr, {kind: 'subquery' | 'exists' | 'inQuery'}>;
 
-/** Those in the expressions; queries inside of queries are theirs. */
+/** Those in the expressions, those beside whose IN others stand behind these; queries inside of queries are theirs. */
 export function closedIn(exprs: readonly Expr[]): Closed[] {
   const found: Closed[] = [];
   const roots = [...exprs];
@@ -24,27 +24,35 @@ export function closedIn(exprs: readonly Expr[]): Closed[] {
       return 'skip';
     });
   }
-  return found;
+  return found.reverse();
 }
 
 /** A column is called as the query would be that it was. */
 export function named(item: SelectItem, answers: ReadonlyMap<unknown, Expr>): SelectItem {
-  if (item.kind !== 'expr' || item.alias !== undefined || !answers.has(item.expr)) return item;
+  if (item.kind !== 'expr' || item.alias !== undefined) return item;
+  let {expr} = item;
+  while (expr.kind === 'cast') expr = expr.operand;
+  if (!answers.has(expr)) return item;
   const {start, end} = item;
   const text = outputName(item.expr, undefined);
   return {...item, alias: {start, end, name: text.toLowerCase(), text, isQuoted: true}};
 }
 
-/** The list in the place of the query beside IN. */
+/** The list in the place of the query beside IN. Beside one without rows the operand is bound as beside any other, and decides nothing. */
 export function listOf(
   expr: Extract<Expr, {kind: 'inQuery'}>,
   type: DataType,
   rows: readonly (readonly Value[])[],
+  answers: ReadonlyMap<unknown, Expr>,
 ): Expr {
-  const {start, end, operand, isNegated} = expr;
-  if (rows.length === 0) return {kind: 'boolean', start, end, value: isNegated};
-  const list = rows.map(([value]) => literalOf(expr, type, value!));
-  return {kind: 'in', start, end, operand, list, isNegated};
+  const {start, end, isNegated} = expr;
+  const operand = replaced(expr.operand, answers) as Expr;
+  const values = rows.length === 0 ? [null] : rows.map(([value]) => value!);
+  const list = values.map(value => literalOf(expr, type, value));
+  const found: Expr = {kind: 'in', start, end, operand, list, isNegated};
+  if (rows.length > 0) return found;
+  const decided: Expr = {kind: 'boolean', start, end, value: isNegated};
+  return {kind: 'logic', start, end, op: isNegated ? 'or' : 'and', terms: [decided, found]};
 }
 
 /** CAST('text' AS type) */
@@ -63,9 +71,7 @@ function spelled(type: DataType): {name: string; args: string[]} {
 /** The tree with other nodes in the place of some; what holds none of them stays the same object. */
 export function replaced(node: unknown, answers: ReadonlyMap<unknown, Expr>): unknown {
   const answer = answers.get(node);
-  // A list beside IN keeps its operand, which may hold a query too.
-  if (answer !== undefined)
-    return answer.kind === 'in' ? {...answer, operand: replaced(answer.operand, answers)} : answer;
+  if (answer !== undefined) return answer;
   if (node === null || typeof node !== 'object') return node;
   const parts = Object.entries(node).map(([key, part]) => [key, replaced(part, answers)] as const);
   if (parts.every(([key, part]) => part === (node as Record<string, unknown>)[key])) return node;

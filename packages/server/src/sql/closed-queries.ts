@@ -48,7 +48,7 @@ export async function closeQueries<Tree extends Change>(given: Tree, context: St
     if (types.length > 1) throw failAt(context, query, 'subquery has too many columns');
     if (rows.length > LISTED_MAX)
       throw new DbError('LIMIT_EXCEEDED', `A query beside IN gives at most ${LISTED_MAX} rows here.`);
-    answers.set(query, listOf(query, types[0]!, rows));
+    answers.set(query, listOf(query, types[0]!, rows, answers));
   }
   const returning = tree.returning.map(item => named(item, answers));
   return replaced({...tree, returning}, answers) as Tree;

@@ -95,7 +95,7 @@ export async function withFolded<T>(
       const {schema, snapshot} = inner[i]!;
       const opened = {plan: planned(part.query, schema, context, tree), snapshot};
       const options = services.optionsOf(context, schema === undefined ? [] : [schema]);
-      const answer = await answerOf(part, opened, env, options);
+      const answer = await answerOf(part, opened, env, options, answers);
       if (answer === undefined) {
         partsOf.set(tree, null);
         return undefined;
@@ -141,6 +141,7 @@ async function answerOf(
   {plan, snapshot}: Opened,
   env: Env,
   options: RunOptions,
+  answers: ReadonlyMap<unknown, Expr>,
 ): Promise<Expr | undefined> {
   if (part.kind !== 'exists' && plan.outputs.length !== 1) return undefined;
   const maxLimit = part.kind === 'inQuery' ? LISTED_MAX : 1;
@@ -156,7 +157,7 @@ async function answerOf(
   if (result.isTruncated || bytes > ANSWER_BYTES_MAX) return undefined;
   const {type} = plan.outputs[0]!;
   const rows = valuesOf(result, plan);
-  return part.kind === 'inQuery' ? listOf(part, type, rows) : literalOf(part, type, rows[0]?.[0] ?? null);
+  return part.kind === 'inQuery' ? listOf(part, type, rows, answers) : literalOf(part, type, rows[0]?.[0] ?? null);
 }
 
 /** The rows of a result as values. */
