@@ -237,6 +237,19 @@ function assignments(random: Random, {columns, key}: ChangeTable, scope: readonl
   return chosen.map(({name, type}) => `${name} = ${value(type)}`).join(', ');
 }
 
+/** Two columns from a row: of expressions, or the only one of a query, if there is one. */
+function setRow(random: Random, table: ChangeTable, other: ChangeTable, scope: readonly Scoped[]): string {
+  const others = table.columns.filter(column => column !== table.key);
+  const [a, b] = [random.pick(others), random.pick(others)];
+  if (a === undefined || b === undefined || a === b) return assignments(random, table, scope);
+  const names = `(${a.name}, ${b.name})`;
+  if (random.chance(0.4))
+    return `${names} = (${expression(random, a.type, scope, 1)}, ${random.chance(0.3) ? 'DEFAULT' : expression(random, b.type, scope, 1)})`;
+  const inner = scopeOf(other, 's');
+  const values = [a, b].map(({type}) => expression(random, type, random.chance(0.5) ? inner : [...scope, ...inner], 1));
+  return `${names} = (SELECT ${values.join(', ')} FROM ${other.name} AS s WHERE s.${other.key.name} = ${keyLiteral(random, other.key.type)})`;
+}
+
 /** Keys are those of the other table, moved by a little, so that some are taken. */
 function insertedQuery(random: Random, table: ChangeTable, tables: readonly ChangeTable[]): Said {
   const from = random.pick(tables);
@@ -278,9 +291,10 @@ function updated(random: Random, table: ChangeTable, tables: readonly ChangeTabl
   const join = random.chance(0.4) ? joined(random, table, other) : undefined;
   const mine = scopeOf(table, 't');
   const scope = join === undefined ? mine : [...mine, ...scopeOf(other, 'u')];
-  const sets = assignments(random, table, scope);
+  const sets = random.chance(0.15) ? setRow(random, table, other, scope) : assignments(random, table, scope);
   if (sets === '') return inserted(random, table);
-  const where = `${join === undefined ? '' : `${join} AND `}${where1(random, table, scope)}`;
+  const query = random.chance(0.15) ? ` AND ${byQuery(random, table, random.pick(tables))}` : '';
+  const where = `${join === undefined ? '' : `${join} AND `}${where1(random, table, scope)}${query}`;
   const {source, clause} = named(random, other);
   const from = join === undefined ? '' : ` FROM ${source} AS u`;
   return written(random, `${clause}UPDATE ${table.name} AS t SET ${sets}${from} WHERE ${where}`, scope);
@@ -293,7 +307,8 @@ function deleted(random: Random, table: ChangeTable, tables: readonly ChangeTabl
   const scope = join === undefined ? mine : [...mine, ...scopeOf(other, 'u')];
   const {source, clause} = named(random, other);
   const using = join === undefined ? '' : ` USING ${source} AS u`;
-  const where = `${join === undefined ? '' : `${join} AND `}${where1(random, table, scope)}`;
+  const query = random.chance(0.15) ? ` AND ${byQuery(random, table, random.pick(tables))}` : '';
+  const where = `${join === undefined ? '' : `${join} AND `}${where1(random, table, scope)}${query}`;
   return written(random, `${clause}DELETE FROM ${table.name} AS t${using} WHERE ${where}`, scope);
 }
 
@@ -301,6 +316,7 @@ function deleted(random: Random, table: ChangeTable, tables: readonly ChangeTabl
 function several(random: Random, table: ChangeTable, tables: readonly ChangeTable[]): Said {
   const other = tables.find(each => each !== table) ?? table;
   const scope = scopeOf(table, 't');
+  if (other !== table && random.chance(0.3)) return insertedInside(random, table, other);
   const sets = random.chance(0.5) ? assignments(random, table, scope) : '';
   const head = sets === '' ? `DELETE FROM ${table.name} AS t` : `UPDATE ${table.name} AS t SET ${sets}`;
   const shown = [table.key, random.pick(table.columns)].map(({name}, i) => `t.${name} AS r${i}`);
@@ -312,6 +328,37 @@ function several(random: Random, table: ChangeTable, tables: readonly ChangeTabl
   const changed = random.chance(0.5) ? assignments(random, other, theirs) : '';
   const last = changed === '' ? `DELETE FROM ${other.name} AS t` : `UPDATE ${other.name} AS t SET ${changed}`;
   return written(random, `${clause}${last} WHERE ${where}`, theirs);
+}
+
+/** Keys of the other table, or whether it has rows that compare with this one. */
+function byQuery(random: Random, table: ChangeTable, other: ChangeTable): string {
+  const inner = scopeOf(other, 's');
+  const mine = `t.${table.key.name}`;
+  const isNot = random.chance(0.3) ? 'NOT ' : '';
+  if (table.key.type === 'text' ? other.key.type === 'text' && random.chance(0.6) : random.chance(0.5)) {
+    const keys = inner.filter(({type}) => (table.key.type === 'text' ? type === 'text' : /int$/.test(type)));
+    if (keys.length > 0)
+      return `${mine} ${isNot}IN (SELECT ${random.pick(keys).sql} FROM ${other.name} AS s WHERE ${condition(random, inner)})`;
+  }
+  const outer = scopeOf(table, 't');
+  const alike = outer.flatMap(a =>
+    inner.filter(b => b.type === a.type).map(b => `${a.sql} ${random.pick(['=', '<', '>='])} ${b.sql}`),
+  );
+  const where = alike.length > 0 ? random.pick(alike) : condition(random, inner);
+  return `${isNot}EXISTS (SELECT 1 FROM ${other.name} AS s WHERE ${where})`;
+}
+
+/** Rows of one table, and what became of them in another one: moved, or written down. */
+function insertedInside(random: Random, table: ChangeTable, other: ChangeTable): Said {
+  const {columns, key} = table;
+  const first = inserted(random, table).ours.replace(/ RETURNING .*$/, '');
+  const shown = [key, random.pick(columns)].map(({name}, i) => `t.${name} AS r${i}`).join(', ');
+  const clause = `WITH x AS (${first} RETURNING ${shown}) `;
+  if (random.chance(0.5))
+    return {ours: `${clause}SELECT x.*, (SELECT COUNT(*) FROM ${table.name}) AS n FROM x`, answer: 'rows'};
+  const scope = scopeOf(other, 't');
+  const where = `${where1(random, other, scope)} AND (SELECT COUNT(*) FROM x) > ${random.below(2)}`;
+  return written(random, `${clause}DELETE FROM ${other.name} AS t WHERE ${where}`, scope);
 }
 
 function where1(random: Random, {key}: ChangeTable, scope: readonly Scoped[]): string {
