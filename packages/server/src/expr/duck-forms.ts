@@ -69,6 +69,8 @@ export function failureSql(type: DataType, failure: DbError, out: SqlWriter): st
   return castSql(`error(${out.given({name: 'text'}, raisedText(failure))})`, type);
 }
 
+const INTEGER_BYTES: Readonly<Record<string, number>> = {smallint: 2, int: 4, bigint: 8};
+
 /** CAST as ours; undefined: no exact form. */
 export function castForm(from: DataType, to: DataType): Form | undefined {
   const cast: Form = sql => castSql(sql, to);
@@ -76,6 +78,8 @@ export function castForm(from: DataType, to: DataType): Form | undefined {
   if (duckType(from) === duckType(to) && (from.name === to.name || to.name !== 'json')) return sql => sql;
   if (isInteger(from)) {
     if (to.name === 'boolean') return sql => `(${sql} <> 0)`;
+    // By itself DuckDB leaves out a cast whose value is compared, and with it the check of its range.
+    if (isInteger(to) && INTEGER_BYTES[to.name]! < INTEGER_BYTES[from.name]!) return sql => `greatest(${cast(sql)})`;
     return isNumeric(to) || to.name === 'text' ? cast : undefined;
   }
   if (from.name === 'decimal') return decimalCast(from, to);
