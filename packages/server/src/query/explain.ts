@@ -4,7 +4,8 @@
 
 import type {Env} from '../expr/expr.ts';
 import {tableText} from '../model/names.ts';
-import {DELETED_COLUMN, SEQ_COLUMN, SEQ_INDEX} from '../model/schema.ts';
+import {DELETED_COLUMN, type Schema, SEQ_COLUMN, SEQ_INDEX} from '../model/schema.ts';
+import type {Delete, Update} from '../parser/ast.ts';
 import type {TableSnapshot} from '../table/table.ts';
 import type {OpenTable} from './analytic.ts';
 import {scanRequest} from './direct.ts';
@@ -74,6 +75,16 @@ function physicalLines(plan: SelectPlan, snapshot: TableSnapshot | undefined, en
       ({name, rowCount, pruned}) => `  ${name}: ${rowCount} rows${pruned === undefined ? '' : `, pruned: ${pruned}`}`,
     ),
   ];
+}
+
+/** What a change would do with the rows of the query that decides on them. */
+export function explainedChange(
+  {kind}: Pick<Update | Delete, 'kind'>,
+  schema: Schema,
+  lines: readonly ExplainLine[],
+): ExplainLine[] {
+  const change = `${kind === 'update' ? 'Update' : 'Delete'}: ${tableText(schema.name)}`;
+  return [{plan_type: 'logical_plan', plan: change}, ...lines];
 }
 
 /** Of a query that DuckDB runs. `sql` is what it is told; it holds no values of the statement and no paths. */

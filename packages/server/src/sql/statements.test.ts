@@ -96,7 +96,7 @@ const later: [sql: string, named: string][] = [
   ['ALTER TABLE a.b DROP INDEX x', 'ALTER TABLE DROP INDEX'],
   ['ALTER TABLE a.b ADD CONSTRAINT c CHECK (x > 1)', 'ALTER TABLE ADD CONSTRAINT'],
   ['DROP TABLE a.b, a.c', 'several tables in one DROP TABLE'],
-  ['EXPLAIN DELETE FROM a.b WHERE x = 1', 'EXPLAIN of DELETE'],
+  ['EXPLAIN INSERT INTO a.b VALUES (1)', 'EXPLAIN of INSERT'],
   ['CREATE TABLE a.b AS SELECT 1', 'CREATE TABLE … AS'],
 ];
 

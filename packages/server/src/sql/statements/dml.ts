@@ -6,7 +6,7 @@ import {scopeId, tableText} from '../../model/names.ts';
 import type {Row} from '../../model/row.ts';
 import type {Schema} from '../../model/schema.ts';
 import type {Scope} from '../../model/session.ts';
-import type {Delete, Insert, TableRef, Update} from '../../parser/ast.ts';
+import type {Delete, Insert, Query, TableRef, Update} from '../../parser/ast.ts';
 import {parseDelete, parseInsert, parseUpdate} from '../../parser/dml.ts';
 import {planDelete, planInsert, planUpdate} from '../../query/dml.ts';
 import {asksFirst, type ChangeQuery, planChangeQuery, planInsertQuery} from '../../query/dml-query.ts';
@@ -175,6 +175,16 @@ function changeAt(
       : context.tables.change(scope, schema, how.request(env), how.change(env), options);
   const answer = (written: number) => returned?.answer(session) ?? done(context, verb, written);
   return typeof count === 'number' ? answer(count) : count.then(answer);
+}
+
+/** How a change that is not made comes to its rows. */
+export function queryOfChange(tree: Update | Delete, context: StatementContext): {schema: Schema; query: Query} {
+  const {schema} = target(context, tree.table, tree.kind);
+  const options = {text: context.text, paramTypes: paramTypes(context.params)};
+  const joined = joinedBy(tree, schema, options, tableFor(context));
+  // What is wrong with it is told all the same.
+  planOfChange(tree, schema, options, joined);
+  return {schema, query: planChangeQuery(tree, schema, options, joined).query};
 }
 
 /** So often a change is decided because rows changed between its query and its writing. */
