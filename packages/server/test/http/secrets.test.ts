@@ -19,7 +19,7 @@ const STATEMENTS: readonly string[] = [
   `CREATE USER 'bob' WITH PASSWORD E'${SECRET}\\'' ROLE nonsense`,
   `CREATE USER 'cleo' WITH PASSWORD /* ' */ '${SECRET}' ROLE user; SELECT nope`,
   `CREATE STORAGE s1 TYPE s3 NAME 'n' BASE_DIRECTORY 's3://bucket/x' CREDENTIALS '{"access_key_id":"k","secret_access_key":"${SECRET}"}'`,
-  `CREATE STORAGE s2 TYPE filesystem NAME 'n' PATH '/nowhere' CREDENTIALS '{"secret_access_key":"${SECRET}"}'`,
+  `CREATE STORAGE s2 TYPE filesystem NAME 'n' PATH '/dev/null/nowhere' CREDENTIALS '{"secret_access_key":"${SECRET}"}'`,
   `ALTER STORAGE local SET CREDENTIALS '{"secret_access_key":"${SECRET}"}'`,
   `DESCRIBE TABLE CREATE USER x WITH PASSWORD '${SECRET}'`,
   `FLUSH TABLE app.t PASSWORD '${SECRET}'`,
