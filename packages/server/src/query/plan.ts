@@ -9,7 +9,7 @@
  * A plan holds no values of an execution, so it may be kept per (text, schema version) and run again with other parameters.
  */
 import type {ColumnFlag, ResultColumn} from '@kalamdb/protocol/values.ts';
-import {failAt, implicitly} from '../expr/coerce.ts';
+import {failAt, implicitly, settled, settledRoot} from '../expr/coerce.ts';
 import {compileCondition, compileExpr, compileOpen} from '../expr/compile.ts';
 import type {ColumnScope, Env, Eval, Source, TypedExpr} from '../expr/expr.ts';
 import {type KeyFacts, keyFacts} from '../expr/key-range.ts';
@@ -38,6 +38,8 @@ export interface SelectPlan {
   readonly schema: Schema | undefined;
   readonly columns: readonly ResultColumn[];
   readonly outputs: readonly TypedExpr[];
+  /** The outputs as they are before what is open in them is settled: for a reader that gives them types. */
+  readonly unsettled: readonly TypedExpr[];
   readonly where: Eval | undefined;
   readonly facts: (env: Env) => KeyFacts;
   readonly includeTombstones: boolean;
@@ -62,7 +64,8 @@ export interface PlanOptions {
 
 interface Output {
   readonly name: string;
-  readonly expr: Expr | undefined;
+  readonly expr: Expr;
+  readonly unsettled: TypedExpr;
   readonly typed: TypedExpr;
 }
 
@@ -81,7 +84,7 @@ export function planSelect(
   const inner = group?.scope ?? scope;
   const outputs = select.items.flatMap(item => {
     if (item.kind === 'star') return starOutputs(item.qualifier, item, inner);
-    return [{name: outputName(item.expr, item.alias), expr: item.expr, typed: compileExpr(item.expr, inner)}];
+    return [outputOf(outputName(item.expr, item.alias), item.expr, inner)];
   });
   const orderBy = select.orderBy.map(item => ({item, typed: orderExpr(item, outputs, select, inner)}));
   if (group !== undefined && select.having) group.having = compileCondition(select.having, inner, 'HAVING').eval;
@@ -90,6 +93,7 @@ export function planSelect(
     schema,
     columns: outputs.map((output, index) => resultColumn(output, index, group === undefined ? schema : undefined)),
     outputs: outputs.map(output => output.typed),
+    unsettled: outputs.map(output => output.unsettled),
     where: where?.constant?.value === true ? undefined : where?.eval,
     facts: keyFacts(select.where, scope),
     includeTombstones: mentionsDeleted(select.where, schema),
@@ -125,9 +129,14 @@ function starOutputs(qualifier: readonly Name[], node: {start: number; end: numb
     const path = sources.length === 1 ? [] : [source.namespace, source.name].filter(part => part !== undefined);
     return names.map(name => {
       const expr: Expr = {...node, kind: 'column', qualifier: path.map(named), column: named(name)};
-      return {name, expr, typed: compileOpen(expr, scope)};
+      return outputOf(name, expr, scope);
     });
   });
+}
+
+function outputOf(name: string, expr: Expr, scope: ColumnScope): Output {
+  const unsettled = compileOpen(expr, scope);
+  return {name, expr, unsettled, typed: settledRoot(settled(unsettled, scope), expr, scope)};
 }
 
 /** As PostgreSQL names columns: the alias, the column, the function in lower case, the column of a subquery, else `?column?`. */
@@ -184,7 +193,7 @@ function orderExpr(item: OrderItem, outputs: readonly Output[], select: DirectSe
   if (named !== undefined) return named.typed;
   const typed = compileExpr(expr, scope);
   const key = exprKey(expr);
-  const isShown = outputs.some(output => output.expr !== undefined && exprKey(output.expr) === key);
+  const isShown = outputs.some(output => exprKey(output.expr) === key);
   if (select.isDistinct && !isShown)
     throw failAt(scope, expr, 'for SELECT DISTINCT, ORDER BY expressions must appear in select list');
   return typed;

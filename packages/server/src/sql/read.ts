@@ -205,11 +205,11 @@ async function readFew(
     context,
     schema => openTable(context, schema),
     async ({plan, snapshot, env, schemas}) => {
-      const {outputs, isDistinct} = plan;
+      const {outputs, unsettled, isDistinct} = plan;
       const types = wanted?.(outputs.length) ?? outputs.map(({type}) => type);
       const isCast = outputs.some(({type}, i) => !sameType(type, types[i]!));
       if ((isCast && isDistinct) || (snapshot !== undefined && !readsFew(plan, snapshot, env))) return undefined;
-      const cast = isCast ? {...plan, outputs: outputs.map((output, i) => castTo(output, types[i]!))} : plan;
+      const cast = isCast ? {...plan, outputs: unsettled.map((output, i) => castTo(output, types[i]!))} : plan;
       const options = {...optionsOf(context, schemas), defaultLimit: 0, maxLimit: 0};
       const result = await runSelect(cast, snapshot, env, options);
       return result.isUnfinished === true ? undefined : {types, rows: valuesOf(result, cast)};

@@ -50,6 +50,8 @@ const REFUSED = [
   'SELECT id FROM w.t WHERE nothing IN (SELECT t FROM w.u WHERE id > 99)',
   'SELECT id FROM w.t WHERE s NOT IN (SELECT id FROM w.u WHERE id > 99)',
   'SELECT s, v IN (SELECT t FROM w.u WHERE id > 99) FROM w.t GROUP BY s',
+  'INSERT INTO w.t (id, v) SELECT id + 100, $2 FROM w.u WHERE id < $1',
+  "UPDATE w.t SET d = 'a' WHERE id IN (SELECT t FROM w.u WHERE id > 99)",
   'INSERT INTO w.t (id) VALUES (50) RETURNING nothing IN (SELECT t FROM w.u WHERE id > 99)',
   'SELECT id FROM w.t WHERE id = (SELECT 1 FROM w.nothing)',
   'SELECT id FROM w.t WHERE id = (SELECT 1 / (id - id) FROM w.u WHERE id = 1)',
@@ -63,6 +65,7 @@ const CHANGES = [
   'DELETE FROM w.t WHERE v < (SELECT 30) RETURNING id',
   'INSERT INTO w.t (id, v, s) SELECT id + 100, id, name FROM w.u RETURNING id, v, s',
   'INSERT INTO w.t (id, v, s) SELECT id + 100, v, v FROM w.t RETURNING id, v, s',
+  'INSERT INTO w.t (id, v, s) SELECT id + 100, $1, $2 FROM w.u RETURNING id, v, s',
   'INSERT INTO w.t (id, v) SELECT id + 100, (SELECT count(*) FROM w.u) FROM w.u WHERE t = 4 RETURNING id, v',
 ];
 
@@ -103,7 +106,7 @@ describe('a query with queries in its expressions', () => {
   /** The answer, or the error, and how many queries DuckDB ran for it. */
   async function ask(sql: string, options: SqlOptions = {}): Promise<{said: unknown; asked: number}> {
     const before = queries();
-    const params = sql.includes('$1') ? [{number: '2'}] : [];
+    const params = [{number: '2'}, {number: '1.5'}].filter((_, i) => sql.includes(`$${i + 1}`));
     const said = await database.sql(sql, {...options, params}).then(
       ({schema, json}) => ({schema, json}),
       (error: unknown) => {
