@@ -4,12 +4,23 @@
  * A side that is a constant or a parameter is brought into the form of the other side once, so that a row costs one comparison.
  * Each function answers undefined when the types cannot meet; the caller knows where in the text that is.
  */
-import type {Value} from '../model/datatype.ts';
+import type {DataType, Value} from '../model/datatype.ts';
+import {valueText} from '../model/values.ts';
 import {castTo, fold, implicitly, missingParam, openAs, settled} from './coerce.ts';
 import {boundSql, castForm, compareForm, type Form, likeForm, sqlOf} from './duck-forms.ts';
 import type {ColumnScope, Env, Eval, Param, SqlWriter, TypedExpr} from './expr.ts';
 import {likeMatcher} from './like.ts';
-import {BOOLEAN, type Bound, boundOf, commonType, isNumeric, isTextual, rangeSide, TEXT} from './numbers.ts';
+import {
+  BOOLEAN,
+  type Bound,
+  boundOf,
+  commonType,
+  isFloating,
+  isNumeric,
+  isTextual,
+  rangeSide,
+  TEXT,
+} from './numbers.ts';
 import {type ComparisonOperator, comparator, hashKey, MIRRORED, order, orderTest} from './operators.ts';
 
 /** From this many constants an IN list is a Set. */
@@ -214,10 +225,11 @@ function constantSet(operand: TypedExpr, list: readonly TypedExpr[]): ConstantSe
   let hasNull = false;
   for (const item of list) {
     if (item.open?.kind === 'param' || (item.open === undefined && item.constant === undefined)) return undefined;
+    const digits = exactDigits(item, type);
     if (item.constant?.value === null || item.open?.kind === 'null') {
       hasNull = true;
-    } else if (item.digits !== undefined && isNumeric(type)) {
-      const bound = boundOf(item.digits, type);
+    } else if (digits !== undefined) {
+      const bound = boundOf(digits, type);
       if (!bound.isAbove) put(bound.value);
     } else {
       const same =
@@ -231,6 +243,17 @@ function constantSet(operand: TypedExpr, list: readonly TypedExpr[]): ConstantSe
     }
   }
   return {keys, values, hasNull, keyOf};
+}
+
+/** Of a constant that is compared with values of `type` digit by digit. */
+function exactDigits({type: own, constant, digits}: TypedExpr, type: DataType): string | undefined {
+  if (digits !== undefined) return isNumeric(type) ? digits : undefined;
+  if (constant === undefined || constant.value === null || !isExact(own) || !isExact(type)) return undefined;
+  return valueText(own, constant.value);
+}
+
+function isExact(type: DataType): boolean {
+  return isNumeric(type) && !isFloating(type);
 }
 
 function setTest(operand: TypedExpr, {keys, hasNull, keyOf}: ConstantSet, isNegated: boolean): Eval {

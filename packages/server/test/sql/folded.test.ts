@@ -25,6 +25,9 @@ const FOLDED = [
   'SELECT max(id) IN (SELECT t FROM w.u WHERE id > 99), max(id) NOT IN (SELECT t FROM w.u WHERE id > 99) FROM w.t',
   'SELECT id IN (SELECT t FROM w.u WHERE id > 99), v NOT IN (SELECT t FROM w.u WHERE id > 99) FROM w.t',
   'SELECT CAST((SELECT name FROM w.u WHERE id = 1) AS TEXT), (SELECT t FROM w.u WHERE id = 1)::BIGINT::TEXT FROM w.t',
+  'SELECT id FROM w.cents WHERE n IN (SELECT m FROM w.cents)',
+  'SELECT id FROM w.cents WHERE m NOT IN (SELECT n FROM w.cents)',
+  'SELECT id FROM w.cents WHERE id IN (SELECT b FROM w.cents) AND b IN (SELECT id FROM w.cents)',
   'SELECT x.id FROM w.t AS x WHERE x.id = (SELECT y.t FROM w.u AS y ORDER BY y.id LIMIT 1)',
   "SELECT id FROM w.own WHERE id = (SELECT id FROM w.own WHERE s = 'a')",
   'SELECT id FROM w.t WHERE v = (SELECT $1) OR id IN (SELECT t FROM w.u WHERE id = $1)',
@@ -80,8 +83,11 @@ describe('a query with queries in its expressions', () => {
       'CREATE SHARED TABLE w.u (id INT PRIMARY KEY, t INT, name TEXT)',
       'CREATE USER TABLE w.own (id INT PRIMARY KEY, s TEXT)',
       'CREATE SHARED TABLE w.many (id INT PRIMARY KEY)',
+      'CREATE SHARED TABLE w.cents (id INT PRIMARY KEY, b BIGINT, n DECIMAL(10, 2), m DECIMAL(38, 10))',
       'CREATE VIEW w.shown AS SELECT t FROM w.u',
       'INSERT INTO w.many SELECT n FROM generate_series(1, 1001) AS s(n)',
+      'INSERT INTO w.cents SELECT k, k * 2, k + 0.25, k + 0.2501 FROM generate_series(1, 12) AS s(k)',
+      'INSERT INTO w.cents VALUES (13, 30, 0.10, 1.25)',
       "INSERT INTO w.own VALUES (1, 'a'), (2, 'b')",
     ])
       await database.sql(sql);
