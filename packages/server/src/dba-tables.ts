@@ -72,7 +72,7 @@ export async function openDbaTables(options: DbaTablesOptions): Promise<DbaTable
   const sampler = new Sampler(options);
   await sampler.makeTables().catch(error => logger.warn(`The tables of dba could not be made: ${causeText(error)}`));
   if (!isSampled) return {stop: async () => undefined};
-  const schedule = createSchedule({clock, everyMs: SAMPLE_MS, logger, tick: () => sampler.tick()});
+  const schedule = createSchedule({clock, everyMs: SAMPLE_MS, logger, tick: signal => sampler.tick(signal)});
   schedule.start();
   return schedule;
 }
@@ -101,11 +101,11 @@ class Sampler {
     for (const name of missing) await this.#run(TABLES[name]!);
   }
 
-  async tick(): Promise<void> {
+  async tick(signal: AbortSignal): Promise<void> {
     const {logger} = this.#options;
     try {
       await this.#sample();
-      if (this.#ticks++ % SAMPLES_PER_CLEANING === 0) await this.#clean();
+      if (this.#ticks++ % SAMPLES_PER_CLEANING === 0) await this.#clean(signal);
       this.#fault = undefined;
     } catch (error) {
       const fault = causeText(error);
@@ -143,12 +143,12 @@ class Sampler {
     return {...stats(), ...counts, cpu_usage_percent: cpuPercent.toFixed(1)};
   }
 
-  /** An hour's samples at a time, so that no statement is large. */
-  async #clean(): Promise<void> {
+  /** An hour's samples at a time, so that no statement is large, and a stop waits for one alone. */
+  async #clean(signal: AbortSignal): Promise<void> {
     const {clock, keepDays} = this.#options;
     const endMs = clock.nowMs() - keepDays * DAY_MS;
     let oldest = await this.#oldestMs();
-    while (oldest < endMs) {
+    while (oldest < endMs && !signal.aborted) {
       const upTo = idOf(Math.min(endMs, oldest + HOUR_MS), '');
       await this.#run('DELETE FROM dba.stats WHERE id < $1', [upTo]);
       const next = await this.#oldestMs();

@@ -130,6 +130,24 @@ describe('the tables of dba', () => {
     ]);
   });
 
+  test('a stop waits for one deletion, not for all that are due', async () => {
+    let stopped: Promise<void> | undefined;
+    await start({
+      runSql: request => {
+        if (request.sql.startsWith('DELETE')) stopped ??= open!.stop();
+        return database.runSql(request);
+      },
+    });
+    const old = [3, 2, 1].map(hours => `('${START_MS - (24 * 7 + hours) * HOUR_MS}:1:x', 1, 'x', 1, NOW())`);
+    await database.sql(
+      `INSERT INTO dba.stats (id, node_id, metric_name, metric_value, sampled_at) VALUES ${old.join(', ')}`,
+    );
+    await clock.advance(30_000);
+    await samples(SAMPLED.length + 2);
+    await stopped;
+    assert.deepEqual(await values(`SELECT COUNT(*) FROM dba.stats WHERE metric_name = 'x'`), ['2']);
+  });
+
   test('an id of another form ends the deletion and stays', async () => {
     await start();
     await database.sql(
