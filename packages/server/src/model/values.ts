@@ -113,7 +113,12 @@ export function fromJson(type: DataType, fragment: string): Value {
   }
 }
 
-/** The fragments of a JSON array of them. */
+/** The values of a JSON array of such fragments, one of each type. */
+export function fromJsonArray(types: readonly DataType[], array: string): Value[] {
+  return jsonFragments(array).map((fragment, i) => fromJson(types[i]!, fragment));
+}
+
+/** The fragments themselves. */
 export function jsonFragments(array: string): string[] {
   const fragments: string[] = [];
   for (let at = 1; at < array.length - 1; ) {

@@ -10,11 +10,10 @@
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {paramTypes} from '../expr/coerce.ts';
 import type {Env} from '../expr/expr.ts';
-import type {Value} from '../model/datatype.ts';
 import type {Schema} from '../model/schema.ts';
-import {fromJson, jsonFragments} from '../model/values.ts';
+import {fromJsonArray} from '../model/values.ts';
 import type {Expr, Query} from '../parser/ast.ts';
-import {isLargeScan, type RunOptions, runSelect, type SelectResult} from '../query/direct.ts';
+import {isLargeScan, type RunOptions, runSelect} from '../query/direct.ts';
 import {planSelect, type SelectPlan} from '../query/plan.ts';
 import {type DirectSelect, widerThanDirect} from '../query/wider.ts';
 import type {TableSnapshot} from '../table/table.ts';
@@ -156,11 +155,6 @@ async function answerOf(
   const bytes = result.rows.reduce((sum, row) => sum + row.length, 0);
   if (result.isTruncated || bytes > ANSWER_BYTES_MAX) return undefined;
   const {type} = plan.outputs[0]!;
-  const rows = valuesOf(result, plan);
+  const rows = result.rows.map(row => fromJsonArray([type], row));
   return part.kind === 'inQuery' ? listOf(part, type, rows, answers) : literalOf(part, type, rows[0]?.[0] ?? null);
-}
-
-/** The rows of a result as values. */
-export function valuesOf({rows}: SelectResult, {outputs}: Pick<SelectPlan, 'outputs'>): Value[][] {
-  return rows.map(row => jsonFragments(row).map((fragment, i) => fromJson(outputs[i]!.type, fragment)));
 }

@@ -15,7 +15,7 @@ import type {DataType, Value} from '../model/datatype.ts';
 import {type TableName, tableText} from '../model/names.ts';
 import type {Schema} from '../model/schema.ts';
 import {sameType, sqlName} from '../model/type-table.ts';
-import {fromJson, jsonFragments} from '../model/values.ts';
+import {fromJsonArray} from '../model/values.ts';
 import type {Query, TableRef} from '../parser/ast.ts';
 import {type AnalyticPlan, planAnalytic, runAnalytic} from '../query/analytic.ts';
 import type {TableOf} from '../query/bound.ts';
@@ -25,7 +25,7 @@ import {type DirectSelect, widerThanDirect} from '../query/wider.ts';
 import {JOBS} from '../system/jobs.ts';
 import type {TableSnapshot} from '../table/table.ts';
 import {resolveName, type StatementContext, type StatementResult} from './define.ts';
-import {type Folded, isFoldable, valuesOf, withFolded} from './folded.ts';
+import {type Folded, isFoldable, withFolded} from './folded.ts';
 import {givenSchema, givenSnapshot} from './given.ts';
 import {planOnce} from './plan-memo.ts';
 
@@ -212,7 +212,9 @@ async function readFew(
       const cast = isCast ? {...plan, outputs: unsettled.map((output, i) => castTo(output, types[i]!))} : plan;
       const options = {...optionsOf(context, schemas), defaultLimit: 0, maxLimit: 0};
       const result = await runSelect(cast, snapshot, env, options);
-      return result.isUnfinished === true ? undefined : {types, rows: valuesOf(result, cast)};
+      return result.isUnfinished === true
+        ? undefined
+        : {types, rows: result.rows.map(row => fromJsonArray(types, row))};
     },
   );
 }
@@ -232,7 +234,7 @@ async function readWide(
     {...optionsOf(context, []), defaultLimit: 0, maxLimit: 0},
   );
   const {types} = plan;
-  return {types, rows: rows.map(row => jsonFragments(row).map((fragment, i) => fromJson(types[i]!, fragment)))};
+  return {types, rows: rows.map(row => fromJsonArray(types, row))};
 }
 
 export function widePlan(tree: Query, context: StatementContext): AnalyticPlan {

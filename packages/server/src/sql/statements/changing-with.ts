@@ -8,11 +8,10 @@
  */
 import {DbError} from '@kalamdb/protocol/errors.ts';
 import {failAt, notSupportedAt} from '../../expr/coerce.ts';
-import type {DataType} from '../../model/datatype.ts';
 import {scopeId} from '../../model/names.ts';
 import {TABLE_KINDS} from '../../model/schema.ts';
 import {typeOfJson} from '../../model/type-table.ts';
-import {fromJson, jsonFragments} from '../../model/values.ts';
+import {fromJsonArray} from '../../model/values.ts';
 import type {ChangingWith, Delete, Insert, Query, Update, WithChange} from '../../parser/ast.ts';
 import {parseChangingWith} from '../../parser/changing-with.ts';
 import {defineStatement, resolveName, type StatementContext, type StatementResult} from '../define.ts';
@@ -116,10 +115,6 @@ function tableOf(
   }
   const types = columns.map(column => typeOfJson(column.data_type));
   const named = types.map((type, i) => ({name: (part.columns[i]?.name ?? columns[i]!.name).toLowerCase(), type}));
-  const values = rows.map(row => valuesOf(row, types));
+  const values = rows.map(row => fromJsonArray(types, row));
   return givenTable(name, index, named, values);
-}
-
-function valuesOf(row: string, types: readonly DataType[]) {
-  return jsonFragments(row).map((fragment, i) => fromJson(types[i]!, fragment));
 }
