@@ -45,7 +45,7 @@ test('statements from arguments, files and the standard input run, and the exit 
   assert.match(other.out, /\n 0\n/);
   const failed = await kalam(['-c', 'SELEC 1', '-c', 'SELECT 2']);
   assert.equal(failed.code, 1);
-  assert.match(failed.err, /^INVALID_SQL: .*'SELEC' at line 1, column 1/);
+  assert.match(failed.err, /^INVALID_SQL: .*'SELEC' \(did you mean SELECT\?\) at line 1, column 1/);
   assert.equal(failed.out, '', 'what came after the failure did not run');
 });
 
