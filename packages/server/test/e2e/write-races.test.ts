@@ -55,6 +55,8 @@ describe(`write races, seed ${SEED}`, () => {
       const total = 'SELECT (SELECT sum(v) FROM app.a) + (SELECT sum(v) FROM app.b)';
       while (!isOver) {
         assert.deepEqual((await database.sql(total)).rows, [[String(2 * ACCOUNTS * EACH)]]);
+        // It waits for nothing itself, so others would never get their turn.
+        await new Promise<void>(resolve => setImmediate(resolve));
       }
     };
     const flusher = async () => {
