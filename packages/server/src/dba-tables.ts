@@ -4,7 +4,7 @@
  *     dba.notifications   notices to people, which whoever tends the server writes
  *     dba.stats           every half a minute a row for each of METRICS, for charts; old ones are deleted
  *
- * Laws: both are ordinary SHARED tables, made and written by SQL as anybody's are, and nothing in the server reads them. One that was dropped is
+ * Laws: both are ordinary SHARED tables, made and written by SQL as anybody's are, and nothing in the server depends on them. One that was dropped is
  * made again at the next start; one of the same name with other columns is left alone. That samples cannot be written is told once, and stops nobody.
  */
 import {SERVER_SESSION} from './auth/sessions.ts';
@@ -34,7 +34,7 @@ const TABLES: Readonly<Record<string, string>> = {
   ) WITH (TYPE = 'SHARED', ACCESS_LEVEL = 'DBA', FLUSH_POLICY = 'rows:10000')`,
 };
 
-/** What is sampled, by the names of `system.stats`, with its unit. */
+/** What is sampled, with its unit: figures of `system.stats` by their names there, CPU since the last sample, and open files. */
 const METRICS: Readonly<Record<string, string | undefined>> = {
   active_connections: undefined,
   active_subscriptions: undefined,
