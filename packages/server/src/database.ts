@@ -91,6 +91,8 @@ export interface DatabaseOptions {
   readonly mirrorCheckMs?: number;
   /** Of rows and of manifests. A checkpoint comes only when the log is longer than what hot rows are held in. */
   readonly slabBytes?: number;
+  /** Fewer than usual in tests, so that scopes outgrow them. */
+  readonly smallScopeRows?: number;
   readonly defaultRows: number;
   readonly maxRows: number;
   readonly retentionHours: number;
@@ -214,8 +216,8 @@ function createState(options: DatabaseOptions): State {
   });
   const schemaOf = (incarnation: Incarnation, version: number) => catalog.version(incarnation, version);
   const cold = createCold({blobOf: id => storages.blob(id), schemaOf, inlineEncoding: options.inlineEncoding});
-  const slabBytes = options.slabBytes === undefined ? {} : {slabBytes: options.slabBytes};
-  return {hot: createHot(slabBytes), cold, manifests: new Manifests(slabBytes), catalog, storages, openStorage};
+  const hot = createHot(options);
+  return {hot, cold, manifests: new Manifests(options), catalog, storages, openStorage};
 }
 
 async function openCore(options: DatabaseOptions): Promise<Core> {

@@ -6,6 +6,7 @@ import {encodeRow, rowSeq, setRowSeq} from '../model/row-codec.ts';
 import {testColumn, testSchema} from '../model/test-schema.ts';
 import type {Hot, HotSnapshot, KeyedRow, KeyRange} from './hot.ts';
 import {createHot} from './hot-store.ts';
+import {SLOT_BYTES} from './scope-table.ts';
 import {Sweeper} from './sweeper.ts';
 
 const SCHEMA = testSchema([testColumn(1, 'id', {name: 'text'}), testColumn(2, 'body', {name: 'text'})]);
@@ -29,7 +30,7 @@ class Twin {
   nowMs = 1000;
 
   constructor(slabBytes: number, sweepEntries?: number) {
-    this.hot = createHot({slabBytes, ...(sweepEntries === undefined ? {} : {sweepEntries})});
+    this.hot = createHot({slabBytes, sweepEntries});
   }
 
   /** A flush begins. */
@@ -145,31 +146,51 @@ function checkStats(twin: Twin, scope: ScopeKey, expected: [string, string][]): 
   assert.ok(stats.oldestMs <= stats.lastWriteMs && stats.oldestMs >= 1000);
 }
 
-function randomKey(pick: (limit: number) => number): Uint8Array {
+function randomKey(pick: (limit: number) => number, keys = 2000): Uint8Array {
   const kind = pick(20);
   if (kind === 0) return Buffer.alloc(60 + pick(3), pick(4));
-  return Buffer.from(String(pick(2000)).padStart(1 + pick(5), '0'));
+  return Buffer.from(String(pick(keys)).padStart(1 + pick(5), '0'));
 }
 
-for (const [seed, sweepEntries] of [
-  [1, undefined],
-  [20261124, 1],
-  [77, 600],
+// With few keys scopes are small and large by turns.
+for (const [seed, sweepEntries, keys] of [
+  [1, undefined, 2000],
+  [20261124, 1, 2000],
+  [77, 600, 2000],
+  [78, 1, 1],
+  [79, 3, 2],
+  [80, 600, 4],
 ] as const) {
   test(`hot equals a sorted map under any history, and snapshots never change (seed ${seed})`, () => {
     const pick = random(seed);
     const twin = new Twin(16 * 1024, sweepEntries);
-    const scopes: ScopeKey[] = [64, 65].flatMap(one => OWNERS.map(owner => ({incarnation: one as Incarnation, owner})));
+    const putShare = keys < 100 ? 500 : 900;
+    const lives = [64, 65] as Incarnation[];
+    let nextLife = 66;
+    let scopes: ScopeKey[] = [];
+    const renew = () => {
+      scopes = lives.flatMap(incarnation => OWNERS.map(owner => ({incarnation, owner})));
+    };
+    renew();
     const held: {snapshot: HotSnapshot; expected: [string, string][]}[] = [];
     for (let step = 0; step < 12_000; step++) {
       const scope = scopes[pick(3) === 0 ? pick(scopes.length) : 0]!;
       twin.nowMs += pick(3);
       const action = pick(1000);
-      if (action < 900) twin.put(scope, randomKey(pick), 'b'.repeat(pick(20) === 0 ? pick(9000) : pick(60)));
-      else if (action < 970) twin.remove(scope, randomKey(pick));
+      if (action < putShare) twin.put(scope, randomKey(pick, keys), 'b'.repeat(pick(20) === 0 ? pick(9000) : pick(60)));
+      else if (action < 970) twin.remove(scope, randomKey(pick, keys));
       else if (action < 973) twin.retire(scope, twin.seq - BigInt(pick(500)));
-      else if (action < 974 && pick(3) === 0) twin.drop(64 + pick(2));
-      else if (action < 976) twin.trim(scope, randomKey(pick), pick(2) === 0 ? 1900 + pick(2000) : 100 + pick(2000));
+      else if (action < 974 && pick(3) === 0) {
+        const table = pick(2);
+        twin.drop(lives[table]!);
+        lives[table] = nextLife++ as Incarnation;
+        renew();
+      } else if (action < 976)
+        twin.trim(
+          scope,
+          randomKey(pick, keys),
+          ((keys * (pick(2) === 0 ? 1900 + pick(2000) : 100 + pick(2000))) / 2000) | 0,
+        );
       else if (action < 979) held.push({snapshot: twin.hot.snapshot(scope), expected: twin.rows(scope)});
       else if (action < 983) held.push({expected: twin.rows(scope), snapshot: twin.capture(scope)});
       else if (action < 986) twin.publish(scope);
@@ -246,11 +267,12 @@ test('a captured image stays what it was, and holds every scope', () => {
 });
 
 test('an empty store gives its memory back: scopes, indexes and all slabs but the one that is written', () => {
+  const blockBytes = 64 * SLOT_BYTES;
   const twin = new Twin(64 * 1024);
   for (let i = 0; i < 20_000; i++) twin.put({...SCOPE, owner: `u${i % 50}` as UserId}, Buffer.from(`k${i}`), 'body');
   assert.ok(twin.hot.bytes() > 1_000_000);
   for (let i = 0; i < 50; i++) twin.retire({...SCOPE, owner: `u${i}` as UserId}, twin.seq);
-  assert.equal(twin.hot.bytes(), 64 * 1024);
+  assert.equal(twin.hot.bytes(), 64 * 1024 + blockBytes);
   assert.deepEqual([...twin.hot.scopes(SCOPE.incarnation)], []);
 });
 

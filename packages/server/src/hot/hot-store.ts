@@ -1,155 +1,125 @@
 /**
- * Hot store: the hot tier of `hot.ts`, made of slabs and one key index per scope.
+ * Hot store: the hot tier of `hot.ts`, made of slabs, an index and a table of scopes.
  *
- *     incarnation → owner → scope rows ─ key index ─ addresses → slabs
+ *     incarnation → owner → slot ─ addresses → slabs
  *
- * Each entry in a slab names the slot of its scope, so that a slab can be emptied by walking it: an entry is live exactly if the index of
- * its scope still holds its address. When rows were applied is kept as one list of (seq, clock) marks for all scopes.
+ * Each entry in a slab names the slot of its scope, so that a slab can be emptied by walking it: an entry is live exactly if its scope still holds
+ * its address. When rows were applied is kept as one list of (seq, clock) marks for all scopes.
  *
- * What a flush or a drop takes away leaves the answers at once and its memory later: a scope none of whose rows are left, or a table, leaves the maps;
- * of a scope with later rows those up to `retiredThrough` are passed over by everybody until they are swept.
+ * What a flush or a drop takes away leaves the answers at once and its memory later: a scope none of whose rows are left, or a table, is found no more;
+ * of a large scope with later rows those up to `retiredThrough` are passed over by everybody until they are swept. The few of a small one go at once.
  */
-import type {Incarnation, Owner, ScopeKey, Seq} from '../model/names.ts';
+import type {Incarnation, ScopeKey, Seq} from '../model/names.ts';
 import type {RowBytes} from '../model/row.ts';
 import {rowSeq} from '../model/row-codec.ts';
 import {AppliedTimes} from './applied-times.ts';
 import type {Hot, HotScopeStats, HotSnapshot, KeyedRow, KeyRange} from './hot.ts';
 import {FrozenScope} from './hot-snapshot.ts';
-import {CHUNK_ENTRIES_MAX, KeyIndex, seek} from './key-index.ts';
+import {CHUNK_ENTRIES_MAX} from './key-index.ts';
+import {NO_SLOT, ScopeIndex} from './scope-index.ts';
+import {type LargeScope, ScopeTable, SLOT_BYTES, SMALL_ENTRIES_MAX, UNKNOWN_SEQ} from './scope-table.ts';
 import {entryBytes, entryKey, entryRow, SLAB_BYTES, Slabs, slabEntries} from './slab.ts';
 
-/** Objects and map entries of one scope, beside its address arrays. */
-const SCOPE_BYTES = 600;
+/** Of a scope in the index, with its owner's name. */
+const NAME_BYTES = 80;
 /** Entries freed in one turn; a chunk of an index is swept whole. */
 const SWEEP_ENTRIES = 16 * CHUNK_ENTRIES_MAX;
 /** Freeing a scope costs as much as so many entries. */
 const SCOPE_ENTRIES = 8;
 
+/** Of one table life. */
 interface TableRows {
-  readonly owners: Map<Owner, ScopeRows>;
   rowCount: number;
   bytes: number;
   lastWriteMs: number;
-  isDropped: boolean;
 }
 
-interface ScopeRows {
-  readonly scope: ScopeKey;
-  readonly table: TableRows;
-  readonly slot: number;
-  readonly index: KeyIndex;
-  rowCount: number;
-  bytes: number;
-  /** Undefined when the row that had the lowest seq went away: it is looked for again when asked. */
-  minSeq: Seq | undefined;
-  lastWriteMs: number;
-  /** The boundary of the newest flush, and what came after it. */
-  captured: {readonly through: Seq; rowCount: number; bytes: number} | undefined;
-  /** Entries up to this seq are no rows any more; undefined when all are swept. */
-  retiredThrough: Seq | undefined;
-  sweptChunks: number;
+export interface HotOptions {
+  readonly slabBytes?: number | undefined;
+  readonly sweepEntries?: number | undefined;
+  /** A scope with more rows has a key index of its own. */
+  readonly smallScopeRows?: number | undefined;
 }
 
-export function createHot({
-  slabBytes = SLAB_BYTES,
-  sweepEntries = SWEEP_ENTRIES,
-}: {
-  slabBytes?: number;
-  sweepEntries?: number;
-} = {}): Hot {
-  return new HotStore(slabBytes, sweepEntries);
+export function createHot(options: HotOptions = {}): Hot {
+  return new HotStore(options);
 }
 
 class HotStore implements Hot {
   readonly #slabs: Slabs;
   readonly #sweepEntries: number;
+  readonly #index = new ScopeIndex();
+  readonly #scopes: ScopeTable;
   readonly #tables = new Map<Incarnation, TableRows>();
-  /** By slot; a free slot is undefined and listed in `#freeSlots`. */
-  readonly #slots: (ScopeRows | undefined)[] = [];
-  readonly #freeSlots: number[] = [];
   readonly #applied = new AppliedTimes();
   /** What is to be swept: tables, scopes that nobody finds any more, and scopes with rows. */
-  readonly #droppedTables: Iterator<ScopeRows>[] = [];
-  readonly #goneScopes: ScopeRows[] = [];
-  readonly #thinnedScopes = new Set<ScopeRows>();
+  readonly #droppedTables: Iterator<number, undefined>[] = [];
+  readonly #goneSlots: number[] = [];
+  readonly #thinnedScopes = new Set<LargeScope>();
   #rowCount = 0;
-  #indexBytes = 0;
-  /** What was looked for last: rows come in runs of one scope, and texts of owners out of a log are hashed anew each time. */
+  /** What was looked for last: rows come in runs of one scope. */
   #lastScope: ScopeKey | undefined;
-  #lastRows: ScopeRows | undefined;
+  #lastSlot = NO_SLOT;
 
-  constructor(slabBytes: number, sweepEntries: number) {
+  constructor({slabBytes = SLAB_BYTES, sweepEntries = SWEEP_ENTRIES, smallScopeRows = SMALL_ENTRIES_MAX}: HotOptions) {
     this.#slabs = new Slabs(slabBytes);
     this.#sweepEntries = sweepEntries;
+    this.#scopes = new ScopeTable(smallScopeRows);
   }
 
   put({scope, key, row}: KeyedRow, nowMs: number): void {
-    const rows = this.#find(scope) ?? this.#addScope(scope);
-    const {index} = rows;
+    const scopes = this.#scopes;
+    const found = this.#find(scope);
+    const slot = found === NO_SLOT ? this.#addScope(scope) : found;
+    const table = this.#tables.get(scope.incarnation)!;
     const seq = rowSeq(row);
-    const position = seek(index.chunks, this.#slabs.list, key);
-    const address = this.#slabs.append(rows.slot, key, row);
+    const position = scopes.seekFromEnd(slot, this.#slabs.list, key);
+    const address = this.#slabs.append(slot, key, row);
     if (position >= 0) {
-      this.#forget(rows, index.address(position));
-      index.replace(position, address);
+      this.#forget(slot, table, scopes.address(slot, position));
+      scopes.replace(slot, position, address);
     } else {
-      const before = index.bytes;
-      index.insert(~position, address);
-      this.#indexBytes += index.bytes - before;
+      scopes.insert(slot, ~position, address);
     }
-    this.#count(rows, seq, entryBytes(this.#slabs.list, address));
-    if (rows.rowCount === 1 || (rows.minSeq !== undefined && seq < rows.minSeq)) rows.minSeq = seq;
-    rows.lastWriteMs = nowMs;
-    rows.table.lastWriteMs = nowMs;
+    this.#count(slot, table, seq, entryBytes(this.#slabs.list, address));
+    scopes.noteWrite(slot, seq, nowMs);
+    table.lastWriteMs = nowMs;
     this.#applied.note(seq, nowMs);
   }
 
   get(scope: ScopeKey, key: Uint8Array): RowBytes | undefined {
-    const rows = this.#find(scope);
-    if (rows === undefined) return undefined;
-    const position = seek(rows.index.chunks, this.#slabs.list, key);
+    const slot = this.#find(scope);
+    if (slot === NO_SLOT) return undefined;
+    const position = this.#scopes.seek(slot, this.#slabs.list, key);
     if (position < 0) return undefined;
-    const row = entryRow(this.#slabs.list, rows.index.address(position));
-    return isRetired(rows, row) ? undefined : row;
+    const row = entryRow(this.#slabs.list, this.#scopes.address(slot, position));
+    return isRetired(this.#scopes.large(slot), row) ? undefined : row;
   }
 
   snapshot(scope: ScopeKey): HotSnapshot {
-    const rows = this.#find(scope);
-    return rows === undefined ? EMPTY : this.#freeze(rows);
+    const slot = this.#find(scope);
+    return slot === NO_SLOT ? EMPTY : this.#freeze(slot);
   }
 
   capture(scope: ScopeKey, boundary: Seq): HotSnapshot {
-    const rows = this.#find(scope);
-    if (rows === undefined) return EMPTY;
-    rows.captured = {through: boundary, rowCount: 0, bytes: 0};
-    return this.#freeze(rows);
+    const slot = this.#find(scope);
+    if (slot === NO_SLOT) return EMPTY;
+    const large = this.#scopes.large(slot);
+    if (large !== undefined) large.captured = {through: boundary, rowCount: 0, bytes: 0};
+    return this.#freeze(slot);
   }
 
   retire(scope: ScopeKey, boundary: Seq): void {
-    const rows = this.#find(scope);
-    if (rows === undefined || (rows.retiredThrough !== undefined && boundary <= rows.retiredThrough)) return;
-    const left = rows.captured?.through === boundary ? rows.captured : this.#countAfter(rows, boundary);
-    rows.table.rowCount += left.rowCount - rows.rowCount;
-    rows.table.bytes += left.bytes - rows.bytes;
-    this.#rowCount += left.rowCount - rows.rowCount;
-    rows.rowCount = left.rowCount;
-    rows.bytes = left.bytes;
-    rows.captured = undefined;
-    rows.minSeq = undefined;
-    if (rows.rowCount === 0) {
-      this.#thinnedScopes.delete(rows);
-      this.#forgetScope(rows);
-      this.#goneScopes.push(rows);
-    } else {
-      rows.retiredThrough = boundary;
-      rows.sweptChunks = 0;
-      this.#thinnedScopes.add(rows);
-    }
+    const slot = this.#find(scope);
+    if (slot === NO_SLOT) return;
+    const large = this.#scopes.large(slot);
+    if (large === undefined) this.#retireSmall(slot, boundary);
+    else this.#retireLarge(large, boundary);
     this.sweep();
   }
 
   get isSweepDue(): boolean {
-    return this.#droppedTables.length + this.#goneScopes.length + this.#thinnedScopes.size > 0;
+    return this.#droppedTables.length + this.#goneSlots.length + this.#thinnedScopes.size > 0;
   }
 
   sweep(): boolean {
@@ -164,38 +134,31 @@ class HotStore implements Hot {
   }
 
   remove(scope: ScopeKey, key: Uint8Array): void {
-    const rows = this.#findSwept(scope);
-    if (rows === undefined) return;
-    const {index} = rows;
-    const position = seek(index.chunks, this.#slabs.list, key);
-    if (position < 0) return;
-    this.#forget(rows, index.address(position));
-    const before = index.bytes;
-    index.remove(position);
-    this.#indexBytes += index.bytes - before;
-    if (rows.rowCount === 0) this.#removeScope(rows);
+    const slot = this.#findSwept(scope);
+    if (slot === NO_SLOT) return;
+    const position = this.#scopes.seek(slot, this.#slabs.list, key);
+    if (position >= 0) this.#remove(slot, position);
   }
 
   trim(scope: ScopeKey, {through, rowsMax}: {through: Uint8Array; rowsMax: number}): number {
-    const rows = this.#findSwept(scope);
-    if (rows === undefined) return 0;
-    const {index} = rows;
-    const found = seek(index.chunks, this.#slabs.list, through);
-    const countThrough = found >= 0 ? index.rank(found) + 1 : index.rank(~found);
-    const count = Math.max(countThrough, rows.rowCount - rowsMax);
+    const slot = this.#findSwept(scope);
+    if (slot === NO_SLOT) return 0;
+    const scopes = this.#scopes;
+    const found = scopes.seek(slot, this.#slabs.list, through);
+    const countThrough = found >= 0 ? scopes.rank(slot, found) + 1 : scopes.rank(slot, ~found);
+    const count = Math.max(countThrough, scopes.rowCount(slot) - rowsMax);
     if (count <= 0) return 0;
-    const before = index.bytes;
-    index.removeFirst(count, address => this.#forget(rows, address));
-    this.#indexBytes += index.bytes - before;
-    if (rows.rowCount === 0) this.#removeScope(rows);
+    const table = this.#tableOf(slot);
+    scopes.removeFirst(slot, count, address => this.#forget(slot, table, address));
+    if (scopes.rowCount(slot) === 0) this.#removeScope(slot);
     return count;
   }
 
   has(scope: ScopeKey, range: KeyRange): boolean {
-    const rows = this.#find(scope);
-    if (rows === undefined) return false;
+    const slot = this.#find(scope);
+    if (slot === NO_SLOT) return false;
     let isFound = false;
-    this.#freeze(rows).scan(range, false, _row => {
+    this.#freeze(slot).scan(range, false, _row => {
       isFound = true;
       return false;
     });
@@ -206,19 +169,18 @@ class HotStore implements Hot {
     const table = this.#tables.get(incarnation);
     if (table === undefined) return;
     this.#tables.delete(incarnation);
-    table.isDropped = true;
     this.#lastScope = undefined;
     this.#rowCount -= table.rowCount;
-    this.#droppedTables.push(table.owners.values());
+    this.#droppedTables.push(this.#index.drop(incarnation));
     this.sweep();
   }
 
   *scopes(incarnation: Incarnation): IterableIterator<HotScopeStats> {
-    for (const rows of this.#tables.get(incarnation)?.owners.values() ?? []) yield this.#stats(rows);
+    for (const slot of this.#index.of(incarnation)) yield this.#stats(slot);
   }
 
   *scopeKeys(incarnation: Incarnation): IterableIterator<ScopeKey> {
-    for (const rows of this.#tables.get(incarnation)?.owners.values() ?? []) yield rows.scope;
+    for (const slot of this.#index.of(incarnation)) yield this.#index.scope(slot);
   }
 
   tableBytes(incarnation: Incarnation): number {
@@ -234,20 +196,20 @@ class HotStore implements Hot {
   }
 
   scopeStats(scope: ScopeKey): HotScopeStats | undefined {
-    const rows = this.#find(scope);
-    return rows === undefined ? undefined : this.#stats(rows);
+    const slot = this.#find(scope);
+    return slot === NO_SLOT ? undefined : this.#stats(slot);
   }
 
   bytes(): number {
-    return this.#slabs.bytes + this.#scopeBytes();
+    return this.#slabs.bytes + this.#scopes.blockBytes + this.#besideBytes();
   }
 
   evacuatedBytes(): number {
-    return this.#slabs.evacuatedBytes + this.#scopeBytes();
+    return this.#slabs.evacuatedBytes + this.#index.size * SLOT_BYTES + this.#besideBytes();
   }
 
-  #scopeBytes(): number {
-    return this.#indexBytes + (this.#slots.length - this.#freeSlots.length) * SCOPE_BYTES;
+  #besideBytes(): number {
+    return this.#index.size * NAME_BYTES + this.#scopes.largeBytes;
   }
 
   liveBytes(): number {
@@ -259,15 +221,15 @@ class HotStore implements Hot {
   }
 
   captureAll(isTaken: (incarnation: Incarnation) => boolean): Iterable<KeyedRow> {
-    const captured: {scope: ScopeKey; snapshot: HotSnapshot}[] = [];
-    for (const rows of this.#slots) {
-      if (rows !== undefined && !rows.table.isDropped && isTaken(rows.scope.incarnation))
-        captured.push({scope: rows.scope, snapshot: this.#freeze(rows)});
-    }
+    const named = this.#index.image(isTaken);
+    const image = this.#scopes.image();
+    const {list} = this.#slabs;
     return {
       *[Symbol.iterator]() {
-        for (const {scope, snapshot} of captured) {
-          for (const {key, row} of snapshot.rows()) yield {scope, key, row};
+        for (const {slot, scope} of named) {
+          const {chunks, retiredThrough} = image.scope(slot);
+          const rows = new FrozenScope(chunks, list, {rowCount: 0, bytes: 0, retiredThrough}).rows();
+          for (const {key, row} of rows) yield {scope, key, row};
         }
       },
     };
@@ -278,144 +240,168 @@ class HotStore implements Hot {
     if (this.sweep()) return true;
     const number = this.#slabs.mostlyDead();
     if (number === undefined) return false;
+    const scopes = this.#scopes;
     // The list is held while walking: the slab leaves the present one when its last live entry has moved.
     const {list} = this.#slabs;
     for (const {address, scopeSlot} of slabEntries(list, number)) {
-      const rows = this.#slots[scopeSlot];
-      if (rows === undefined) continue;
       const key = entryKey(list, address);
-      const position = seek(rows.index.chunks, this.#slabs.list, key);
-      if (position < 0 || rows.index.address(position) !== address) continue;
+      const position = scopes.seek(scopeSlot, this.#slabs.list, key);
+      if (position < 0 || scopes.address(scopeSlot, position) !== address) continue;
       const moved = this.#slabs.append(scopeSlot, key, entryRow(list, address));
-      rows.index.replace(position, moved);
+      scopes.replace(scopeSlot, position, moved);
       this.#slabs.release(address);
     }
     return true;
   }
 
-  #find(scope: ScopeKey): ScopeRows | undefined {
-    if (scope === this.#lastScope) return this.#lastRows;
-    const rows = this.#tables.get(scope.incarnation)?.owners.get(scope.owner);
+  #find(scope: ScopeKey): number {
+    if (scope === this.#lastScope) return this.#lastSlot;
+    const slot = this.#index.find(scope);
     this.#lastScope = scope;
-    this.#lastRows = rows;
-    return rows;
+    this.#lastSlot = slot;
+    return slot;
   }
 
   /** For those who change the index other than by a put, which a sweep half done could not follow. */
-  #findSwept(scope: ScopeKey): ScopeRows | undefined {
-    const rows = this.#find(scope);
-    if (rows?.retiredThrough !== undefined) this.#thin(rows, Number.POSITIVE_INFINITY);
-    return rows;
+  #findSwept(scope: ScopeKey): number {
+    const slot = this.#find(scope);
+    const large = slot === NO_SLOT ? undefined : this.#scopes.large(slot);
+    if (large?.retiredThrough !== undefined) this.#thin(large, Number.POSITIVE_INFINITY);
+    return slot;
   }
 
-  #addScope({incarnation, owner}: ScopeKey): ScopeRows {
-    const slot = this.#freeSlots.pop() ?? this.#slots.length;
-    let table = this.#tables.get(incarnation);
-    if (table === undefined) {
-      table = {owners: new Map(), rowCount: 0, bytes: 0, lastWriteMs: 0, isDropped: false};
-      this.#tables.set(incarnation, table);
+  #tableOf(slot: number): TableRows {
+    return this.#tables.get(this.#index.incarnation(slot))!;
+  }
+
+  #addScope(scope: ScopeKey): number {
+    const {incarnation} = scope;
+    if (!this.#tables.has(incarnation)) this.#tables.set(incarnation, {rowCount: 0, bytes: 0, lastWriteMs: 0});
+    const slot = this.#index.add(scope);
+    this.#scopes.add(slot);
+    this.#lastScope = undefined;
+    return slot;
+  }
+
+  #remove(slot: number, position: number): void {
+    this.#forget(slot, this.#tableOf(slot), this.#scopes.address(slot, position));
+    this.#scopes.remove(slot, position);
+    if (this.#scopes.rowCount(slot) === 0) this.#removeScope(slot);
+  }
+
+  /** It has no entries. */
+  #removeScope(slot: number): void {
+    this.#forgetScope(slot);
+    this.#freeSlot(slot);
+  }
+
+  /** Nobody finds the scope any more. Its slot is taken until its entries are freed. */
+  #forgetScope(slot: number): void {
+    const incarnation = this.#index.incarnation(slot);
+    this.#lastScope = undefined;
+    if (this.#index.hide(slot)) this.#tables.delete(incarnation);
+  }
+
+  #freeSlot(slot: number): void {
+    this.#scopes.free(slot);
+    this.#index.free(slot);
+  }
+
+  /** So few are freed at once. */
+  #retireSmall(slot: number, boundary: Seq): void {
+    const {list} = this.#slabs;
+    for (const {addresses, count} of this.#scopes.chunks(slot)) {
+      for (let i = count - 1; i >= 0; i--) {
+        if (rowSeq(entryRow(list, addresses[i]!)) <= boundary) this.#remove(slot, i);
+      }
     }
-    const rows: ScopeRows = {
-      scope: {incarnation, owner},
-      table,
-      slot,
-      index: new KeyIndex(),
-      rowCount: 0,
-      bytes: 0,
-      minSeq: undefined,
-      lastWriteMs: 0,
-      captured: undefined,
-      retiredThrough: undefined,
-      sweptChunks: 0,
-    };
-    this.#slots[slot] = rows;
-    table.owners.set(owner, rows);
-    this.#lastScope = undefined;
-    return rows;
   }
 
-  #removeScope(rows: ScopeRows): void {
-    this.#forgetScope(rows);
-    this.#indexBytes -= rows.index.bytes;
-    this.#freeSlots.push(rows.slot);
+  #retireLarge(large: LargeScope, boundary: Seq): void {
+    if (large.retiredThrough !== undefined && boundary <= large.retiredThrough) return;
+    const {slot} = large;
+    const table = this.#tableOf(slot);
+    const left = large.captured?.through === boundary ? large.captured : this.#countAfter(slot, boundary);
+    const rowCount = left.rowCount - this.#scopes.rowCount(slot);
+    table.rowCount += rowCount;
+    table.bytes += left.bytes - this.#scopes.bytes(slot);
+    this.#rowCount += rowCount;
+    this.#scopes.setCounts(slot, left);
+    this.#scopes.setMinSeq(slot, UNKNOWN_SEQ);
+    large.captured = undefined;
+    if (left.rowCount === 0) {
+      this.#thinnedScopes.delete(large);
+      this.#forgetScope(slot);
+      this.#goneSlots.push(slot);
+    } else {
+      large.retiredThrough = boundary;
+      large.sweptChunks = 0;
+      this.#thinnedScopes.add(large);
+    }
   }
 
-  /** Nobody finds the scope any more. Its slot is taken until no slab names it. */
-  #forgetScope(rows: ScopeRows): void {
-    const {incarnation, owner} = rows.scope;
-    this.#slots[rows.slot] = undefined;
-    this.#lastScope = undefined;
-    rows.table.owners.delete(owner);
-    if (rows.table.owners.size === 0) this.#tables.delete(incarnation);
-  }
-
-  #nextGone(): ScopeRows | undefined {
-    while (this.#goneScopes.length === 0 && this.#droppedTables.length > 0) {
-      const next = this.#droppedTables[0]!.next();
-      if (next.done) {
+  #nextGone(): number | undefined {
+    while (this.#goneSlots.length === 0 && this.#droppedTables.length > 0) {
+      const {value: slot} = this.#droppedTables[0]!.next();
+      if (slot === undefined) {
         this.#droppedTables.shift();
         continue;
       }
-      this.#slots[next.value.slot] = undefined;
-      this.#thinnedScopes.delete(next.value);
-      this.#goneScopes.push(next.value);
+      const large = this.#scopes.large(slot);
+      if (large !== undefined) this.#thinnedScopes.delete(large);
+      this.#goneSlots.push(slot);
     }
-    return this.#goneScopes.at(-1);
+    return this.#goneSlots.at(-1);
   }
 
   /** Frees entries of the last of the gone scopes, at most so many. Returns what that cost. */
-  #free({index, slot}: ScopeRows, entriesMax: number): number {
-    const before = index.bytes;
+  #free(slot: number, entriesMax: number): number {
     let count = 0;
-    index.removeFirst(entriesMax, address => {
+    const isLeft = this.#scopes.removeFirst(slot, entriesMax, address => {
       this.#slabs.release(address);
       count++;
     });
-    this.#indexBytes += index.bytes - before;
-    if (index.chunks.length > 0) return count;
-    this.#goneScopes.pop();
-    this.#freeSlots.push(slot);
+    if (isLeft) return count;
+    this.#goneSlots.pop();
+    this.#freeSlot(slot);
     return count + SCOPE_ENTRIES;
   }
 
   /** Takes retired entries out of the index, a few chunks further. Chunks that puts add meanwhile are looked at twice, never passed over. */
-  #thin(rows: ScopeRows, entriesMax: number): number {
-    const {index} = rows;
-    const before = index.bytes;
+  #thin(large: LargeScope, entriesMax: number): number {
     let count = 0;
-    const chunks = {from: rows.sweptChunks, count: Math.max(1, Math.floor(entriesMax / CHUNK_ENTRIES_MAX))};
-    rows.sweptChunks += index.filter(chunks, address => {
+    const chunks = {from: large.sweptChunks, count: Math.max(1, Math.floor(entriesMax / CHUNK_ENTRIES_MAX))};
+    const isKept = (address: number) => {
       count++;
-      const isKept = !isRetired(rows, entryRow(this.#slabs.list, address));
-      if (!isKept) this.#slabs.release(address);
-      return isKept;
-    });
-    this.#indexBytes += index.bytes - before;
-    if (rows.sweptChunks >= index.chunks.length) {
-      rows.retiredThrough = undefined;
-      this.#thinnedScopes.delete(rows);
+      if (!isRetired(large, entryRow(this.#slabs.list, address))) return true;
+      this.#slabs.release(address);
+      return false;
+    };
+    large.sweptChunks += this.#scopes.filter(large, chunks, isKept);
+    if (large.sweptChunks >= large.index.chunks.length) {
+      large.retiredThrough = undefined;
+      this.#thinnedScopes.delete(large);
     }
     return count;
   }
 
   /** One row more of so many bytes, or one less if they are negative. */
-  #count(rows: ScopeRows, seq: Seq, bytes: number): void {
+  #count(slot: number, table: TableRows, seq: Seq, bytes: number): void {
     const change = Math.sign(bytes);
-    rows.bytes += bytes;
-    rows.table.bytes += bytes;
-    rows.rowCount += change;
-    rows.table.rowCount += change;
+    this.#scopes.count(slot, change, bytes);
+    table.bytes += bytes;
+    table.rowCount += change;
     this.#rowCount += change;
-    const {captured} = rows;
+    const captured = this.#scopes.large(slot)?.captured;
     if (captured === undefined || seq <= captured.through) return;
     captured.rowCount += change;
     captured.bytes += bytes;
   }
 
-  #countAfter({index}: ScopeRows, boundary: Seq): {rowCount: number; bytes: number} {
+  #countAfter(slot: number, boundary: Seq): {rowCount: number; bytes: number} {
     const {list} = this.#slabs;
     const found = {rowCount: 0, bytes: 0};
-    for (const {addresses, count} of index.chunks) {
+    for (const {addresses, count} of this.#scopes.chunks(slot)) {
       for (let i = 0; i < count; i++) {
         if (rowSeq(entryRow(list, addresses[i]!)) <= boundary) continue;
         found.rowCount++;
@@ -426,42 +412,56 @@ class HotStore implements Hot {
   }
 
   /** The version at the address is no longer the newest one of its key. The caller takes it out of the index. */
-  #forget(rows: ScopeRows, address: number): void {
+  #forget(slot: number, table: TableRows, address: number): void {
     const {list} = this.#slabs;
     const row = entryRow(list, address);
-    if (!isRetired(rows, row)) {
+    if (!isRetired(this.#scopes.large(slot), row)) {
       const seq = rowSeq(row);
-      if (seq === rows.minSeq) rows.minSeq = undefined;
-      this.#count(rows, seq, -entryBytes(list, address));
+      if (seq === this.#scopes.minSeq(slot)) this.#scopes.setMinSeq(slot, UNKNOWN_SEQ);
+      this.#count(slot, table, seq, -entryBytes(list, address));
     }
     this.#slabs.release(address);
   }
 
-  #freeze(rows: ScopeRows): HotSnapshot {
-    return new FrozenScope(rows.index.freeze(), this.#slabs.list, rows);
+  #freeze(slot: number): HotSnapshot {
+    const scopes = this.#scopes;
+    return new FrozenScope(scopes.freeze(slot), this.#slabs.list, {
+      rowCount: scopes.rowCount(slot),
+      bytes: scopes.bytes(slot),
+      retiredThrough: scopes.large(slot)?.retiredThrough,
+    });
   }
 
-  #stats(rows: ScopeRows): HotScopeStats {
-    rows.minSeq ??= this.#lowestSeq(rows);
-    const {scope, rowCount, bytes, minSeq, lastWriteMs} = rows;
-    return {scope, rowCount, bytes, minSeq, oldestMs: this.#applied.at(minSeq), lastWriteMs};
+  #stats(slot: number): HotScopeStats {
+    const scopes = this.#scopes;
+    if (scopes.minSeq(slot) === UNKNOWN_SEQ) scopes.setMinSeq(slot, this.#lowestSeq(slot));
+    const minSeq = scopes.minSeq(slot);
+    return {
+      scope: this.#index.scope(slot),
+      rowCount: scopes.rowCount(slot),
+      bytes: scopes.bytes(slot),
+      minSeq,
+      oldestMs: this.#applied.at(minSeq),
+      lastWriteMs: scopes.lastWriteMs(slot),
+    };
   }
 
-  #lowestSeq({index, retiredThrough = 0n}: ScopeRows): Seq {
+  #lowestSeq(slot: number): Seq {
     const {list} = this.#slabs;
+    const retiredThrough = this.#scopes.large(slot)?.retiredThrough ?? 0n;
     let lowest: Seq | undefined;
-    for (const {addresses, count} of index.chunks) {
+    for (const {addresses, count} of this.#scopes.chunks(slot)) {
       for (let i = 0; i < count; i++) {
         const seq = rowSeq(entryRow(list, addresses[i]!));
         if (seq > retiredThrough && (lowest === undefined || seq < lowest)) lowest = seq;
       }
     }
-    return lowest ?? 0n;
+    return lowest ?? UNKNOWN_SEQ;
   }
 }
 
-function isRetired({retiredThrough}: ScopeRows, row: RowBytes): boolean {
-  return retiredThrough !== undefined && rowSeq(row) <= retiredThrough;
+function isRetired(large: LargeScope | undefined, row: RowBytes): boolean {
+  return large?.retiredThrough !== undefined && rowSeq(row) <= large.retiredThrough;
 }
 
 const EMPTY: HotSnapshot = new FrozenScope([], [], {rowCount: 0, bytes: 0, retiredThrough: undefined});

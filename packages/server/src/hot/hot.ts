@@ -2,10 +2,10 @@
  * Hot: the newest version of every key that is not (only) in a segment, in memory.
  *
  * Rows lie as bytes in slabs; each scope keeps the addresses of its rows in key order, in small sorted chunks that are copied
- * on write. A snapshot is the list of chunks at one moment: taking one is O(chunks), synchronous, and needs no unpinning, since a
- * slab lives while anybody still holds it.
+ * on write. A snapshot is the list of chunks at one moment: taking one is O(1), synchronous, and needs no unpinning, since a
+ * slab lives while anybody still holds it. A scope with few rows is no object at all, but a line of a table.
  *
- *     scope ─ chunk [a a a a] ─ chunk [a a a] …      a = address → slab bytes: scope index, key, row
+ *     scope ─ chunk [a a a a] ─ chunk [a a a] …      a = address → slab bytes: slot of the scope, key, row
  *
  * Laws: only durable rows are applied, in seq order, each batch in one synchronous turn; so what is here at any moment is exactly the
  * state at the watermark. A snapshot never changes. A key has at most one version here. A scope without rows costs nothing. However many rows a
@@ -74,7 +74,7 @@ export interface Hot {
   trim(scope: ScopeKey, bounds: {readonly through: Uint8Array; readonly rowsMax: number}): number;
   /** Is there a row in the range? */
   has(scope: ScopeKey, range: KeyRange): boolean;
-  /** Removes all scopes of one table life. */
+  /** Removes all scopes of one table life, which never comes again. */
   drop(incarnation: Incarnation): void;
   scopes(incarnation: Incarnation): IterableIterator<HotScopeStats>;
   /** The same without the counters. */
@@ -86,9 +86,12 @@ export interface Hot {
   /** When one of them was last written, clock ms; 0 if there is none. */
   tableLastWriteMs(incarnation: Incarnation): number;
   scopeStats(scope: ScopeKey): HotScopeStats | undefined;
-  /** Bytes of all slabs and indexes, free space in slabs included; what the memory budget looks at. */
+  /** Bytes of all slabs and indexes, free space in them included; what the memory budget looks at. */
   bytes(): number;
-  /** What `bytes` can be at most once slabs that are mostly dead are evacuated: a flush need not go on for what only waits for that. */
+  /**
+   * What `bytes` can be at most once slabs that are mostly dead are evacuated, and but for what few scopes keep of the table of scopes: a flush need not
+   * go on for what only waits for that.
+   */
   evacuatedBytes(): number;
   /** Bytes of the rows alone: about what a checkpoint of them takes. */
   liveBytes(): number;

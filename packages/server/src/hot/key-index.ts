@@ -1,25 +1,26 @@
 /**
- * Key index: the addresses of one scope's rows in key order.
+ * Key index: the addresses of the rows of one large scope, in key order.
  *
  * A list of chunks of at most 512 addresses. Keys are not copied: a comparison reads them from the slab. Freezing hands out the list as it
  * is and starts a new epoch; a chunk or a list of an older epoch is copied before its first change, so what was frozen never changes.
- * Laws: addresses are in strictly ascending key order over all chunks; no chunk is empty. A small scope has one small chunk.
+ * Laws: addresses are in strictly ascending key order over all chunks; no chunk is empty.
  */
 import {compareEntryKey, type SlabList} from './slab.ts';
 
 export const CHUNK_ENTRIES_MAX = 512;
 const FIRST_ENTRIES = 8;
+const ADDRESS_BYTES = 8;
 /** A position is chunk × 1024 + index in it. */
 const CHUNK_BITS = 10;
 const INDEX_MASK = (1 << CHUNK_BITS) - 1;
 
 export interface Chunk {
-  readonly addresses: Float64Array;
+  readonly addresses: readonly number[];
   readonly count: number;
 }
 
 interface OwnChunk {
-  addresses: Float64Array;
+  addresses: number[];
   count: number;
   epoch: number;
 }
@@ -57,10 +58,9 @@ export class KeyIndex {
   insert(position: number, address: number): void {
     if (this.#chunks.length === 0) {
       const first = newChunk(FIRST_ENTRIES, this.#epoch);
-      // A list that grows from nothing has room for many: more than all else of a small scope takes.
       this.#chunks = [first];
       this.#listEpoch = this.#epoch;
-      this.#bytes += first.addresses.byteLength;
+      this.#bytes += bytesOf(first);
     }
     let number = position >> CHUNK_BITS;
     let index = position & INDEX_MASK;
@@ -77,9 +77,9 @@ export class KeyIndex {
         }
       }
     }
-    chunk.addresses.copyWithin(index + 1, index, chunk.count);
-    chunk.addresses[index] = address;
-    chunk.count++;
+    const {addresses} = chunk;
+    for (let i = chunk.count++; i > index; i--) addresses[i] = addresses[i - 1]!;
+    addresses[index] = address;
   }
 
   remove(position: number): void {
@@ -88,11 +88,10 @@ export class KeyIndex {
     const chunk = this.#ownChunk(number);
     if (chunk.count === 1) {
       this.#ownList().splice(number, 1);
-      this.#bytes -= chunk.addresses.byteLength;
+      this.#bytes -= bytesOf(chunk);
       return;
     }
-    chunk.addresses.copyWithin(index, index + 1, chunk.count);
-    chunk.count--;
+    takeOut(chunk, index, 1);
   }
 
   /** How many addresses stand before the position. O(chunks). */
@@ -112,11 +111,10 @@ export class KeyIndex {
       left -= chunk.count;
       whole++;
     }
-    for (const chunk of this.#ownList().splice(0, whole)) this.#bytes -= chunk.addresses.byteLength;
+    for (const chunk of this.#ownList().splice(0, whole)) this.#bytes -= bytesOf(chunk);
     if (left === 0 || this.#chunks.length === 0) return;
     const first = this.#ownChunk(0);
-    first.addresses.copyWithin(0, left, first.count);
-    first.count -= left;
+    takeOut(first, 0, left);
   }
 
   /** Of so many chunks, keeps the addresses for which `isKept` says so, packed into full chunks. Returns how many chunks those are. */
@@ -124,7 +122,7 @@ export class KeyIndex {
     const kept: OwnChunk[] = [];
     let last = newChunk(CHUNK_ENTRIES_MAX, this.#epoch);
     for (const chunk of this.#chunks.slice(from, from + count)) {
-      this.#bytes -= chunk.addresses.byteLength;
+      this.#bytes -= bytesOf(chunk);
       for (let i = 0; i < chunk.count; i++) {
         const address = chunk.addresses[i]!;
         if (!isKept(address)) continue;
@@ -139,7 +137,7 @@ export class KeyIndex {
       last.addresses = last.addresses.slice(0, Math.max(FIRST_ENTRIES, last.count));
       kept.push(last);
     }
-    for (const chunk of kept) this.#bytes += chunk.addresses.byteLength;
+    for (const chunk of kept) this.#bytes += bytesOf(chunk);
     this.#ownList().splice(from, count, ...kept);
     return kept.length;
   }
@@ -147,24 +145,25 @@ export class KeyIndex {
   /** Moves the entries from `from` on into a chunk of their own behind this one. */
   #split(number: number, from: number): void {
     const chunk = this.#chunks[number]!;
-    const moved = chunk.addresses.subarray(from, chunk.count);
-    const right = newChunk(moved.length === 0 ? FIRST_ENTRIES * 4 : CHUNK_ENTRIES_MAX, this.#epoch);
-    right.addresses.set(moved);
-    right.count = moved.length;
+    const moved = chunk.count - from;
+    const right = newChunk(moved === 0 ? FIRST_ENTRIES * 4 : CHUNK_ENTRIES_MAX, this.#epoch);
+    for (let i = 0; i < moved; i++) right.addresses[i] = chunk.addresses[from + i]!;
+    right.count = moved;
     chunk.count = from;
     this.#insertChunk(number + 1, right);
   }
 
   #insertChunk(number: number, chunk: OwnChunk): void {
     this.#ownList().splice(number, 0, chunk);
-    this.#bytes += chunk.addresses.byteLength;
+    this.#bytes += bytesOf(chunk);
   }
 
   #resize(chunk: OwnChunk, entries: number): void {
-    const addresses = new Float64Array(Math.min(CHUNK_ENTRIES_MAX, entries));
-    addresses.set(chunk.addresses);
-    this.#bytes += addresses.byteLength - chunk.addresses.byteLength;
+    const addresses = doubles(Math.min(CHUNK_ENTRIES_MAX, entries));
+    for (let i = 0; i < chunk.count; i++) addresses[i] = chunk.addresses[i]!;
+    this.#bytes -= bytesOf(chunk);
     chunk.addresses = addresses;
+    this.#bytes += bytesOf(chunk);
   }
 
   #ownChunk(number: number): OwnChunk {
@@ -185,22 +184,43 @@ export class KeyIndex {
 }
 
 function newChunk(entries: number, epoch: number): OwnChunk {
-  return {addresses: new Float64Array(entries), count: 0, epoch};
+  return {addresses: doubles(entries), count: 0, epoch};
 }
 
-/**
- * Position of the key, or ~position of the first greater one (one past the last entry of a chunk, if it falls behind it).
- * O(log entries) comparisons; a key greater than all costs one.
- */
-export function seek(chunks: readonly Chunk[], slabs: SlabList, key: Uint8Array): number {
+/** An array whose elements the runtime keeps as doubles side by side. A typed array would be three objects, all of which a read looks at. */
+function doubles(count: number): number[] {
+  return new Array<number>(count).fill(-0.5);
+}
+
+function bytesOf({addresses}: Chunk): number {
+  return addresses.length * ADDRESS_BYTES;
+}
+
+function takeOut(chunk: OwnChunk, from: number, count: number): void {
+  const {addresses} = chunk;
+  chunk.count -= count;
+  for (let i = from; i < chunk.count; i++) addresses[i] = addresses[i + count]!;
+}
+
+/** The same as `seek`, for keys that mostly ascend: one greater than all costs one comparison. */
+export function seekFromEnd(chunks: readonly Chunk[], slabs: SlabList, key: Uint8Array): number {
   if (chunks.length === 0) return ~0;
   const lastNumber = chunks.length - 1;
   const last = chunks[lastNumber]!;
   const toLast = compareEntryKey(slabs, last.addresses[last.count - 1]!, key);
   if (toLast < 0) return ~((lastNumber << CHUNK_BITS) + last.count);
   if (toLast === 0) return (lastNumber << CHUNK_BITS) + last.count - 1;
+  return seek(chunks, slabs, key);
+}
+
+/**
+ * Position of the key, or ~position of the first greater one (one past the last entry of a chunk, if it falls behind it).
+ * O(log entries) comparisons, each of which may miss the cache.
+ */
+export function seek(chunks: readonly Chunk[], slabs: SlabList, key: Uint8Array): number {
+  if (chunks.length === 0) return ~0;
   let number = 0;
-  for (let high = lastNumber; number < high; ) {
+  for (let high = chunks.length - 1; number < high; ) {
     const middle = (number + high + 1) >> 1;
     if (compareEntryKey(slabs, chunks[middle]!.addresses[0]!, key) <= 0) number = middle;
     else high = middle - 1;

@@ -8,6 +8,7 @@
  * Law: every acquire that resolved is released exactly once.
  */
 import {type ScopeKey, scopeId} from '../model/names.ts';
+import {textHash} from '../std/text-index.ts';
 
 export type Release = () => void;
 
@@ -34,9 +35,9 @@ export class Latches {
   /** Resolves when all ids of the place are held. `ids` must be free of duplicates; they are sorted in place. Synchronous when none is taken. */
   acquire(place: string, ids: string[]): Release | Promise<Release> {
     if (ids.length > 1) ids.sort();
-    const hash = hashOf(place, 0);
+    const hash = textHash(place, 0);
     for (let i = 0; i < ids.length; i++) {
-      const bucket = hashOf(ids[i]!, hash) & (BUCKETS - 1);
+      const bucket = textHash(ids[i]!, hash) & (BUCKETS - 1);
       if (this.#find(bucket, place, ids[i]!) !== undefined) return this.#wait(place, ids, i);
       this.#hold(bucket, place, ids[i]!);
     }
@@ -48,7 +49,7 @@ export class Latches {
   }
 
   isHeld(place: string, id: string): boolean {
-    return this.#find(hashOf(id, hashOf(place, 0)) & (BUCKETS - 1), place, id) !== undefined;
+    return this.#find(textHash(id, textHash(place, 0)) & (BUCKETS - 1), place, id) !== undefined;
   }
 
   get heldCount(): number {
@@ -56,9 +57,9 @@ export class Latches {
   }
 
   async #wait(place: string, ids: string[], from: number): Promise<Release> {
-    const hash = hashOf(place, 0);
+    const hash = textHash(place, 0);
     for (let i = from; i < ids.length; i++) {
-      const bucket = hashOf(ids[i]!, hash) & (BUCKETS - 1);
+      const bucket = textHash(ids[i]!, hash) & (BUCKETS - 1);
       const held = this.#find(bucket, place, ids[i]!);
       if (held === undefined) this.#hold(bucket, place, ids[i]!);
       else {
@@ -84,9 +85,9 @@ export class Latches {
 
   #releaser(place: string, ids: readonly string[]): Release {
     return () => {
-      const hash = hashOf(place, 0);
+      const hash = textHash(place, 0);
       for (const id of ids) {
-        const bucket = hashOf(id, hash) & (BUCKETS - 1);
+        const bucket = textHash(id, hash) & (BUCKETS - 1);
         const held = this.#find(bucket, place, id)!;
         // The latch passes straight to the next in line and is never seen free in between.
         const next = held.queue?.shift();
@@ -106,11 +107,4 @@ export class Latches {
     while (before.next !== held) before = before.next!;
     before.next = held.next;
   }
-}
-
-/** FNV-1a over the text, going on from the hash of another. */
-function hashOf(text: string, before: number): number {
-  let hash = before;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash ^ (hash >>> 15);
 }

@@ -2,7 +2,7 @@
  * Manifests: the current manifest of every scope that has segments, folded from publish records; open flush boundaries; and who still reads
  * segments that a newer state no longer lists.
  *
- *     incarnation → owner → address → slab: the bytes of the manifest, which are read in place
+ *     incarnation → owner → slot → address → slab: the bytes of the manifest, which are read in place
  *
  * Laws: a manifest changes only by `apply`, in the turn in which the hot rows it replaces go. What a key's newest version is, in memory or in
  * which row of a segment, changes only when `flushedThrough` grows: a compaction leaves it. A scope without segments is forgotten: it reads like
@@ -11,15 +11,18 @@
  */
 import {Manifest} from '../cold/manifest.ts';
 import {applyDelta, emptyManifest, type ManifestDelta} from '../cold/manifest-delta.ts';
-import {entryKey, entryRow, type SlabList, Slabs, slabEntries} from '../hot/slab.ts';
-import {type Incarnation, type Owner, type ScopeKey, type Seq, scopeId} from '../model/names.ts';
+import {NO_SLOT, ScopeIndex} from '../hot/scope-index.ts';
+import {entryRow, type SlabList, Slabs, slabEntries} from '../hot/slab.ts';
+import {type Incarnation, type ScopeKey, type Seq, scopeId} from '../model/names.ts';
 import type {StoredFile} from './files.ts';
 
 const MIRROR = 'manifest.json';
 const SLAB_BYTES = 256 * 1024;
-/** Of one scope beside its bytes: its place in the map, its owner's name, its address. */
-const SCOPE_BYTES = 120;
-const NO_OWNER = new Uint8Array(0);
+/** Of one scope beside its bytes: its slot in the index, its owner's name, its address. */
+const SCOPE_BYTES = 100;
+const NO_KEY = new Uint8Array(0);
+/** An address that no entry has. */
+const NOWHERE = -1;
 /** Of dropped tables, looked at in one turn. A scope is looked at whole. */
 const SWEEP_SEGMENTS = 4096;
 
@@ -55,7 +58,9 @@ export interface ColdTotals {
 
 export class Manifests {
   readonly #slabs: Slabs;
-  readonly #tables = new Map<Incarnation, Map<Owner, number>>();
+  readonly #index = new ScopeIndex();
+  /** By slot. */
+  readonly #addresses: number[] = [];
   readonly #totals: ColdTotals = {scopes: 0, segments: 0, rows: 0, deadRows: 0, bytes: 0};
   #newestPublish: Seq = 0n;
   #newestEmptied: Seq = 0n;
@@ -67,46 +72,39 @@ export class Manifests {
   #retired: {readonly epoch: number; readonly file: StoredFile}[] = [];
   /** The mirrors among them, until they are gone: how often each was retired, and the scope whose mirror has its place now. */
   readonly #leavingMirrors = new Map<string, {times: number; taker: ScopeKey | undefined}>();
-  readonly #dropped: {readonly incarnation: Incarnation; readonly scopes: Map<Owner, number>}[] = [];
+  readonly #dropped: {readonly slots: Iterator<number, undefined>; left: number}[] = [];
 
-  constructor({slabBytes = SLAB_BYTES}: {slabBytes?: number} = {}) {
+  constructor({slabBytes = SLAB_BYTES}: {slabBytes?: number | undefined} = {}) {
     this.#slabs = new Slabs(slabBytes);
   }
 
   get(scope: ScopeKey): Manifest {
-    const address = this.#tables.get(scope.incarnation)?.get(scope.owner);
-    return address === undefined ? emptyManifest(scope) : manifestAt(this.#slabs.list, address, scope);
+    const slot = this.#index.find(scope);
+    return slot === NO_SLOT ? emptyManifest(scope) : manifestAt(this.#slabs.list, this.#addresses[slot]!, scope);
   }
 
   /** How many scopes of the table life have segments. */
   scopeCount(incarnation: Incarnation): number {
-    return this.#tables.get(incarnation)?.size ?? 0;
+    return this.#index.count(incarnation);
   }
 
   /** May be walked while manifests change: what is replaced later is met as it is then. */
   *of(incarnation: Incarnation): Generator<Manifest> {
-    for (const [owner, address] of this.#tables.get(incarnation) ?? []) {
-      yield manifestAt(this.#slabs.list, address, {incarnation, owner});
-    }
+    for (const slot of this.#index.of(incarnation)) yield this.#manifestAt(slot);
   }
 
   *all(): Generator<Manifest> {
-    for (const incarnation of this.#tables.keys()) yield* this.of(incarnation);
+    for (const incarnation of this.#index.lives()) yield* this.of(incarnation);
   }
 
   /** Every manifest, for a checkpoint: captured now, readable in slices later. */
   captureAll(): Iterable<Manifest> {
     const {list} = this.#slabs;
-    const captured = [...this.#tables].map(([incarnation, scopes]) => ({
-      incarnation,
-      owners: [...scopes.keys()],
-      addresses: Float64Array.from(scopes.values()),
-    }));
+    const named = this.#index.image(() => true);
+    const addresses = this.#addresses.slice();
     return {
       *[Symbol.iterator]() {
-        for (const {incarnation, owners, addresses} of captured) {
-          for (const [i, owner] of owners.entries()) yield manifestAt(list, addresses[i]!, {incarnation, owner});
-        }
+        for (const {slot, scope} of named) yield manifestAt(list, addresses[slot]!, scope);
       },
     };
   }
@@ -158,10 +156,9 @@ export class Manifests {
 
   /** Forgets a table life; its files become removable when their last reader closes. */
   drop(incarnation: Incarnation): void {
-    const scopes = this.#tables.get(incarnation);
-    if (scopes === undefined) return;
-    this.#tables.delete(incarnation);
-    this.#dropped.push({incarnation, scopes});
+    const left = this.#index.count(incarnation);
+    if (left === 0) return;
+    this.#dropped.push({slots: this.#index.drop(incarnation), left});
     this.sweep();
   }
 
@@ -173,16 +170,14 @@ export class Manifests {
   sweep(): boolean {
     let left = SWEEP_SEGMENTS;
     for (let table = this.#dropped[0]; table !== undefined; table = this.#dropped[0]) {
-      const {incarnation, scopes} = table;
-      for (const [owner, address] of scopes) {
+      for (; table.left > 0; table.left--) {
         if (left <= 0) return true;
-        const manifest = manifestAt(this.#slabs.list, address, {incarnation, owner});
+        const slot = table.slots.next().value!;
+        const manifest = this.#manifestAt(slot);
         left -= manifest.segmentCount;
         this.#retire(filesOf(manifest));
-        this.#count(manifest, -1);
-        this.#slabs.release(address);
-        // Whoever walks the table still does not meet it any more.
-        scopes.delete(owner);
+        this.#release(slot);
+        this.#freeSlot(slot);
       }
       this.#dropped.shift();
     }
@@ -191,26 +186,44 @@ export class Manifests {
   }
 
   #replace(manifest: Manifest): void {
-    const {incarnation, owner} = manifest.scope;
     if (manifest.publishSeq > this.#newestPublish) this.#newestPublish = manifest.publishSeq;
-    const scopes = this.#tables.get(incarnation) ?? new Map<Owner, number>();
-    const before = scopes.get(owner);
-    if (before !== undefined) {
-      this.#count(manifestAt(this.#slabs.list, before, manifest.scope), -1);
-      this.#slabs.release(before);
-    }
-    if (manifest.segmentCount === 0) {
-      scopes.delete(owner);
-    } else {
-      if (before === undefined) this.#takePlace(manifest);
-      this.#count(manifest, 1);
-      const {bytes} = manifest;
-      const row = {buffer: bytes, offset: 0, length: bytes.length};
-      scopes.set(owner, this.#slabs.append(incarnation, owner === null ? NO_OWNER : Buffer.from(owner), row));
-    }
-    if (scopes.size > 0) this.#tables.set(incarnation, scopes);
-    else this.#tables.delete(incarnation);
+    const slot = this.#index.find(manifest.scope);
+    if (manifest.segmentCount > 0) this.#put(slot, manifest);
+    else if (slot !== NO_SLOT) this.#remove(slot);
     this.#evacuate();
+  }
+
+  #put(found: number, manifest: Manifest): void {
+    let slot = found;
+    if (slot !== NO_SLOT) {
+      this.#release(slot);
+    } else {
+      this.#takeMirror(manifest);
+      slot = this.#index.add(manifest.scope);
+    }
+    this.#count(manifest, 1);
+    const {bytes} = manifest;
+    this.#addresses[slot] = this.#slabs.append(slot, NO_KEY, {buffer: bytes, offset: 0, length: bytes.length});
+  }
+
+  #remove(slot: number): void {
+    this.#release(slot);
+    this.#index.hide(slot);
+    this.#freeSlot(slot);
+  }
+
+  #release(slot: number): void {
+    this.#count(this.#manifestAt(slot), -1);
+    this.#slabs.release(this.#addresses[slot]!);
+  }
+
+  #freeSlot(slot: number): void {
+    this.#addresses[slot] = NOWHERE;
+    this.#index.free(slot);
+  }
+
+  #manifestAt(slot: number): Manifest {
+    return manifestAt(this.#slabs.list, this.#addresses[slot]!, this.#index.scope(slot));
   }
 
   #count({segmentCount, rowCount, deadCount, sizeBytes}: Manifest, sign: 1 | -1): void {
@@ -230,11 +243,8 @@ export class Manifests {
       if (number === undefined) return;
       const {list} = this.#slabs;
       for (const {address, scopeSlot} of slabEntries(list, number)) {
-        const key = entryKey(list, address);
-        const owner = key.length === 0 ? null : (key.toString() as Owner);
-        const scopes = this.#tables.get(scopeSlot as Incarnation);
-        if (scopes?.get(owner) !== address) continue;
-        scopes.set(owner, this.#slabs.append(scopeSlot, key, entryRow(list, address)));
+        if (this.#addresses[scopeSlot] !== address) continue;
+        this.#addresses[scopeSlot] = this.#slabs.append(scopeSlot, NO_KEY, entryRow(list, address));
         this.#slabs.release(address);
       }
     }
@@ -305,10 +315,10 @@ export class Manifests {
 
   /** Files that wait for a reader to close, or to be taken. Of scopes that are not swept one each is counted. */
   get retiredCount(): number {
-    return this.#dropped.reduce((count, {scopes}) => count + scopes.size, this.#retired.length);
+    return this.#dropped.reduce((count, {left}) => count + left, this.#retired.length);
   }
 
-  #takePlace(manifest: Manifest): void {
+  #takeMirror(manifest: Manifest): void {
     // The old mirror has to be known by then.
     while (this.isSweepDue) this.sweep();
     if (this.#leavingMirrors.size === 0) return;

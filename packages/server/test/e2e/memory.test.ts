@@ -23,7 +23,7 @@ const LIMITS = {
 };
 const AT_ONCE = 64;
 const ROWS = 3;
-const BODY = 'x'.repeat(600);
+const BODY = 'x'.repeat(900);
 const RETRIES_MAX = 2000;
 const RETRY_MS = 20;
 /** Flushing some thousand scopes is as many files, each on disk before it counts. */

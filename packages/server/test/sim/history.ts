@@ -101,6 +101,7 @@ export class History {
     return {
       durability: this.durability,
       slabBytes: 8 * 1024,
+      smallScopeRows: this.#pick([1, 3, 8]),
       logSegmentBytes: this.#pick([32, 64, 128]) * 1024,
       checkpointLogBytes: this.#pick([8, 32, 1024]) * 1024,
       jobs: {maxConcurrent: 4, maxRetries: this.#below(3), retryBackoffMs: 5, keepFinishedDays: 7},

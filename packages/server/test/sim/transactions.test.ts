@@ -44,6 +44,7 @@ class History {
     const options = {
       durability: 'D2',
       slabBytes: 8 * 1024,
+      smallScopeRows: 2,
       logSegmentBytes: 64 * 1024,
       checkpointLogBytes: this.#pick([16, 1024]) * 1024,
       compaction: {checkMs: this.#pick([0, 200]), minSegments: 2, deadPercent: 20},
