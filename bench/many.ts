@@ -68,7 +68,7 @@ async function run(context: BenchContext): Promise<Findings> {
     durability: 'D1',
     settings: {'rows of a user': 3, 'users beside tables': 1000},
     notes: [
-      'Without HTTP, one statement at a time; medians of 2000. All segments lie in the one scope that is read and written; they are entries of the manifest without files.',
+      'Without HTTP, one statement at a time; medians of 2000, after 10,000. All segments lie in the one scope that is read and written; they are entries of the manifest without files.',
       'Flushes sync files and stalls are the longest of all, so both feel whatever else the machine does: see the load average.',
     ],
     measures: (Object.keys(WHAT) as Figure[]).flatMap(figure =>
