@@ -8,7 +8,7 @@
  *     scope ─ chunk [a a a a] ─ chunk [a a a] …      a = address → slab bytes: slot of the scope, key, row
  *
  * Laws: only durable rows are applied, in seq order, each batch in one synchronous turn; so what is here at any moment is exactly the
- * state at the watermark. A snapshot never changes. A key has at most one version here. A scope without rows costs nothing. However many rows a
+ * state at the watermark. A snapshot never changes. A key has at most one version here. A scope without rows costs nothing, once no other keeps its block. However many rows a
  * flush or a drop takes away, they are gone from every answer in its turn; their memory is given back in later ones, a slice each.
  */
 import type {Incarnation, ScopeKey, Seq} from '../model/names.ts';

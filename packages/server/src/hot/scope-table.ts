@@ -7,7 +7,7 @@
  * follow, and a read misses the cache once here. What has more rows than that holds has a key index of its own.
  *
  * Laws: addresses are in strictly ascending key order. Positions are those of a key index, in whose first chunk a small scope lies. An image never
- * changes: a block is copied before its first change after one was taken. A block without a scope takes no memory, save for the first.
+ * changes: a block is copied before its first change after one was taken. A block without a scope takes no memory.
  */
 import assert from 'node:assert/strict';
 import type {Seq} from '../model/names.ts';
@@ -88,7 +88,7 @@ export class ScopeTable {
     return this.#indexBytes + (this.#large.length - this.#freeLarge.length) * LARGE_BYTES;
   }
 
-  /** Slots are added ascending, save for those that were freed. */
+  /** The lowest slot that is free. */
   add(slot: number): void {
     this.#makeRoom(slot);
     this.#used[slot >> BLOCK_BITS]!++;
@@ -102,8 +102,7 @@ export class ScopeTable {
       this.#large[-1 - entries] = undefined;
       this.#freeLarge.push(-1 - entries);
     }
-    // The first one stays: most tables have no other.
-    if (--this.#used[number]! === 0 && number > 0) this.#setBlock(number, FREE);
+    if (--this.#used[number]! === 0) this.#setBlock(number, FREE);
     else this.#own(slot).numbers.fill(0, numbersAt(slot), numbersAt(slot) + NUMBERS);
   }
 
@@ -307,9 +306,9 @@ export class ScopeTable {
 
   #makeRoom(slot: number): void {
     const number = slot >> BLOCK_BITS;
-    const block = this.#blocks[number];
-    if (block === undefined) {
-      this.#used.push(0);
+    const block = this.#blocks[number] ?? FREE;
+    if (block === FREE) {
+      this.#used[number] = 0;
       this.#setBlock(number, newBlock(number === 0 ? FIRST_BLOCK_SLOTS : BLOCK_SLOTS, this.#epoch));
     } else if (numbersAt(slot) >= block.numbers.length) {
       this.#setBlock(number, copyOf(block, block.numbers.length * 2, this.#epoch));

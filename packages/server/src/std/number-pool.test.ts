@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {NumberPool} from './number-pool.ts';
-
-function random(seed: number): (limit: number) => number {
-  let state = seed >>> 0;
-  return limit => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * limit);
-  };
-}
+import {seededRandom} from './sim-clock.ts';
 
 for (const [seed, most] of [
   [1, 10],
@@ -16,7 +9,8 @@ for (const [seed, most] of [
   [3, 3000],
 ] as const) {
   test(`the lowest free number is given out first, whatever comes and goes (seed ${seed})`, () => {
-    const pick = random(seed);
+    const random = seededRandom(seed);
+    const pick = (limit: number) => Math.floor(random() * limit);
     const pool = new NumberPool();
     const used = new Set<number>();
     const lowest = (): number => {

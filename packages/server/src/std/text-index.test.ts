@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
+import {seededRandom} from './sim-clock.ts';
 import {ownText, TextIndex} from './text-index.ts';
-
-function random(seed: number): (limit: number) => number {
-  let state = seed >>> 0;
-  return limit => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * limit);
-  };
-}
 
 /** An index beside a Map that says the same. */
 class Twin {
@@ -36,7 +29,8 @@ class Twin {
 
 for (const seed of [1, 2, 3, 4, 5]) {
   test(`it finds what a Map finds while many texts come and go (seed ${seed})`, () => {
-    const pick = random(seed);
+    const random = seededRandom(seed);
+    const pick = (limit: number) => Math.floor(random() * limit);
     const twin = new Twin();
     for (const [keyMax, steps] of [
       [40, 400],
